@@ -1,0 +1,240 @@
+"""The run directory: what is where, atomic writes, and checks that what is read belongs together.
+
+A fit's folder, written by ``train.fit``::
+
+    recipe.json   meta.json          what was asked for, and what it was made from
+    history.jsonl                    one JSON object per epoch
+    checkpoint.pt                    where an interrupted fit goes on from
+    weights.safetensors              the trained network
+    predictions_{train,val,test}.csv logits_{val,test}.npy   summary.json
+
+A workbook run is a folder with ``networks/<name>/`` (fits) beside what each notebook leaves.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+if TYPE_CHECKING:
+    from tin_lib.networks import Network
+
+ORDER = ("convnet9", "vgg_like", "vgg16", "alexnet")  # the paper's order; others follow by name
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path in ``path``'s folder and rename it to ``path`` on success.
+
+    A reader sees the old file or the whole new one, never a part; a crash leaves the old one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would lock other users out
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def atomic_write(path: str | Path, data: bytes | str) -> None:
+    """Write ``data`` (text as UTF-8) to ``path``, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically."""
+    atomic_write(path, json.dumps(value, indent=1) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; ValueError names the file when it is not JSON."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); remove it and run again") from None
+
+
+def write_table(table: pd.DataFrame, path: str | Path, index: bool = False) -> None:
+    """Write a data frame as CSV, atomically."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=index)
+
+
+def read_table(path: str | Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV table; FileNotFoundError and ValueError name the file."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist; run the notebook or command that writes it"
+        )
+    try:
+        return pd.read_csv(path, **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} is not a readable table ({error}); remove it and run again"
+        ) from None
+
+
+def write_array(path: str | Path, array: np.ndarray) -> None:
+    """Write an array in NumPy's .npy format (no pickle), atomically."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A finished fit's folder, read lazily."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Folder name, e.g. ``vgg16``."""
+        return self.path.name
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """What the fit was made from: network, classes, data fingerprint, versions, device."""
+        return read_json(self.path / "meta.json")
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe's fields."""
+        return read_json(self.path / "recipe.json")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Final figures: accuracies in 0..1, parameters, epochs, seconds, images/s, device."""
+        return read_json(self.path / "summary.json")
+
+    @property
+    def class_ids(self) -> tuple[str, ...]:
+        """Sorted wnids, the class order of logits."""
+        return tuple(self.meta["class_ids"])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """WordNet names in class order."""
+        return tuple(self.meta["class_names"])
+
+    @property
+    def mean(self) -> torch.Tensor:
+        """Per-channel mean of the training images, float32 (3,), 0..255 units."""
+        return torch.tensor(self.meta["mean"], dtype=torch.float32)
+
+    @property
+    def std(self) -> torch.Tensor:
+        """Per-channel standard deviation of the training images, float32 (3,), 0..255 units."""
+        return torch.tensor(self.meta["std"], dtype=torch.float32)
+
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: losses, accuracies (0..1), rate, seconds, images/s."""
+        return read_history(self.path / "history.jsonl")
+
+    def predictions(self, split: str) -> pd.DataFrame:
+        """Columns file, label, predicted (wnids), probability, top5 of ``train``, ``val`` or ``test``."""
+        table = read_table(self.path / f"predictions_{split}.csv", dtype={"label": "string"})
+        return table.assign(label=table.label.fillna(""))
+
+    def codes(self, column: pd.Series) -> np.ndarray:
+        """Wnids of a predictions column as class numbers, int64 (N,); -1 for the empty label."""
+        return pd.Index(self.class_ids).get_indexer(pd.Index(column)).astype(np.int64)
+
+    def logits(self, split: str) -> np.ndarray:
+        """Scores before softmax, float32 (N, classes), rows in the split's order, memory-mapped."""
+        path = self.path / f"logits_{split}.npy"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist; run `tin train` or its notebook again")
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+    def network(self) -> "Network":
+        """The trained network on the CPU, in evaluation mode."""
+        from tin_lib import networks
+
+        return networks.load(self.path / "weights.safetensors")
+
+
+def read_history(path: str | Path) -> pd.DataFrame:
+    """Read one JSON object a line; a last line cut short by a crash is left out."""
+    rows = []
+    for line in Path(path).read_text().splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A workbook run: its folder and its finished fits, in the paper's order."""
+
+    path: Path
+    fits: dict[str, Fit]
+
+
+def open_fit(path: str | Path) -> Fit:
+    """Open a finished fit.
+
+    Raises FileNotFoundError, saying what to run, when the folder holds no finished fit.
+    """
+    path = Path(path)
+    if not (path / "summary.json").is_file():
+        state = "has not finished" if (path / "recipe.json").is_file() else "is not there"
+        raise FileNotFoundError(
+            f"{path}: the fit {state}; run its notebook, or `tin train` with --out {path}"
+        )
+    return Fit(path)
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a workbook run and check that its fits belong together.
+
+    Raises FileNotFoundError when there is no finished fit, and ValueError when two fits were made
+    from different data or with different class orders.
+    """
+    path = Path(path)
+    folders = sorted((path / "networks").glob("*/summary.json"), key=lambda p: _rank(p.parent.name))
+    if not folders:
+        raise FileNotFoundError(
+            f"{path} holds no trained network; run notebooks 02 to 05, or `tin run --run {path}`"
+        )
+    fits = {file.parent.name: open_fit(file.parent) for file in folders}
+    check_together(list(fits.values()))
+    return Run(path, fits)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
+
+
+def check_together(fits: list[Fit]) -> None:
+    """Raise ValueError unless all fits share class order and data fingerprint."""
+    first = fits[0]
+    for fit in fits[1:]:
+        if fit.class_ids != first.class_ids:
+            raise ValueError(
+                f"{fit.path} and {first.path} have different class orders; train them alike"
+            )
+        if fit.meta["fingerprint"] != first.meta["fingerprint"]:
+            raise ValueError(
+                f"{fit.path} and {first.path} were trained on different data; train them alike"
+            )
