@@ -1,0 +1,45 @@
+"""Augmentation on whole batches: the paper's five techniques, its expansion, and modern ones.
+
+`Augmenter` plans an epoch, `render` makes the normalised batches of it, on any device.
+"""
+
+from tin_lib.augment.draw import Augmenter, expansion_plan, generator_for
+from tin_lib.augment.mixing import Mixed, Mixing, draw_mixing, mix
+from tin_lib.augment.plan import AugmentSpec, EpochPlan, Technique, unchanged
+from tin_lib.augment.render import erase, normalise, render, saturate
+from tin_lib.augment.transforms import (
+    contrast,
+    crop_resize,
+    draw_contrast,
+    draw_offsets,
+    draw_tint,
+    flip_horizontal_axis,
+    flip_vertical_axis,
+    tint,
+)
+
+__all__ = [
+    "AugmentSpec",
+    "Augmenter",
+    "EpochPlan",
+    "Mixed",
+    "Mixing",
+    "Technique",
+    "contrast",
+    "crop_resize",
+    "draw_contrast",
+    "draw_mixing",
+    "draw_offsets",
+    "draw_tint",
+    "erase",
+    "expansion_plan",
+    "flip_horizontal_axis",
+    "flip_vertical_axis",
+    "generator_for",
+    "mix",
+    "normalise",
+    "render",
+    "saturate",
+    "tint",
+    "unchanged",
+]

@@ -1,0 +1,67 @@
+"""Moves of the pixel grid as one matrix for the rows and one for the columns of each image.
+
+Every geometric augmentation here is separable and linear: ``rows @ image @ columns.T``. So a
+whole batch, whatever happens to each of its images, is two batched matrix products.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from tin_lib.augment.spline import resize_matrix
+
+SIDE = 64  # pixels; Tiny ImageNet's images are SIDE x SIDE
+
+# Operators by their index in `operators()`.
+IDENTITY = 0
+REVERSED = 1
+FIRST_CROP = 2  # FIRST_CROP + t cuts out the pixels t .. t + crop_size - 1 and resizes them
+
+
+def crop_offsets(crop_size: int) -> int:
+    """How many offsets a crop of ``crop_size`` pixels has on one axis."""
+    if not 2 <= crop_size <= SIDE:
+        raise ValueError(f"crop_size must be between 2 and {SIDE} pixels, not {crop_size}")
+    return SIDE - crop_size + 1
+
+
+@lru_cache(maxsize=8)
+def operators(crop_size: int) -> Tensor:
+    """The paper's moves of one axis: float32 (2 + offsets, 64, 64); do not write into it."""
+    table = torch.zeros(FIRST_CROP + crop_offsets(crop_size), SIDE, SIDE)
+    table[IDENTITY] = torch.eye(SIDE)
+    table[REVERSED] = torch.eye(SIDE).flip(0)
+    resize = torch.from_numpy(resize_matrix(crop_size, SIDE)).float()
+    for offset, operator in enumerate(table[FIRST_CROP:]):
+        operator[:, offset : offset + crop_size] = resize
+    return table
+
+
+def bilinear(start: Tensor, extent: Tensor) -> Tensor:
+    """Matrices (n, 64, 64) that spread the interval ``start .. start + extent`` over 64 pixels.
+
+    ``start`` and ``extent`` are (n,) floats in pixels (0 is the image's edge); a negative extent
+    reads backwards. Beyond the image it is reflected about its outermost pixel centres.
+    """
+    steps = torch.arange(SIDE, device=start.device, dtype=torch.float32)
+    source = start[:, None] + (steps + 0.5) * extent[:, None] / SIDE - 0.5  # (n, 64)
+    last = SIDE - 1
+    source = last - (last - source.abs()).abs()
+    return (1 - (source[:, :, None] - steps).abs()).clamp_(min=0)
+
+
+def resample(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """``rows @ pixels @ columns.T`` for each image and channel.
+
+    ``pixels`` float (n, 3, 64, 64), ``rows`` and ``columns`` (n, 64, 64); returns float32.
+    Runs outside autocast: bf16 would lose the low bits of a pixel.
+    """
+    with torch.autocast(pixels.device.type, enabled=False):
+        n, channels, height, width = pixels.shape
+        # All rows of an image's channels share its column matrix: one product of (192, 64).
+        lines = pixels.reshape(n, channels * height, width)
+        moved = torch.bmm(lines, columns.transpose(1, 2)).view(n, channels, height, width)
+        return torch.matmul(rows[:, None], moved)

@@ -1,0 +1,82 @@
+"""Mixup and CutMix: pairs of images of one batch become one.
+
+The partner of item 2k is item 2k + 1 and the other way round (the order is shuffled anyway), so
+processes that hold even, contiguous shares of a batch mix the same pairs as one process does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How a batch is mixed: the share of an image itself, and the box that is its partner's.
+
+    Plain Python numbers, so that nothing waits for a GPU. ``box`` is (y0, y1, x0, x1), ends
+    excluded, or None for mixup.
+    """
+
+    share: float = 1.0
+    box: tuple[int, int, int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """A mixed batch; its loss is ``share * loss(labels) + (1 - share) * loss(partners)``."""
+
+    images: Tensor  # (n, 3, H, W)
+    labels: Tensor  # int64 (n,)
+    partners: Tensor  # int64 (n,): the labels of the images mixed in
+    share: Tensor  # float32 (n,)
+
+
+def draw_mixing(
+    rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0, side: int = 64
+) -> Mixing:
+    """Draws for one batch: mixup's or CutMix's share ~ Beta(a, a) with a = ``mixup``, ``cutmix``.
+
+    With both above 0, either one with probability 1/2; with neither, nothing is mixed.
+    Zhang et al. 2018 (mixup), Yun et al. 2019 (CutMix). ValueError for a negative value.
+    """
+    if mixup < 0 or cutmix < 0:
+        raise ValueError(f"mixup and cutmix must be >= 0, not {mixup} and {cutmix}")
+    if not mixup and not cutmix:
+        return Mixing()
+    use_cutmix = cutmix > 0 and (mixup == 0 or rng.random() < 0.5)
+    alpha = cutmix if use_cutmix else mixup
+    share = float(rng.beta(alpha, alpha))
+    return _draw_box(rng, share, side) if use_cutmix else Mixing(share)
+
+
+def mix(images: Tensor, labels: Tensor, mixing: Mixing) -> Mixed:
+    """Mixes every image (n, 3, H, W) with its neighbour; ``labels`` int64 (n,)."""
+    partner = (torch.arange(len(images), device=images.device) ^ 1).clamp_(max=len(images) - 1)
+    share = torch.full((len(images),), mixing.share, device=images.device)
+    mixed = _blend(images, partner, mixing)
+    return Mixed(mixed, labels, labels[partner], share)
+
+
+def _blend(images: Tensor, partner: Tensor, mixing: Mixing) -> Tensor:
+    if mixing.share == 1.0:
+        return images
+    if mixing.box is None:
+        return torch.lerp(images[partner], images, mixing.share)
+    y0, y1, x0, x1 = mixing.box
+    mixed = images.clone()
+    mixed[:, :, y0:y1, x0:x1] = images[partner, :, y0:y1, x0:x1]
+    return mixed
+
+
+def _draw_box(rng: np.random.Generator, share: float, side: int) -> Mixing:
+    """A square box of area 1 - share about a random centre, cut at the border."""
+    half = side * math.sqrt(1 - share) / 2
+    y, x = rng.integers(0, side, size=2)
+    y0, y1 = max(round(y - half), 0), min(round(y + half), side)
+    x0, x1 = max(round(x - half), 0), min(round(x + half), side)
+    return Mixing(1 - (y1 - y0) * (x1 - x0) / side**2, (y0, y1, x0, x1))

@@ -1,0 +1,121 @@
+"""What an epoch shows: which image, in which order, changed how.
+
+A plan is a table with one row an item, drawn for the whole epoch at once on the CPU. It does not
+depend on the batch size, on the device or on how many processes share the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+MODES = ("none", "paper_copies", "paper_fresh", "modern")
+
+
+class Technique(IntEnum):
+    """The paper's five techniques, and none."""
+
+    NONE = 0
+    MIRROR = 1  # flip about the vertical axis
+    UPSIDE_DOWN = 2  # flip about the horizontal axis
+    CROP = 3
+    CONTRAST = 4
+    TINT = 5
+
+
+@dataclass(frozen=True)
+class AugmentSpec:
+    """What is done to the training images. ValueError names the field that is out of range.
+
+    mode: "none"; "paper_copies": N originals and 5 x fraction x N copies with one technique
+        each, the same copies in every epoch (what the paper trained on); "paper_fresh": N
+        items an epoch, each image once with a newly drawn technique, in the shares that
+        paper_copies has; "modern": N items an epoch, newly drawn from the fields below "modern".
+    """
+
+    mode: str = "none"
+    # paper_copies, paper_fresh
+    fraction: float = 1 / 3  # of the images copied for each technique; 1/3 gives 266,665 items
+    crop_size: int = 55  # pixels, resized to 64
+    contrast: tuple[float, float] = (0.8, 1.2)  # factor
+    tint: tuple[float, float] = (-5.0, 5.0)  # added to a channel, 0..255 scale
+    # modern
+    mirror: bool = True  # flipped about the vertical axis with probability 1/2
+    shift: int = 0  # pixels, each axis -shift..shift; the gap is filled by reflection
+    resized_crop_scale: tuple[float, float] | None = None  # share of the area, sides 3:4 to 4:3
+    jitter: float = 0.0  # brightness, contrast and saturation within 1 - jitter .. 1 + jitter
+    erase: float = 0.0  # probability that a rectangle is replaced by the mean colour
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+        for name, low, high in _BOUNDS:
+            if not low <= getattr(self, name) <= high:
+                got = getattr(self, name)
+                raise ValueError(f"{name} must be between {low} and {high}, not {got}")
+        for name in ("contrast", "tint", "resized_crop_scale"):
+            _check_range(name, getattr(self, name))
+        if self.resized_crop_scale and not 0 < max(self.resized_crop_scale) <= 1:
+            raise ValueError("resized_crop_scale must be shares of the area, in (0, 1]")
+
+
+_BOUNDS = (
+    ("fraction", 0, 1),
+    ("crop_size", 2, 64),
+    ("shift", 0, 32),
+    ("jitter", 0, 1),
+    ("erase", 0, 1),
+)
+
+
+def _check_range(name: str, bounds: tuple[float, float] | None) -> None:
+    if bounds is not None and (len(bounds) != 2 or bounds[0] > bounds[1]):
+        raise ValueError(f"{name} must be (low, high) with low <= high, not {bounds}")
+
+
+@dataclass(frozen=True, eq=False)
+class EpochPlan:
+    """The items of an epoch or of a batch; every tensor but ``operators`` has one row an item.
+
+    A field is None where no item of the plan needs it.
+    """
+
+    image: Tensor  # int64 (items,): row in the array of images
+    technique: Tensor  # int64 (items,): Technique; NONE throughout in mode "modern"
+    gain: Tensor  # float32 (items, 1): the pixels are multiplied by it
+    bias: Tensor  # float32 (items, 3): and this is added, 0..255 scale
+    rows: Tensor | None = None  # int64 (items,): which of `operators` moves the rows
+    columns: Tensor | None = None  # int64 (items,): and the columns
+    operators: Tensor | None = None  # float32 (k, 64, 64), shared: geometry.operators
+    boxes: Tensor | None = None  # float32 (items, 4): top, left, height, width shown, pixels
+    saturation: Tensor | None = None  # float32 (items,): 0 gray, 1 unchanged
+    erased: Tensor | None = None  # int64 (items, 4): y0, y1, x0, x1, ends excluded
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def __getitem__(self, rows: slice | Tensor) -> EpochPlan:
+        """The items of a slice or an index tensor, as a plan of their own."""
+        return replace(self, **{name: tensor[rows] for name, tensor in self._per_item().items()})
+
+    def to(self, device: torch.device | str) -> EpochPlan:
+        """The same plan on another device: once an epoch, so that no batch has to wait."""
+        moved = {name: tensor.to(device) for name, tensor in self._tensors().items()}
+        return replace(self, **moved)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _per_item(self) -> dict[str, Tensor]:
+        return {name: value for name, value in self._tensors().items() if name != "operators"}
+
+
+def unchanged(image: Tensor) -> EpochPlan:
+    """The plan that shows the images at these rows as they are."""
+    n = len(image)
+    technique = torch.full((n,), int(Technique.NONE))
+    return EpochPlan(image, technique, gain=torch.ones(n, 1), bias=torch.zeros(n, 3))

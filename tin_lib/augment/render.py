@@ -1,0 +1,116 @@
+"""Makes a training batch of a plan: gather, move, colour and normalise, on the whole batch.
+
+On a GPU nothing here waits for the device: every image goes through the same products, an
+unchanged one through the identity. On a CPU only the images that need it are touched.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tin_lib.augment import geometry
+from tin_lib.augment.plan import EpochPlan
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's and torchvision's gray
+
+
+def render(
+    images: Tensor,
+    plan: EpochPlan,
+    mean: Tensor,
+    std: Tensor,
+    out_dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """The batch (items, 3, 64, 64) that ``plan`` describes, normalised.
+
+    ``images``: uint8 (N, 3, 64, 64) on the plan's device, contiguous or in channels_last memory;
+    the batch comes in the same memory format. ``mean`` and ``std``: (3,) on the 0..255 scale, on
+    the same device. ValueError for images of another kind.
+    """
+    if images.dtype != torch.uint8 or images.shape[1:] != (3, 64, 64):
+        raise ValueError(
+            f"images must be uint8 (N, 3, 64, 64), not {images.dtype} {tuple(images.shape)}"
+        )
+    pixels = _move(_gather(images, plan.image), plan)
+    if plan.saturation is not None:
+        pixels = saturate(pixels, plan.saturation)
+    # One multiply-add for contrast, tint and normalisation: ((x gain + bias) - mean) / std.
+    batch = _affine(pixels, plan.gain / std, (plan.bias - mean) / std, out_dtype)
+    return batch if plan.erased is None else erase(batch, plan.erased)
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """``(images - mean) / std`` for each channel, float32, in the images' memory format.
+
+    ``images``: uint8 or float (n, 3, H, W) in 0..255; ``mean`` and ``std``: (3,), same scale.
+    """
+    scale = (1 / std).expand(len(images), 3)
+    return _affine(images, scale, -mean * scale, torch.float32)
+
+
+def saturate(images: Tensor, factor: Tensor) -> Tensor:
+    """Blends each image with its gray version: factor (n,), 0 gives gray, 1 changes nothing."""
+    red, green, blue = images.unbind(1)
+    gray = (red * LUMA[0] + green * LUMA[1] + blue * LUMA[2])[:, None]
+    return torch.lerp(gray, images, factor[:, None, None, None])
+
+
+def erase(images: Tensor, boxes: Tensor) -> Tensor:
+    """Zero (the mean colour, once normalised) inside boxes y0, y1, x0, x1: int64 (n, 4)."""
+    place = torch.arange(images.shape[-1], device=images.device)
+    y0, y1, x0, x1 = boxes[:, :, None].unbind(1)
+    inside_rows, inside_columns = (place >= y0) & (place < y1), (place >= x0) & (place < x1)
+    inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
+    return images.masked_fill(inside, 0)
+
+
+def _gather(images: Tensor, rows: Tensor) -> Tensor:
+    """The images at ``rows``, in their memory format."""
+    if not _is_channels_last(images):
+        return images.index_select(0, rows)
+    return images.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
+
+
+def _move(pixels: Tensor, plan: EpochPlan) -> Tensor:
+    """The pixels after the plan's flips, crops and shifts: float32, or uint8 if it has none."""
+    if plan.boxes is not None:
+        top, left, height, width = plan.boxes.unbind(1)
+        rows, columns = geometry.bilinear(top, height), geometry.bilinear(left, width)
+        return geometry.resample(pixels.float(), rows, columns)
+    if plan.rows is None or plan.columns is None or plan.operators is None:
+        return pixels
+    if pixels.is_cuda:
+        rows, columns = plan.operators[plan.rows], plan.operators[plan.columns]
+        return geometry.resample(pixels.float(), rows, columns)
+    return _move_some(pixels, plan.rows, plan.columns, plan.operators)
+
+
+def _move_some(pixels: Tensor, rows: Tensor, columns: Tensor, operators: Tensor) -> Tensor:
+    """As the products with ``operators``, for only those images which they change."""
+    for axis, operator in ((-2, rows), (-1, columns)):
+        flipped = (operator == geometry.REVERSED).nonzero().flatten()
+        pixels[flipped] = pixels[flipped].flip(axis)
+    cropped = (rows >= geometry.FIRST_CROP).nonzero().flatten()
+    moved = pixels.float()
+    moved[cropped] = geometry.resample(
+        moved[cropped], operators[rows[cropped]], operators[columns[cropped]]
+    )
+    return moved
+
+
+def _affine(images: Tensor, scale: Tensor, shift: Tensor, out_dtype: torch.dtype) -> Tensor:
+    """``images * scale + shift`` with scale and shift (n, 3)."""
+    pixels = images.float()
+    if not _is_channels_last(pixels):
+        result = torch.addcmul(shift[:, :, None, None], pixels, scale[:, :, None, None])
+        return result.to(out_dtype)
+    # (n, H, W * 3): a whole line at a time, since a last axis of 3 does not vectorise.
+    lines = pixels.permute(0, 2, 3, 1).flatten(2)
+    width = pixels.shape[3]
+    result = torch.addcmul(shift.repeat(1, width)[:, None], lines, scale.repeat(1, width)[:, None])
+    return result.view(pixels.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2).to(out_dtype)
+
+
+def _is_channels_last(images: Tensor) -> bool:
+    return images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()

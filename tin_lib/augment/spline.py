@@ -1,0 +1,49 @@
+"""Cubic-spline resizing of a line of pixels, written as a matrix.
+
+Resizing an image is linear and separable: ``R @ image @ R.T`` with one small matrix ``R``. The
+matrix here gives what ``skimage.transform.resize(..., order=3, mode="reflect",
+anti_aliasing=False)`` gives (the paper's "spline interpolation"), without scikit-image.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def resize_matrix(length: int, size: int) -> np.ndarray:
+    """The matrix (size, length), float64, that resizes ``length`` pixels to ``size``.
+
+    Pixel centres lie at half-integers of the line, which is continued beyond its ends by
+    reflection about the outermost pixel centres.
+    """
+    if length < 2 or size < 1:
+        raise ValueError(f"cannot resize {length} pixels to {size}: needs at least 2 and 1")
+    positions = (np.arange(size) + 0.5) * length / size - 0.5
+    # The spline passes through the pixels when its coefficients solve: basis @ c = pixels.
+    basis = _basis_at(np.arange(length, dtype=np.float64), length)
+    return _basis_at(positions, length) @ np.linalg.inv(basis)
+
+
+def _basis_at(positions: np.ndarray, length: int) -> np.ndarray:
+    """Values (positions, length) of the ``length`` B-splines at ``positions``."""
+    values = np.zeros((len(positions), length))
+    first = np.floor(positions).astype(int) - 1
+    for neighbour in range(4):
+        knot = first + neighbour
+        rows = np.arange(len(positions))
+        np.add.at(values, (rows, _reflect(knot, length)), _cubic_bspline(positions - knot))
+    return values
+
+
+def _cubic_bspline(distance: np.ndarray) -> np.ndarray:
+    distance = np.abs(distance)
+    near = 2 / 3 - distance**2 + distance**3 / 2
+    far = np.clip(2 - distance, 0, None) ** 3 / 6
+    return np.where(distance < 1, near, far)
+
+
+def _reflect(index: np.ndarray, length: int) -> np.ndarray:
+    """Fold indices beyond the ends back, about the outermost pixels: -1 -> 1."""
+    period = 2 * (length - 1)
+    index = np.abs(index) % period
+    return np.minimum(index, period - index)

@@ -1,0 +1,69 @@
+"""The paper's five augmentation techniques, on whole batches.
+
+Every function takes images (n, 3, 64, 64) on any device, pixels in 0..255 (float, or uint8
+where no arithmetic is involved), and returns new ones. Nothing is clipped: an image may leave
+0..255 by contrast and tint, and by the overshoot of the spline. Source: the paper's section on
+augmentation.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tin_lib.augment.geometry import FIRST_CROP, crop_offsets, operators, resample
+
+
+def flip_vertical_axis(images: Tensor) -> Tensor:
+    """Mirrored about the vertical axis: left becomes right. Any dtype, exact."""
+    return images.flip(-1)
+
+
+def flip_horizontal_axis(images: Tensor) -> Tensor:
+    """Mirrored about the horizontal axis: upside down. Any dtype, exact."""
+    return images.flip(-2)
+
+
+def crop_resize(images: Tensor, top: Tensor, left: Tensor, size: int = 55) -> Tensor:
+    """A ``size`` x ``size`` crop of each image, resized to 64x64 by cubic-spline interpolation.
+
+    ``top`` and ``left``: int64 (n,), pixels, 0 .. 64 - size. Float images; returns float32.
+    ValueError if an offset leaves the image (not checked on a GPU, which would have to wait).
+    """
+    offsets = crop_offsets(size)
+    if not images.is_cuda:
+        for name, offset in (("top", top), ("left", left)):
+            if len(offset) and not 0 <= int(offset.min()) <= int(offset.max()) < offsets:
+                raise ValueError(f"{name} of a crop of {size} must lie in 0..{offsets - 1}")
+    table = operators(size).to(images.device)
+    return resample(images, table[FIRST_CROP + top], table[FIRST_CROP + left])
+
+
+def contrast(images: Tensor, factor: Tensor) -> Tensor:
+    """Each image times its own factor; ``factor`` (n,), the paper's u ~ U(0.8, 1.2)."""
+    return images * factor[:, None, None, None]
+
+
+def tint(images: Tensor, colour: Tensor) -> Tensor:
+    """One RGB colour added to each image; ``colour`` (n, 3), the paper's ~ U(-5, 5)."""
+    return images + colour[:, :, None, None]
+
+
+def draw_offsets(n: int, generator: torch.Generator, size: int = 55) -> tuple[Tensor, Tensor]:
+    """``top`` and ``left`` of n crops, int64 (n,) each, uniform over all possible crops."""
+    top, left = torch.randint(crop_offsets(size), (2, n), generator=generator)
+    return top, left
+
+
+def draw_contrast(
+    n: int, generator: torch.Generator, bounds: tuple[float, float] = (0.8, 1.2)
+) -> Tensor:
+    """Factors (n,), float32, uniform between the bounds."""
+    return torch.empty(n).uniform_(*bounds, generator=generator)
+
+
+def draw_tint(
+    n: int, generator: torch.Generator, bounds: tuple[float, float] = (-5.0, 5.0)
+) -> Tensor:
+    """Colours (n, 3), float32, every channel uniform between the bounds, on the 0..255 scale."""
+    return torch.empty(n, 3).uniform_(*bounds, generator=generator)
