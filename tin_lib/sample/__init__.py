@@ -1,0 +1,151 @@
+"""The built-in sample: a synthetic stand-in for Tiny ImageNet, in the official folder layout.
+
+Ten classes of drawn shapes (disc, ring, crescent, ... ladder) of random size, place, rotation,
+stretch and colour on cluttered grounds; 64×64 JPEG; 120 training, 20 validation and 20 test
+images a class. Only the shape tells the class: colours and grounds are drawn alike for all. As in
+the real data there are grayscale files, byte-identical files, and a validation image whose label
+contradicts its twin's in train, so that the data audit has something to find.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tin_lib.sample.drawing import Drawing, draw
+from tin_lib.sample.shapes import CLASSES, OTHER_WORDS
+
+TRAIN, VAL, TEST = 120, 20, 20  # images a class
+NAME = "sample-v1"  # a change of what is drawn changes this name, so that no old cache is used
+_SPLITS = {"train": 0, "val": 1, "test": 2}  # part of each image's seed
+
+
+def ensure() -> Path:
+    """Folder of the sample in the user's cache, written first where it is absent or incomplete.
+
+    The cache is ``$TIN_CACHE``, else ``$XDG_CACHE_HOME``, else ``~/.cache``; the sample is
+    ``tin_lib/sample-v1`` in it. OSError where that cannot be written.
+    """
+    folder = cache() / "tin_lib" / NAME
+    if not _complete(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        _write_unless_there(folder)
+    return folder
+
+
+def cache() -> Path:
+    """The user's cache folder; the environment variables TIN_CACHE and XDG_CACHE_HOME move it."""
+    given = os.environ.get("TIN_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    return Path(given) if given else Path.home() / ".cache"
+
+
+def write(folder: str | Path, seed: int = 0) -> Path:
+    """Write the sample into ``folder`` (absent or empty), whole or not at all; returns it.
+
+    The same seed gives the same bytes (with the same version of Pillow). Some seconds.
+    ValueError where ``folder`` holds something.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is not empty: give a new folder to write the sample in")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        whole = Path(temporary) / "whole"  # a folder of its own: the temporary one is private
+        _write_words(whole)
+        _write_train(whole, seed)
+        _write_val(whole, seed)
+        _write_test(whole, seed)
+        whole.replace(folder)
+    return folder
+
+
+def _write_unless_there(folder: Path) -> None:
+    """Write the sample; another process that was faster is as good."""
+    try:
+        write(folder)
+    except (OSError, ValueError):
+        if not _complete(folder):
+            raise
+
+
+def _complete(folder: Path) -> bool:
+    """Whether the files are all there, by number: cheap, and enough after an atomic write."""
+    expected = {f"train/{wnid}/images": TRAIN for wnid in CLASSES}
+    expected |= {"val/images": VAL * len(CLASSES), "test/images": TEST * len(CLASSES)}
+    tables = [f"train/{wnid}/{wnid}_boxes.txt" for wnid in CLASSES]
+    tables += ["wnids.txt", "words.txt", "val/val_annotations.txt"]
+    return all((folder / name).is_file() for name in tables) and all(
+        (folder / name).is_dir() and len(os.listdir(folder / name)) == count
+        for name, count in expected.items()
+    )
+
+
+def _write_words(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "wnids.txt").write_text("".join(f"{wnid}\n" for wnid in CLASSES))
+    words = OTHER_WORDS | {wnid: name for wnid, (name, _) in CLASSES.items()}
+    lines = [f"{wnid}\t{words[wnid]}\n" for wnid in sorted(words)]
+    (folder / "words.txt").write_text("".join(lines))
+
+
+def _write_train(folder: Path, seed: int) -> None:
+    for wnid in CLASSES:
+        images = folder / "train" / wnid / "images"
+        images.mkdir(parents=True)
+        rows = []
+        for number in range(TRAIN):
+            drawing = _drawing("train", wnid, number, seed)
+            name = f"{wnid}_{number}.JPEG"
+            (images / name).write_bytes(drawing.data)
+            rows.append([name, *drawing.box])
+        _write_rows(images.parent / f"{wnid}_boxes.txt", rows)
+
+
+def _write_val(folder: Path, seed: int) -> None:
+    images = folder / "val" / "images"
+    images.mkdir(parents=True)
+    rows = []
+    for place, (wnid, number) in enumerate(_mixed("val", VAL, seed)):
+        drawing = _drawing("val", wnid, number, seed)
+        name = f"val_{place}.JPEG"
+        (images / name).write_bytes(drawing.data)
+        rows.append([name, wnid, *drawing.box])
+    _write_rows(folder / "val" / "val_annotations.txt", rows)
+
+
+def _write_test(folder: Path, seed: int) -> None:
+    images = folder / "test" / "images"
+    images.mkdir(parents=True)
+    for place, (wnid, number) in enumerate(_mixed("test", TEST, seed)):
+        drawing = _drawing("test", wnid, number, seed)
+        (images / f"test_{place}.JPEG").write_bytes(drawing.data)
+
+
+def _write_rows(path: Path, rows: list[list]) -> None:
+    path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+
+
+def _mixed(split: str, per_class: int, seed: int) -> list[tuple[str, int]]:
+    """Class and number of each image of a split, in the order of its files: classes mixed."""
+    pairs = [(wnid, number) for wnid in CLASSES for number in range(per_class)]
+    order = np.random.default_rng([seed, _SPLITS[split]]).permutation(len(pairs))
+    return [pairs[i] for i in order]
+
+
+# Files that are copies of another: (split, class, number) -> the original. Two pairs within train,
+# one of them under two labels; one pair train/val that agrees and one that does not.
+_COPIES = {
+    ("train", "n90000001", 60): ("train", "n90000001", 20),
+    ("train", "n90000008", 90): ("train", "n90000009", 15),
+    ("val", "n90000004", 5): ("train", "n90000004", 33),
+    ("val", "n90000002", 7): ("train", "n90000003", 44),
+}
+
+
+def _drawing(split: str, wnid: str, number: int, seed: int) -> Drawing:
+    """The image with this number in its class; a generator of its own makes it independent."""
+    split, wnid, number = _COPIES.get((split, wnid, number), (split, wnid, number))
+    rng = np.random.default_rng([seed, _SPLITS[split], int(wnid[1:]), number])
+    return draw(CLASSES[wnid][1](), rng)

@@ -1,0 +1,114 @@
+"""Draws one image of the sample: a cluttered ground, and on it a shape whose box is known."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from tin_lib.sample.shapes import Shape
+
+SIZE = 64  # pixels a side
+FINE = 4  # masks and clutter are drawn this many times finer, then averaged
+RADIUS = (9.0, 26.0)  # pixels, from the middle of a shape to its farthest corner, before stretching
+STRETCH = (0.65, 1.0)  # width over height, along a random direction
+GRAY_SHARE = 0.02  # of the files; 1.8 % of the real training images
+CLUTTER = (5, 12)  # strokes on a ground
+NOISE = 8.0  # deviation of the pixel noise, in 0..255
+QUALITY = 85  # of the JPEG
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One image file: its JPEG bytes, and its shape's box x0, y0, x1, y1 (inclusive pixels)."""
+
+    data: bytes
+    box: tuple[int, int, int, int]
+
+
+def draw(shape: Shape, rng: np.random.Generator) -> Drawing:
+    """A 64×64 JPEG of ``shape`` with random size, place, rotation, stretch, colour and ground."""
+    cover = _cover(shape, rng)
+    pixels = _paint(_ground(rng), cover, rng)
+    image = Image.fromarray(pixels)
+    if rng.random() < GRAY_SHARE:
+        image = image.convert("L")
+    file = BytesIO()
+    image.save(file, "JPEG", quality=QUALITY)
+    return Drawing(file.getvalue(), box_of(cover))
+
+
+def box_of(cover: np.ndarray) -> tuple[int, int, int, int]:
+    """Smallest box x0, y0, x1, y1 (inclusive) around the pixels at least half covered.
+
+    ``cover`` float (64,64) in 0..1. Where no pixel is, half of the largest cover counts.
+    """
+    rows, columns = np.nonzero(cover >= 0.5 * min(1.0, cover.max()))
+    return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
+
+
+def _cover(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    """Share of each pixel that the shape covers, float64 (64,64) in 0..1."""
+    radius = np.exp(rng.uniform(*np.log(RADIUS)))  # as many small ones as large ones
+    margin = 0.7 * radius  # so that some are cut by the border
+    matrix = _turn(rng) @ np.diag([rng.uniform(*STRETCH), 1.0]) @ _turn(rng) * radius
+    centre = rng.uniform(margin, SIZE - margin, 2)
+    canvas = Image.new("L", (SIZE * FINE, SIZE * FINE))
+    pen = ImageDraw.Draw(canvas)
+    for corners, filled in shape:
+        places = (corners @ matrix.T + centre) * FINE
+        pen.polygon([tuple(place) for place in places.tolist()], fill=255 if filled else 0)
+    return np.asarray(canvas.reduce(FINE), float) / 255
+
+
+def _turn(rng: np.random.Generator) -> np.ndarray:
+    """A random rotation, float64 (2,2)."""
+    angle = rng.uniform(0, 2 * np.pi)
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _ground(rng: np.random.Generator) -> np.ndarray:
+    """A smooth coloured ground with strokes on it, float64 (64,64,3) in 0..255."""
+    base = rng.uniform(30, 225, 3)
+    patches = np.clip(base + rng.normal(0, 35, (4, 4, 3)), 0, 255).astype(np.uint8)
+    side = SIZE * 2
+    ground = Image.fromarray(patches).resize((side, side), Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(ground)
+    for _ in range(rng.integers(*CLUTTER, endpoint=True)):
+        _stroke(pen, base, side, rng)
+    return np.asarray(ground.reduce(2), float)
+
+
+def _stroke(
+    pen: ImageDraw.ImageDraw, base: np.ndarray, side: int, rng: np.random.Generator
+) -> None:
+    """One line, arc, box or blob in a colour near the ground's."""
+    red, green, blue = np.clip(base + rng.normal(0, 45, 3), 0, 255).astype(int).tolist()
+    ink = (red, green, blue)
+    start = rng.uniform(0, side, 2)
+    end = start + rng.normal(0, side / 5, 2)
+    ends = (*np.minimum(start, end).tolist(), *np.maximum(start, end).tolist())
+    width = int(rng.integers(2, 7))
+    match rng.integers(4):
+        case 0:
+            pen.line((*start.tolist(), *end.tolist()), ink, width)
+        case 1:
+            first = rng.uniform(0, 360)
+            pen.arc(ends, first, first + rng.uniform(60, 200), ink, width)
+        case 2:
+            pen.rectangle(ends, ink)
+        case _:
+            pen.ellipse(ends, ink)
+
+
+def _paint(ground: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The shape in one shaded colour over the ground, with noise; uint8 (64,64,3)."""
+    inside = (ground * cover[..., None]).sum((0, 1)) / cover.sum()
+    colours = rng.uniform(0, 255, (3, 3))
+    distance = np.abs(colours - inside).sum(1)
+    colour = colours[distance.argmax()]  # the one of three that stands out most
+    slope = np.linspace(-1, 1, SIZE) * rng.uniform(-40, 40, (2, 1))
+    shade = slope[0][:, None] + slope[1][None, :]
+    painted = ground + cover[..., None] * (colour + shade[..., None] - ground)
+    painted += rng.normal(0, NOISE, painted.shape)
+    return np.clip(np.rint(painted), 0, 255).astype(np.uint8)
