@@ -1,0 +1,33 @@
+# make workbook | make test | make lab: each sets up all it needs in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= sample
+RUN ?= runs/$(if $(filter sample,$(DATA)),sample,$(notdir $(patsubst %/,%,$(DATA))))
+PROFILE ?= sample
+ARGS ?=
+
+.PHONY: workbook test lab lint clean
+
+workbook: .venv/ready
+	$(BIN)/tin run --data "$(DATA)" --run "$(RUN)" --profile $(PROFILE) $(ARGS)
+
+test: .venv/ready lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lab: .venv/ready
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+# The marker is newer than pyproject.toml only after an installation that went through.
+.venv/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,cluster,test,benchmark]'
+	touch $@
+
+clean:
+	rm -rf .venv runs

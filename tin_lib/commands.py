@@ -1,0 +1,182 @@
+"""The verbs of the command line. Each ``add_…`` declares one and names the function it calls."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tin_lib.progress import percent_bar
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    """The options that say which data, the same for every verb that reads some."""
+    parser.add_argument("--data", default="sample", help="'sample' or the folder tiny-imagenet-200")
+    parser.add_argument("--classes", type=int, help="take this many classes, evenly spread")
+    parser.add_argument("--per-class", type=int, help="take this many training images a class")
+    parser.add_argument(
+        "--holdout",
+        type=float,
+        default=0.0,
+        help="share of train held out for choosing (default 0)",
+    )
+
+
+def _open_data(args: argparse.Namespace) -> Any:
+    from tin_lib.data import open_data
+
+    return open_data(
+        args.data, classes=args.classes, per_class=args.per_class, holdout=args.holdout
+    )
+
+
+def add_download(verbs: Any) -> None:
+    """``tin download DIR``"""
+    p = verbs.add_parser(
+        "download",
+        help="fetch and unpack the official zip",
+        description="Fetch the official zip (resuming after a cut), check it, unpack it into DIR.",
+    )
+    p.add_argument("folder", type=Path, metavar="DIR")
+    p.add_argument("--source", help="another address, or a local zip file")
+    p.add_argument("--md5", help="expected md5 of the zip, if it is not the official one")
+    p.add_argument("--size", type=int, help="expected size in bytes, if it is not the official one")
+    p.set_defaults(call=download)
+
+
+def download(args: argparse.Namespace) -> None:
+    """Fetch, check and unpack."""
+    from tin_lib import data
+
+    given = {k: getattr(args, k) for k in ("source", "md5", "size") if getattr(args, k) is not None}
+    print(data.download(args.folder, progress=percent_bar("download"), **given))
+
+
+def add_sample(verbs: Any) -> None:
+    """``tin sample DIR``"""
+    p = verbs.add_parser("sample", help="write the built-in synthetic sample into DIR")
+    p.add_argument("folder", type=Path, metavar="DIR")
+    p.set_defaults(call=sample)
+
+
+def sample(args: argparse.Namespace) -> None:
+    """Write the sample."""
+    from tin_lib import sample as built_in
+
+    print(built_in.write(args.folder))
+
+
+def add_pack(verbs: Any) -> None:
+    """``tin pack DATA``"""
+    p = verbs.add_parser("pack", help="read the official folders once into packed arrays")
+    p.add_argument("folder", type=Path, metavar="DATA", help="the folder tiny-imagenet-200")
+    p.set_defaults(call=pack)
+
+
+def pack(args: argparse.Namespace) -> None:
+    """Pack and describe."""
+    from tin_lib import data
+
+    data.pack(args.folder, progress=percent_bar("pack"))
+    opened = data.open_data(args.folder)
+    for split in (opened.train, opened.val, opened.test):
+        print(f"{split.name}: {len(split):,} images")
+    print(f"mean {opened.mean.round(3)}  std {opened.std.round(3)}  ({opened.num_classes} classes)")
+
+
+def add_train(verbs: Any) -> None:
+    """``tin train NETWORK``"""
+    p = verbs.add_parser(
+        "train",
+        help="train one network by a recipe",
+        description="Train one network. Run again, it goes on where it was cut off. "
+        "Under torchrun every process takes its share of each batch.",
+    )
+    p.add_argument("network", help="convnet9, vgg_like, vgg16, alexnet or resnet18")
+    p.add_argument("--recipe", default="paper", help="paper, quick, modern, fast or best")
+    p.add_argument("--out", type=Path, required=True, help="the fit's folder")
+    p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a recipe's field"
+    )
+    p.add_argument("--profile-steps", type=int, metavar="N", help="profile N updates instead")
+    _add_data(p)
+    p.set_defaults(call=train)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train, or profile."""
+    from tin_lib import recipes
+    from tin_lib.train import distributed, fit, profile
+
+    recipe = recipes.get(args.recipe, args.network).replace(**parse_fields(args.set))
+    data = _open_data(args)
+    if args.profile_steps:
+        print(profile.profile(recipe, data, args.out, args.profile_steps, args.device))
+        return
+    done = fit(recipe, data, args.out, device=args.device)
+    distributed.leave()
+    print(json.dumps(done.summary))
+
+
+def parse_fields(pairs: list[str]) -> dict[str, Any]:
+    """``field=value`` pairs; values are JSON where they parse as JSON, else text."""
+    fields = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair}: write FIELD=VALUE")
+        try:
+            fields[name] = json.loads(value)
+        except json.JSONDecodeError:
+            fields[name] = value
+    return fields
+
+
+def add_submit(verbs: Any) -> None:
+    """``tin submit FIT``"""
+    p = verbs.add_parser("submit", help="write a fit's test predictions in the challenge's format")
+    p.add_argument(
+        "fit", type=Path, metavar="FIT", help="a fit's folder, e.g. runs/x/networks/vgg16"
+    )
+    p.add_argument("-o", "--out", type=Path, required=True, help="the file to write")
+    p.set_defaults(call=submit)
+
+
+def submit(args: argparse.Namespace) -> None:
+    """Write ``test_N.JPEG wnid`` lines."""
+    from tin_lib import challenge, runs
+
+    table = runs.open_fit(args.fit).predictions("test")
+    challenge.write_submission(args.out, table.file, table.predicted)
+    print(f"{args.out}: {len(table):,} lines")
+
+
+def add_vote(verbs: Any) -> None:
+    """``tin vote FILE FILE …``"""
+    p = verbs.add_parser(
+        "vote", help="majority vote over prediction files in the challenge's format"
+    )
+    p.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    p.add_argument("--fallback", type=Path, required=True, help="the file that decides ties")
+    p.add_argument("-o", "--out", type=Path, required=True)
+    p.set_defaults(call=vote)
+
+
+def vote(args: argparse.Namespace) -> None:
+    """Vote and write."""
+    from tin_lib import challenge
+
+    challenge.vote_files(args.files, args.fallback, args.out)
+    print(args.out)
+
+
+def add_run(verbs: Any) -> None:
+    """``tin run``"""
+    p = verbs.add_parser("run", help="run the whole workbook and build its report")
+    from tin_lib.workbook import cli
+
+    cli.add_run_arguments(p)
+    p.set_defaults(call=cli.run_command)
+
+
+VERBS = (add_download, add_sample, add_pack, add_train, add_submit, add_vote, add_run)

@@ -1,0 +1,37 @@
+"""Named recipes: ``paper`` (the study's), ``quick`` (the sample on a CPU), ``modern`` and beyond.
+
+Each module states at its top what its recipes reached, in what time, on what.
+"""
+
+from tin_lib.recipes.base import Recipe, augment_from
+
+__all__ = ["Recipe", "augment_from", "get", "names"]
+
+
+def _tables() -> dict[str, dict[str, Recipe]]:
+    from tin_lib.recipes import modern, paper, quick, resnet
+
+    return {
+        "paper": paper.RECIPES,
+        "quick": quick.RECIPES,
+        "modern": modern.RECIPES,
+        "fast": resnet.FAST,
+        "best": resnet.BEST,
+    }
+
+
+def names() -> dict[str, list[str]]:
+    """Recipe names, each with the networks it has a recipe for."""
+    return {name: list(table) for name, table in _tables().items()}
+
+
+def get(name: str, network: str) -> Recipe:
+    """The recipe ``name`` for ``network``; ValueError lists what there is."""
+    tables = _tables()
+    if name not in tables:
+        raise ValueError(f"no recipe {name!r}; recipes: {', '.join(tables)}")
+    if network not in tables[name]:
+        raise ValueError(
+            f"recipe {name!r} has no network {network!r}; it has {', '.join(tables[name])}"
+        )
+    return tables[name][network]

@@ -1,0 +1,119 @@
+"""What a training run is: every choice is a field of its recipe."""
+
+import dataclasses
+import difflib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from tin_lib.augment import AugmentSpec
+
+CHOICES = {
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("constant", "cosine", "linear"),
+    "penalties": ("none", "paper", "code"),
+    "precision": ("auto", "float32", "bf16"),
+    "compile": ("", "default", "reduce-overhead", "max-autotune"),
+    "keep": ("last", "best"),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run. Fields give their unit, or the reason for their default.
+
+    Raises ValueError, naming the field, when a value is out of range.
+    """
+
+    network: str  # name for networks.create
+    epochs: int  # passes over the augmented training set
+    lr: float  # (peak) learning rate
+    width: float = 1.0  # factor on channel and unit counts; below 1 for a CPU
+    network_options: dict[str, Any] = field(default_factory=dict)  # passed to networks.create
+    weights: str | None = None  # starting weights: None, "imagenet", or a checkpoint's path
+    seed: int = 0  # of initial weights, order, augmentation and dropout
+    batch_size: int = 128  # images an update, over all processes; 128 in the author's code
+    optimizer: str = "sgd"  # sgd or adamw
+    momentum: float = 0.0  # 0 is plain SGD, as in the paper's 9-layer and VGG-like networks
+    nesterov: bool = False  # Nesterov's form of the momentum
+    weight_decay: float = 0.0  # decoupled: weights shrink by lr × this an update; not biases, norms
+    decay: float = 0.0  # Keras: rate = lr / (1 + decay × updates), per update
+    schedule: str = "constant"  # constant, or to zero after warm-up by a cosine or a line
+    warmup: float = 0.0  # share of all updates over which the rate rises linearly from 0
+    clip: float = 0.0  # largest gradient norm; 0 does not clip
+    augment: AugmentSpec = field(default_factory=AugmentSpec)  # see tin_lib.augment
+    label_smoothing: float = 0.0  # probability spread over all classes
+    mixup: float = 0.0  # Beta(a, a) of mixup (Zhang et al., 2018); 0 is off
+    cutmix: float = 0.0  # Beta(a, a) of CutMix (Yun et al., 2019); both on: one of the two a batch
+    mix_probability: float = 1.0  # share of batches that are mixed
+    penalties: str = "none"  # Keras L1/L2 on weights and activations: none, paper, code
+    ema: float = 0.0  # decay an update of the averaged weights that are evaluated; 0 is off
+    flip_test: bool = False  # average predictions with those of the mirrored image
+    patience: int = 0  # stop after this many epochs without a better held-out accuracy; 0 never
+    keep: str = "last"  # weights kept: of the last epoch, or of the best on the held-out part
+    precision: str = "auto"  # auto: bf16 autocast on a GPU that has it, else float32
+    channels_last: bool = True  # NHWC memory: faster convolutions on CPUs and tensor cores
+    compile: str = ""  # torch.compile's mode; "" is off; falls back, saying why
+
+    def __post_init__(self) -> None:
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}={getattr(self, name)!r}: choose one of {allowed}")
+        _check_ranges(self)
+
+    def replace(self, **changes: Any) -> "Recipe":
+        """A copy with some fields changed; unknown fields are refused with the nearest name.
+
+        ``augment`` may be an AugmentSpec or a dict of its fields.
+        """
+        known = {f.name for f in dataclasses.fields(self)}
+        for name in changes.keys() - known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; fields: {', '.join(sorted(known))}"
+            raise ValueError(f"a recipe has no field {name!r}{hint}")
+        if isinstance(changes.get("augment"), dict):
+            changes["augment"] = augment_from(changes["augment"])
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
+        """The recipe that ``to_dict`` gave; unknown fields are refused."""
+        start = cls(values["network"], values["epochs"], values["lr"])
+        return start.replace(**values)
+
+
+def augment_from(values: dict[str, Any]) -> AugmentSpec:
+    """An AugmentSpec from JSON values (lists become tuples); unknown fields are refused."""
+    known = {f.name for f in dataclasses.fields(AugmentSpec)}
+    if unknown := values.keys() - known:
+        raise ValueError(f"augment has no field {sorted(unknown)[0]!r}; fields: {sorted(known)}")
+    return AugmentSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _check_ranges(recipe: Recipe) -> None:
+    """Raise ValueError for a number that makes no sense."""
+    rules = {
+        "epochs": (1, 100_000),
+        "batch_size": (2, 1_000_000),
+        "width": (0.01, 8),
+        "patience": (0, 100_000),
+        "momentum": (0, 0.9999),
+        "weight_decay": (0, 100),
+        "decay": (0, 100),
+        "warmup": (0, 0.9),
+        "label_smoothing": (0, 0.9),
+        "ema": (0, 0.999999),
+        "mix_probability": (0, 1),
+    }
+    for name, (low, high) in rules.items():
+        value = getattr(recipe, name)
+        if not low <= value <= high:
+            raise ValueError(f"{name}={value}: must lie between {low} and {high}")
+    if not 0 < recipe.lr < 1e6:
+        raise ValueError(f"lr={recipe.lr}: must be positive")
+    if recipe.nesterov and not recipe.momentum:
+        raise ValueError("nesterov=True needs momentum > 0")

@@ -1,0 +1,136 @@
+"""``fit``: the one training loop, for any recipe, network and device; it resumes."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from tin_lib import runs
+from tin_lib.data import TinyImageNet
+from tin_lib.progress import Progress, Silent, choose
+from tin_lib.recipes import Recipe
+from tin_lib.train import distributed
+from tin_lib.train.finish import finish
+from tin_lib.train.folder import holds, identity, load_checkpoint, prepare, save_checkpoint
+from tin_lib.train.loop import Trainer
+
+__all__ = ["Diverged", "Trainer", "fit"]
+
+
+class Diverged(ArithmeticError):
+    """The loss is no longer finite."""
+
+
+def fit(
+    recipe: Recipe,
+    data: TinyImageNet,
+    out: str | Path,
+    *,
+    device: str = "auto",
+    progress: Progress | str | None = "auto",
+) -> runs.Fit:
+    """Train ``recipe.network`` on ``data`` and write the fit's folder ``out``.
+
+    A finished fit of the same recipe and data is returned as it is; an interrupted one goes on from
+    its last epoch, with the same numbers on the CPU as without the interruption; a folder with
+    another fit is moved aside. Seeded by ``recipe.seed``. Under torchrun every process calls this.
+
+    ``device``: auto, cpu or cuda. ``progress``: auto, None (silent) or a ``Progress``.
+    Raises ValueError for fields that do not fit together, and Diverged when the loss is not finite
+    (the last good checkpoint stays).
+    """
+    check(recipe, data)
+    folder, world = Path(out), distributed.join(device)
+    if (folder / "summary.json").is_file() and holds(folder, identity(recipe, data)):
+        return runs.open_fit(folder)
+    if world.writes:
+        prepare(folder, recipe, data, world.device)
+    distributed.wait(world)
+    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=True):
+        trainer = Trainer(recipe, data, world)
+        history = resume(trainer, folder)
+        train(trainer, folder, history, choose(progress) if world.writes else Silent())
+        if recipe.keep == "best":
+            trainer.evaluated.load_state_dict(load_file(folder / "best.safetensors"))
+        if world.writes:
+            finish(folder, trainer, data, history)
+    distributed.wait(world)
+    return runs.open_fit(folder)
+
+
+def check(recipe: Recipe, data: TinyImageNet) -> None:
+    """Raise ValueError when the recipe asks for what the data cannot give."""
+    if (recipe.patience or recipe.keep == "best") and data.heldout is None:
+        raise ValueError(
+            "patience and keep='best' choose by a held-out part of train, since val is what is "
+            "reported: open the data with holdout=0.1, say"
+        )
+    if len(data.train) < 2:
+        raise ValueError(f"{data.root}: {len(data.train)} training images are too few to train on")
+
+
+def train(trainer: Trainer, folder: Path, history: list[dict], progress: Progress) -> None:
+    """Run the epochs that are left, each ending with a checkpoint."""
+    recipe = trainer.recipe
+    for number in range(len(history) + 1, recipe.epochs + 1):
+        if stalled(trainer.best, len(history), recipe.patience):
+            break
+        tell = lambda done, total, loss, n=number: watch(progress, folder, n, (done, total, loss))
+        row = trainer.epoch(number, tell)
+        check_finite(row["train_loss"] + row["penalty"], number, row["lr"], folder)
+        for split in trainer.resident.keys() - {"train"}:
+            row |= {f"{split}_{k}": v for k, v in trainer.evaluate(split).items()}
+        history.append(row)
+        keep_best(trainer, folder, row)
+        if trainer.world.writes:
+            save_checkpoint(folder, trainer.state() | {"history": history})
+        progress.epoch(row, recipe.epochs)
+
+
+def watch(progress: Progress, folder: Path, number: int, news: tuple[int, int, Any]) -> None:
+    """Pass on progress within an epoch, and stop early when the loss is gone."""
+    done, total, loss = news
+    if loss is not None:
+        check_finite(loss, number, None, folder)
+    progress.images(number, done, total, loss)
+
+
+def check_finite(loss: float, epoch: int, lr: float | None, folder: Path) -> None:
+    """Raise Diverged, with advice, unless ``loss`` is finite."""
+    if math.isfinite(loss):
+        return
+    rate = "" if lr is None else f" at learning rate {lr:g}"
+    kept = f"epoch {epoch - 1} in {folder / 'checkpoint.pt'}" if epoch > 1 else "none yet"
+    raise Diverged(
+        f"epoch {epoch}: the loss is {loss}{rate}. Lower lr (a third, say), add warmup or clip the "
+        f"gradient (clip=1); last good checkpoint: {kept}"
+    )
+
+
+def stalled(best: dict[str, float], epochs: int, patience: int) -> bool:
+    """Whether ``patience`` epochs have passed without a better held-out accuracy."""
+    return bool(patience) and epochs - best["epoch"] >= patience and epochs > 0
+
+
+def keep_best(trainer: Trainer, folder: Path, row: dict[str, Any]) -> None:
+    """Remember the epoch with the best held-out accuracy, and its weights if they are kept."""
+    accuracy = row.get("heldout_accuracy", -1.0)
+    if accuracy <= trainer.best["accuracy"]:
+        return
+    trainer.best = {"epoch": row["epoch"], "accuracy": accuracy}
+    if trainer.recipe.keep == "best" and trainer.world.writes:
+        with runs.atomic_path(folder / "best.safetensors") as temporary:
+            save_file(
+                {k: v.contiguous() for k, v in trainer.evaluated.state_dict().items()}, temporary
+            )
+
+
+def resume(trainer: Trainer, folder: Path) -> list[dict[str, Any]]:
+    """Bring the trainer to the last checkpoint; its history, [] where there is none."""
+    state = load_checkpoint(folder, trainer.device)
+    if state is None:
+        return []
+    trainer.load(state)
+    return state["history"]

@@ -1,0 +1,116 @@
+"""A fit's folder while it is being written: identity, checkpoints, history."""
+
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import tin_lib
+from tin_lib import runs
+from tin_lib.data import TinyImageNet
+from tin_lib.recipes import Recipe
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def identity(recipe: Recipe, data: TinyImageNet) -> dict[str, Any]:
+    """What makes two fits the same fit: recipe, data, class order."""
+    return {
+        "recipe": recipe.to_dict(),
+        "fingerprint": data.fingerprint,
+        "class_ids": list(data.class_ids),
+    }
+
+
+def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[str, Any]:
+    """What a fit was made from, for meta.json."""
+    return {
+        "network": recipe.network,
+        "num_classes": data.num_classes,
+        "width": recipe.width,
+        "options": recipe.network_options,
+        "class_ids": list(data.class_ids),
+        "class_names": list(data.class_names),
+        "fingerprint": data.fingerprint,
+        "mean": data.mean.tolist(),
+        "std": data.std.tolist(),
+        "seed": recipe.seed,
+        "images": {s.name: len(s) for s in (data.train, data.heldout, data.val, data.test) if s},
+        "device": device_name(device),
+        "versions": versions(),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's name, or the CPU's kind and thread count."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "tin_lib": tin_lib.__version__,
+    }
+
+
+def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.device) -> None:
+    """Make the folder ready for this fit; one that holds another fit is moved aside, not lost."""
+    wanted = identity(recipe, data)
+    if (folder / "recipe.json").is_file():
+        if holds(folder, wanted):
+            return
+        aside = folder.parent / ".previous" / f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        aside.parent.mkdir(exist_ok=True)
+        folder.rename(aside)
+        print(f"{folder} held a fit of another recipe or other data; it is now {aside}", flush=True)
+    runs.write_json(folder / "meta.json", describe(recipe, data, device))
+    runs.write_json(folder / "recipe.json", recipe.to_dict())
+
+
+def holds(folder: Path, wanted: dict[str, Any]) -> bool:
+    """Whether the folder's fit is the wanted one."""
+    try:
+        meta = runs.read_json(folder / "meta.json")
+        recipe = Recipe.from_dict(runs.read_json(folder / "recipe.json")).to_dict()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    found = {
+        "recipe": recipe,
+        "fingerprint": meta.get("fingerprint"),
+        "class_ids": meta.get("class_ids"),
+    }
+    return found == wanted
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Write the state atomically, then the history that belongs to it."""
+    with runs.atomic_path(folder / CHECKPOINT) as temporary:
+        torch.save(state, temporary)
+    lines = "".join(json.dumps(row) + "\n" for row in state["history"])
+    runs.atomic_write(folder / "history.jsonl", lines)
+
+
+def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """The last checkpoint's state, None where there is none. Never unpickles code.
+
+    Raises ValueError, naming the file, when it is damaged.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a damaged or hostile file
+        raise ValueError(
+            f"{path} is not a usable checkpoint ({type(error).__name__}); "
+            "remove it to start this fit over"
+        ) from error

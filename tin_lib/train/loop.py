@@ -1,0 +1,212 @@
+"""The training loop: one epoch over whole batches made on the device, and evaluation.
+
+Nothing in an epoch waits for the device: losses are summed there and read once, at the end (and,
+for progress, as a copy that has already arrived).
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from tin_lib import augment, networks
+from tin_lib.data import TinyImageNet
+from tin_lib.predict import evaluate
+from tin_lib.recipes import Recipe
+from tin_lib.train.compiled import Compiled
+from tin_lib.train.distributed import World, add_up
+from tin_lib.train.objective import Losses, Objective, Target
+from tin_lib.train.resident import to_device
+from tin_lib.train.running import Running
+from tin_lib.train.schedule import Averaged, decayed, make_optimizer, rate, shrink
+
+Tell = Callable[[int, int, float | None], None]  # done, total, loss
+
+
+class Trainer:
+    """All state of a fit: network, optimizer, averaged weights, and the data on the device."""
+
+    def __init__(self, recipe: Recipe, data: TinyImageNet, world: World) -> None:
+        self.recipe, self.world, self.device = recipe, world, world.device
+        self.network = make_network(recipe, data.num_classes).to(self.device)
+        if recipe.channels_last:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.objective, self.compiled = wrap(Objective(self.network, recipe), recipe, world)
+        self.optimizer = make_optimizer(recipe, self.network)
+        self.decayed = decayed(self.network)
+        self.averaged = Averaged(self.network, recipe.ema) if recipe.ema else None
+        self.resident = {
+            split.name: to_device(split, self.device, recipe.channels_last)
+            for split in (data.train, data.heldout, data.val)
+            if split is not None
+        }
+        self.mean = torch.as_tensor(data.mean, dtype=torch.float32, device=self.device)
+        self.std = torch.as_tensor(data.std, dtype=torch.float32, device=self.device)
+        self.augmenter = augment.Augmenter(recipe.augment, len(data.train), recipe.seed)
+        self.best = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
+
+    @property
+    def evaluated(self) -> networks.Network:
+        """The network that predicts: the averaged one where the recipe averages."""
+        return self.averaged.network if self.averaged else self.network  # type: ignore[return-value]
+
+    def batches(self, items: int) -> list[tuple[int, int]]:
+        """Ranges of an epoch's items; a last batch too small for batchnorm is left out."""
+        size = self.recipe.batch_size
+        ranges = [(start, min(start + size, items)) for start in range(0, items, size)]
+        return [r for r in ranges if r[1] - r[0] >= 2 * self.world.size]
+
+    def epoch(self, number: int, tell: Tell, steps: int | None = None) -> dict[str, Any]:
+        """Train one epoch (``steps`` updates of it, if given) and return its history row."""
+        self.network.train()
+        seed_epoch(self.recipe.seed, number, self.world.rank)
+        plan = self.augmenter.epoch(number)
+        ranges = self.batches(len(plan))
+        first, running = (number - 1) * len(ranges), Running(self.device)
+        plan = plan.to(self.device)
+        rng = np.random.default_rng((self.recipe.seed, number))  # of the mixing
+        started = time.perf_counter()
+        for update, (start, stop) in enumerate(ranges[:steps]):
+            lr = rate(self.recipe, first + update, self.recipe.epochs * len(ranges))
+            losses, count = self.step(plan, (start, stop), lr, rng)
+            running.add(losses, count)
+            if running.due():
+                tell(stop, len(plan), running.latest())
+        totals = add_up(running.totals, self.world).tolist()  # the one wait for the device
+        return history_row(number, lr, totals, time.perf_counter() - started)
+
+    def step(
+        self, plan: augment.EpochPlan, span: tuple[int, int], lr: float, rng: np.random.Generator
+    ) -> tuple[Losses, int]:
+        """One update on this process's share of the batch ``span``; its losses and image count."""
+        start, stop = self.share(span)
+        images, target = self.render(plan[start:stop], rng)
+        weight = (stop - start) * self.world.size / (span[1] - span[0])
+        with self.autocast():
+            losses = self.objective(images, target, weight)
+        losses.total.backward()
+        self.update(lr)
+        return losses, stop - start
+
+    def share(self, span: tuple[int, int]) -> tuple[int, int]:
+        """This process's contiguous part of a batch."""
+        start, count = span[0], span[1] - span[0]
+        rank, size = self.world.rank, self.world.size
+        return start + rank * count // size, start + (rank + 1) * count // size
+
+    def render(self, batch: augment.EpochPlan, rng: np.random.Generator) -> tuple[Tensor, Target]:
+        """The batch's images, augmented, normalised and mixed on the device, and its labels."""
+        train, recipe = self.resident["train"], self.recipe
+        images = augment.render(train.images, batch, self.mean, self.std)
+        labels = train.labels[batch.image]
+        if not (recipe.mixup or recipe.cutmix):
+            return images, Target(labels)
+        mixing = augment.Mixing()
+        if rng.random() < recipe.mix_probability:
+            mixing = augment.draw_mixing(rng, recipe.mixup, recipe.cutmix)
+        mixed = augment.mix(images, labels, mixing)
+        return mixed.images, Target(mixed.labels, mixed.partners, mixing.share)
+
+    def update(self, lr: float) -> None:
+        """Apply the gradients at rate ``lr``."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        if self.recipe.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        if self.recipe.weight_decay:
+            shrink(self.decayed, lr * self.recipe.weight_decay)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.averaged:
+            self.averaged.update(self.network)
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """bf16 where the recipe and the device have it."""
+        return autocast(self.recipe, self.device)
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Loss, top-1 and top-5 accuracy (0..1) of a split, over all processes."""
+        resident = self.resident[split]
+        with self.autocast():
+            totals = evaluate(self.evaluated, resident, self.mean, self.std, self.world)
+        loss, correct, top5, count = add_up(totals, self.world).tolist()
+        return {"loss": loss / count, "accuracy": correct / count, "top5": top5 / count}
+
+    def state(self) -> dict[str, Any]:
+        """All that an interrupted fit needs to go on."""
+        averaged = self.averaged and (self.averaged.network.state_dict(), self.averaged.updates)
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "averaged": averaged,
+            "best": self.best,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Bring back what ``state`` gave."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.best = state["best"]
+        if self.averaged:
+            weights, self.averaged.updates = state["averaged"]
+            self.averaged.network.load_state_dict(weights)
+
+
+def make_network(recipe: Recipe, num_classes: int) -> networks.Network:
+    """The recipe's network with its seeded starting weights; the global generator is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return networks.create(
+            recipe.network,
+            num_classes,
+            recipe.width,
+            weights=recipe.weights,
+            **recipe.network_options,
+        )
+
+
+def wrap(objective: Objective, recipe: Recipe, world: World) -> tuple[nn.Module, str]:
+    """The objective for many processes and compiled, as asked; and what became of compiling."""
+    module: nn.Module = objective.to(world.device)
+    if world.size > 1:
+        module = DistributedDataParallel(module)
+    if not recipe.compile:
+        return module, "off"
+    return Compiled(module, recipe.compile), recipe.compile
+
+
+def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager:
+    """bf16 autocast: asked for, or ``auto`` on a GPU that has it; otherwise nothing."""
+    has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if recipe.precision == "bf16" or (recipe.precision == "auto" and has):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def hash_seed(seed: int, epoch: int) -> int:
+    """One number from two, so that every epoch has its own generator and a resumed one the same."""
+    return (seed * 1_000_003 + epoch) % 2**63
+
+
+def seed_epoch(seed: int, epoch: int, rank: int) -> None:
+    """Seed dropout for an epoch; ranks differ, so that they do not drop the same units."""
+    torch.manual_seed(hash_seed(hash_seed(seed, epoch), rank))
+
+
+def history_row(epoch: int, lr: float, totals: list[float], seconds: float) -> dict[str, Any]:
+    """An epoch's figures from its sums."""
+    entropy, penalty, correct, count = totals
+    return {
+        "epoch": epoch,
+        "lr": lr,
+        "train_loss": entropy / count,
+        "penalty": penalty / count,
+        "train_accuracy": correct / count,
+        "seconds": seconds,
+        "images_per_second": count / seconds,
+    }
