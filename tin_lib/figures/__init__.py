@@ -1,0 +1,1 @@
+"""Plotly figures: a table or an array in, a figure out; one module a topic."""
