@@ -6,7 +6,7 @@
 from tin_lib.augment.draw import Augmenter, expansion_plan, generator_for
 from tin_lib.augment.mixing import Mixed, Mixing, draw_mixing, mix
 from tin_lib.augment.plan import AugmentSpec, EpochPlan, Technique, unchanged
-from tin_lib.augment.render import erase, normalise, render, saturate
+from tin_lib.augment.render import erase_, normalise, render, saturate_
 from tin_lib.augment.transforms import (
     contrast,
     crop_resize,
@@ -31,7 +31,7 @@ __all__ = [
     "draw_mixing",
     "draw_offsets",
     "draw_tint",
-    "erase",
+    "erase_",
     "expansion_plan",
     "flip_horizontal_axis",
     "flip_vertical_axis",
@@ -39,7 +39,7 @@ __all__ = [
     "mix",
     "normalise",
     "render",
-    "saturate",
+    "saturate_",
     "tint",
     "unchanged",
 ]

@@ -50,18 +50,19 @@ def bilinear(start: Tensor, extent: Tensor) -> Tensor:
     source = start[:, None] + (steps + 0.5) * extent[:, None] / SIDE - 0.5  # (n, 64)
     last = SIDE - 1
     source = last - (last - source.abs()).abs()
-    return (1 - (source[:, :, None] - steps).abs()).clamp_(min=0)
+    return (1 - (source[:, :, None] - steps).abs_()).clamp_(min=0)
 
 
 def resample(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """``rows @ pixels @ columns.T`` for each image and channel.
 
-    ``pixels`` float (n, 3, 64, 64), ``rows`` and ``columns`` (n, 64, 64); returns float32.
-    Runs outside autocast: bf16 would lose the low bits of a pixel.
+    ``pixels`` (n, 3, 64, 64) of any dtype and memory format, ``rows`` and ``columns`` (n, 64, 64);
+    returns float32. Runs outside autocast: bf16 would lose the low bits of a pixel.
     """
+    n, channels, height, width = pixels.shape
+    # With the channel between row and column, each axis is one product and nothing is copied.
+    lines = pixels.permute(0, 2, 1, 3).to(torch.float32, memory_format=torch.contiguous_format)
     with torch.autocast(pixels.device.type, enabled=False):
-        n, channels, height, width = pixels.shape
-        # All rows of an image's channels share its column matrix: one product of (192, 64).
-        lines = pixels.reshape(n, channels * height, width)
-        moved = torch.bmm(lines, columns.transpose(1, 2)).view(n, channels, height, width)
-        return torch.matmul(rows[:, None], moved)
+        moved = torch.bmm(rows, lines.flatten(2))  # (n, 64, 3 * 64)
+        moved = torch.bmm(moved.view(n, height * channels, width), columns.transpose(1, 2))
+    return moved.view(n, height, channels, width).permute(0, 2, 1, 3)

@@ -32,12 +32,16 @@ def render(
         raise ValueError(
             f"images must be uint8 (N, 3, 64, 64), not {images.dtype} {tuple(images.shape)}"
         )
+    layout = memory_format(images)
     pixels = _move(_gather(images, plan.image), plan)
+    pixels = pixels.float().contiguous(memory_format=layout)
     if plan.saturation is not None:
-        pixels = saturate(pixels, plan.saturation)
+        saturate_(pixels, plan.saturation)
     # One multiply-add for contrast, tint and normalisation: ((x gain + bias) - mean) / std.
-    batch = _affine(pixels, plan.gain / std, (plan.bias - mean) / std, out_dtype)
-    return batch if plan.erased is None else erase(batch, plan.erased)
+    batch = _affine_(pixels, plan.gain / std, (plan.bias - mean) / std)
+    if plan.erased is not None:
+        erase_(batch, plan.erased)
+    return batch.to(out_dtype)
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -46,28 +50,37 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     ``images``: uint8 or float (n, 3, H, W) in 0..255; ``mean`` and ``std``: (3,), same scale.
     """
     scale = (1 / std).expand(len(images), 3)
-    return _affine(images, scale, -mean * scale, torch.float32)
+    pixels = images.to(torch.float32, memory_format=memory_format(images), copy=True)
+    return _affine_(pixels, scale, -mean * scale)
 
 
-def saturate(images: Tensor, factor: Tensor) -> Tensor:
-    """Blends each image with its gray version: factor (n,), 0 gives gray, 1 changes nothing."""
+def memory_format(images: Tensor) -> torch.memory_format:
+    """channels_last or contiguous_format, as the images (n, 3, H, W) lie in memory."""
+    contiguous = images.is_contiguous()
+    last = not contiguous and images.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def saturate_(images: Tensor, factor: Tensor) -> Tensor:
+    """Blends each float image with its gray version, in place; factor (n,), 1 changes nothing."""
     red, green, blue = images.unbind(1)
-    gray = (red * LUMA[0] + green * LUMA[1] + blue * LUMA[2])[:, None]
-    return torch.lerp(gray, images, factor[:, None, None, None])
+    gray = red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]  # (n, H, W)
+    gray *= 1 - factor[:, None, None]
+    return images.mul_(factor[:, None, None, None]).add_(gray[:, None])
 
 
-def erase(images: Tensor, boxes: Tensor) -> Tensor:
-    """Zero (the mean colour, once normalised) inside boxes y0, y1, x0, x1: int64 (n, 4)."""
+def erase_(images: Tensor, boxes: Tensor) -> Tensor:
+    """Zero in place (the mean colour, once normalised) inside boxes y0, y1, x0, x1: (n, 4)."""
     place = torch.arange(images.shape[-1], device=images.device)
     y0, y1, x0, x1 = boxes[:, :, None].unbind(1)
     inside_rows, inside_columns = (place >= y0) & (place < y1), (place >= x0) & (place < x1)
     inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
-    return images.masked_fill(inside, 0)
+    return images.masked_fill_(inside, 0)
 
 
 def _gather(images: Tensor, rows: Tensor) -> Tensor:
     """The images at ``rows``, in their memory format."""
-    if not _is_channels_last(images):
+    if memory_format(images) is not torch.channels_last:
         return images.index_select(0, rows)
     return images.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
 
@@ -99,18 +112,20 @@ def _move_some(pixels: Tensor, rows: Tensor, columns: Tensor, operators: Tensor)
     return moved
 
 
-def _affine(images: Tensor, scale: Tensor, shift: Tensor, out_dtype: torch.dtype) -> Tensor:
-    """``images * scale + shift`` with scale and shift (n, 3)."""
-    pixels = images.float()
-    if not _is_channels_last(pixels):
-        result = torch.addcmul(shift[:, :, None, None], pixels, scale[:, :, None, None])
-        return result.to(out_dtype)
-    # (n, H, W * 3): a whole line at a time, since a last axis of 3 does not vectorise.
-    lines = pixels.permute(0, 2, 3, 1).flatten(2)
+def _affine_(pixels: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """``pixels * scale + shift`` in place; pixels float32 (n, 3, H, W), scale and shift (n, 3).
+
+    Those are written out along the innermost axis of the memory, since the CPU's
+    kernel does not vectorise where they change with every element or not at all.
+    """
     width = pixels.shape[3]
-    result = torch.addcmul(shift.repeat(1, width)[:, None], lines, scale.repeat(1, width)[:, None])
-    return result.view(pixels.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2).to(out_dtype)
-
-
-def _is_channels_last(images: Tensor) -> bool:
-    return images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
+    if memory_format(pixels) is torch.channels_last:
+        lines = pixels.permute(0, 2, 3, 1).flatten(2)  # (n, H, W * 3)
+        scale, shift = (values.repeat(1, width)[:, None] for values in (scale, shift))
+    else:
+        lines = pixels  # (n, 3, H, W)
+        scale, shift = (
+            values[:, :, None, None].repeat(1, 1, 1, width) for values in (scale, shift)
+        )
+    torch.addcmul(shift, lines, scale, out=lines)
+    return pixels
