@@ -28,12 +28,14 @@ class Mixing:
 
 @dataclass(frozen=True, eq=False)
 class Mixed:
-    """A mixed batch; its loss is ``share * loss(labels) + (1 - share) * loss(partners)``."""
+    """A mixed batch; its loss is ``share * loss(labels) + (1 - share) * loss(partners)``.
+
+    ``share`` is the `Mixing`'s.
+    """
 
     images: Tensor  # (n, 3, H, W)
     labels: Tensor  # int64 (n,)
     partners: Tensor  # int64 (n,): the labels of the images mixed in
-    share: Tensor  # float32 (n,)
 
 
 def draw_mixing(
@@ -57,9 +59,7 @@ def draw_mixing(
 def mix(images: Tensor, labels: Tensor, mixing: Mixing) -> Mixed:
     """Mixes every image (n, 3, H, W) with its neighbour; ``labels`` int64 (n,)."""
     partner = (torch.arange(len(images), device=images.device) ^ 1).clamp_(max=len(images) - 1)
-    share = torch.full((len(images),), mixing.share, device=images.device)
-    mixed = _blend(images, partner, mixing)
-    return Mixed(mixed, labels, labels[partner], share)
+    return Mixed(_blend(images, partner, mixing), labels, labels[partner])
 
 
 def _blend(images: Tensor, partner: Tensor, mixing: Mixing) -> Tensor:

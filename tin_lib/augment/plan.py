@@ -58,8 +58,11 @@ class AugmentSpec:
                 raise ValueError(f"{name} must be between {low} and {high}, not {got}")
         for name in ("contrast", "tint", "resized_crop_scale"):
             _check_range(name, getattr(self, name))
-        if self.resized_crop_scale and not 0 < max(self.resized_crop_scale) <= 1:
-            raise ValueError("resized_crop_scale must be shares of the area, in (0, 1]")
+        scale = self.resized_crop_scale
+        if scale is not None and not 0 < scale[0] <= scale[1] <= 1:
+            raise ValueError(
+                f"resized_crop_scale must be shares of the area in (0, 1], not {scale}"
+            )
 
 
 _BOUNDS = (

@@ -49,9 +49,9 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
     ``images``: uint8 or float (n, 3, H, W) in 0..255; ``mean`` and ``std``: (3,), same scale.
     """
-    scale = (1 / std).expand(len(images), 3)
     pixels = images.to(torch.float32, memory_format=memory_format(images), copy=True)
-    return _affine_(pixels, scale, -mean * scale)
+    scale, shift = (values.expand(len(images), 3) for values in (1 / std, -mean / std))
+    return _affine_(pixels, scale, shift)
 
 
 def memory_format(images: Tensor) -> torch.memory_format:

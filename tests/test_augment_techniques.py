@@ -1,0 +1,128 @@
+"""The five techniques against independent references, and the ranges of what they draw."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.transform import resize
+
+from tin_lib import augment
+from tin_lib.augment.spline import resize_matrix
+
+COUNT = 5
+
+
+def images(n: int = COUNT, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (n, 3, 64, 64), generator=generator, dtype=torch.uint8)
+
+
+def reference_crop(image: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
+    """scikit-image on one image (3, 64, 64), float64."""
+    crop = image[:, top : top + size, left : left + size].transpose(1, 2, 0).astype(np.float64)
+    options = {"order": 3, "anti_aliasing": False, "preserve_range": True, "clip": False}
+    return resize(crop, (64, 64), mode="reflect", **options).transpose(2, 0, 1)
+
+
+def test_flips_equal_numpy_on_bytes():
+    batch = images()
+    mirrored = augment.flip_vertical_axis(batch)
+    assert mirrored.dtype == torch.uint8
+    np.testing.assert_array_equal(mirrored.numpy(), batch.numpy()[..., ::-1])
+    upside_down = augment.flip_horizontal_axis(batch)
+    np.testing.assert_array_equal(upside_down.numpy(), batch.numpy()[:, :, ::-1])
+
+
+def test_crop_resize_equals_skimage_at_every_offset():
+    grid = torch.cartesian_prod(torch.arange(10), torch.arange(10))
+    batch = images(1).float().expand(len(grid), 3, 64, 64)
+    resized = augment.crop_resize(batch, grid[:, 0], grid[:, 1]).numpy()
+    for got, (top, left) in zip(resized, grid.tolist(), strict=True):
+        expected = reference_crop(batch[0].numpy(), top, left, 55)
+        np.testing.assert_allclose(got, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("size", [2, 17, 40, 63, 64])
+def test_crop_resize_equals_skimage_at_other_sizes(size):
+    batch = images(1).float()
+    offset = torch.tensor([64 - size])
+    resized = augment.crop_resize(batch, offset, offset, size)[0].numpy()
+    expected = reference_crop(batch[0].numpy(), 64 - size, 64 - size, size)
+    np.testing.assert_allclose(resized, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("top", [-1, 10])
+def test_crop_outside_the_image_is_refused(top):
+    with pytest.raises(ValueError, match=r"top .* must lie in 0\.\.9"):
+        augment.crop_resize(images(1).float(), torch.tensor([top]), torch.tensor([0]))
+
+
+@given(st.integers(2, 70), st.integers(1, 70))
+@settings(deadline=None, max_examples=30)
+def test_resizing_keeps_constants_and_symmetry(length, size):
+    matrix = resize_matrix(length, size)
+    np.testing.assert_allclose(matrix.sum(1), 1, atol=1e-9)
+    np.testing.assert_allclose(matrix[::-1, ::-1], matrix, atol=1e-9)
+
+
+def test_contrast_and_tint_are_arithmetic():
+    batch = images().float()
+    factor = torch.linspace(0.8, 1.2, COUNT)
+    expected = batch.numpy() * factor.numpy().reshape(-1, 1, 1, 1)
+    np.testing.assert_array_equal(augment.contrast(batch, factor).numpy(), expected)
+    colour = torch.linspace(-5, 5, COUNT * 3).view(COUNT, 3)
+    expected = batch.numpy() + colour.numpy().reshape(-1, 3, 1, 1)
+    np.testing.assert_array_equal(augment.tint(batch, colour).numpy(), expected)
+
+
+def test_nothing_is_clipped():
+    white = torch.full((1, 3, 64, 64), 255.0)
+    assert augment.contrast(white, torch.tensor([1.2])).max() == pytest.approx(306)
+    assert augment.tint(-white, torch.full((1, 3), -5.0)).min() == -260
+
+
+@given(st.integers(0, 2**32), st.integers(2, 64))
+@settings(deadline=None, max_examples=40)
+def test_draws_stay_in_their_ranges(seed, size):
+    generator = torch.Generator().manual_seed(seed)
+    for offset in augment.draw_offsets(300, generator, size):
+        assert offset.min() >= 0
+        assert offset.max() <= 64 - size
+    factor = augment.draw_contrast(300, generator)
+    assert 0.8 <= factor.min() < 0.85
+    assert 1.15 < factor.max() <= 1.2
+    colour = augment.draw_tint(300, generator)
+    assert colour.shape == (300, 3)
+    assert -5 <= colour.min() < -4.5
+    assert 4.5 < colour.max() <= 5
+
+
+def test_every_crop_is_equally_likely():
+    top, left = augment.draw_offsets(100_000, torch.Generator().manual_seed(0))
+    counts = torch.bincount(top * 10 + left, minlength=100)
+    assert len(counts) == 100
+    # 1,000 expected in each; five binomial deviations are 157.
+    assert (counts - 1000).abs().max() < 157
+
+
+def test_draws_follow_the_generator():
+    draws = [augment.draw_contrast(9, torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+@given(st.booleans(), st.booleans())
+@settings(deadline=None)
+def test_normalise_equals_arithmetic_and_leaves_its_input(channels_last, as_bytes):
+    batch = images() if as_bytes else images().float()
+    if channels_last:
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    before = batch.clone()
+    mean, std = torch.tensor([120.0, 110.0, 100.0]), torch.tensor([60.0, 61.0, 62.0])
+    got = augment.normalise(batch, mean, std)
+    expected = (batch.double() - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    assert got.dtype == torch.float32
+    assert got.stride() == batch.stride()
+    np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=2e-6)
+    assert torch.equal(batch, before)
