@@ -1,0 +1,115 @@
+"""JPEG files to one packed array file, on all cores, in memory that does not grow."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torchvision.io import ImageReadMode, decode_jpeg
+
+from tin_lib.data.official import SIZE
+from tin_lib.data.stats import channel_sums
+
+CHUNK = 64  # images a thread decodes between two writes: 0.8 MB
+IMAGE_BYTES = 3 * SIZE * SIZE
+Progress = Callable[[int, int], None]  # called with images (or bytes) done and in all
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What is learnt of each image on the way.
+
+    gray: bool (N,); digests: SHA-256 of the file, uint8 (N, 32); sums, squares: int64 (N, 3).
+    """
+
+    gray: np.ndarray
+    digests: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+
+
+def decode_files(
+    root: Path, paths: list[str], out: Path, threads: int, progress: Progress
+) -> Decoded:
+    """Decode ``root/paths`` into ``out``, a .npy file of uint8 (N, 3, 64, 64), RGB.
+
+    decode_jpeg releases Python's lock, so threads are enough. ``progress`` is called with the
+    number of images done and N. Raises ValueError naming the first file that is not a whole
+    64x64 JPEG.
+    """
+    offset = _create(out, len(paths))
+    parts = []
+    done = 0
+    with open(out, "r+b") as file, ThreadPoolExecutor(threads) as pool:
+
+        def work(start: int) -> Decoded:
+            chunk = [f"{root}/{path}" for path in paths[start : start + CHUNK]]
+            return _decode_chunk(chunk, file.fileno(), offset + start * IMAGE_BYTES)
+
+        for part in pool.map(work, range(0, len(paths), CHUNK)):
+            parts.append(part)
+            done += len(part.gray)
+            progress(done, len(paths))
+    columns = zip(*((p.gray, p.digests, p.sums, p.squares) for p in parts), strict=True)
+    return Decoded(*(np.concatenate(column) for column in columns))
+
+
+def _create(out: Path, count: int) -> int:
+    """Create the .npy file, sparse and of full size; return where its data begin."""
+    shape = (count, 3, SIZE, SIZE)
+    return np.lib.format.open_memmap(out, mode="w+", dtype=np.uint8, shape=shape).offset
+
+
+def _decode_chunk(paths: list[str], handle: int, position: int) -> Decoded:
+    files = [_read(path) for path in paths]
+    images = [decode_image(data, path) for data, path in zip(files, paths, strict=True)]
+    gray = np.array([len(image) == 1 for image in images])
+    pixels = torch.stack([image.expand(3, -1, -1) for image in images]).numpy()
+    _write(handle, pixels, position)
+    digests = b"".join(hashlib.sha256(data).digest() for data in files)
+    return Decoded(gray, np.frombuffer(digests, np.uint8).reshape(-1, 32), *channel_sums(pixels))
+
+
+def _read(path: str) -> bytearray:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        data = bytearray(os.fstat(handle).st_size)
+        os.readv(handle, [data])
+        return data
+    finally:
+        os.close(handle)
+
+
+def _write(handle: int, pixels: np.ndarray, position: int) -> None:
+    # Written rather than stored through a memory map: a full disk is then an error that can be
+    # reported, not a bus error, and the output does not count as the process's memory.
+    if os.pwrite(handle, pixels.data, position) != pixels.nbytes:
+        raise OSError(errno.ENOSPC, "the disk is full; free some space and pack again")
+
+
+def decode_image(data: bytearray, path: str) -> torch.Tensor:
+    """Decode one JPEG to uint8 (3, 64, 64), or (1, 64, 64) where the file is grayscale.
+
+    Raises ValueError naming ``path``.
+    """
+    if data[:2] != b"\xff\xd8":
+        raise ValueError(f"{path} is not a JPEG image; unpack the data again")
+    try:
+        image = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8))
+        if len(image) not in (1, 3):  # CMYK
+            raw = torch.frombuffer(data, dtype=torch.uint8)
+            image = decode_jpeg(raw, mode=ImageReadMode.RGB)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{path} is cut short or damaged ({reason}); unpack the data again"
+        ) from None
+    if image.shape[1:] != (SIZE, SIZE):
+        height, width = image.shape[1:]
+        raise ValueError(f"{path} is {width}x{height} pixels, expected {SIZE}x{SIZE}")
+    return image

@@ -1,0 +1,55 @@
+"""Exact per-channel mean and standard deviation of uint8 images."""
+
+from math import sqrt
+
+import numpy as np
+
+BLOCK = 256  # pixels; 256 * 255**2 < 2**24, so a block's sum of squares is exact in float32
+CHUNK = 8  # images; as float32 they fit in a core's cache
+
+
+def channel_sums(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each image's sum and sum of squares per channel, both int64 (N, 3).
+
+    ``images`` is uint8 (N, 3, 64, 64). The arithmetic is float32, several times as fast as
+    integers, on blocks short enough for every intermediate value to be a whole number below 2**24.
+    """
+    sums = np.empty((len(images), 3), dtype=np.int64)
+    squares = np.empty_like(sums)
+    for start in range(0, len(images), CHUNK):
+        part = images[start : start + CHUNK]
+        blocks = part.reshape(-1, BLOCK).astype(np.float32)
+        block_squares = np.einsum("bp,bp->b", blocks, blocks)
+        rows = slice(start, start + len(part))
+        sums[rows] = _per_channel(blocks.sum(1), len(part))
+        squares[rows] = _per_channel(block_squares, len(part))
+    return sums, squares
+
+
+def _per_channel(block_values: np.ndarray, images: int) -> np.ndarray:
+    return block_values.astype(np.int64).reshape(images, 3, -1).sum(2)
+
+
+def mean_std(sums: np.ndarray, squares: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and population deviation, float64 (3,) each, from per-image sums, int64 (N, 3).
+
+    ``pixels`` is the number of pixels of one image. Everything up to the last division is done in
+    Python's unbounded integers, so the result is correct to the last digit of a float64.
+    """
+    count = len(sums) * pixels
+    totals = [int(value) for value in sums.sum(0)]
+    square_totals = [int(value) for value in squares.sum(0)]
+    mean = [total / count for total in totals]
+    spread = [count * q - s * s for s, q in zip(totals, square_totals, strict=True)]
+    return np.array(mean), np.array([sqrt(value / count**2) for value in spread])
+
+
+def statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return per-channel mean and population standard deviation, float64 (3,) each, 0..255 units.
+
+    ``images`` is uint8 (N, 3, 64, 64), N at least 1; memory maps are read in small pieces.
+    """
+    if len(images) == 0:
+        raise ValueError("statistics needs at least one image")
+    sums, squares = channel_sums(images)
+    return mean_std(sums, squares, images.shape[2] * images.shape[3])

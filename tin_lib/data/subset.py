@@ -1,0 +1,165 @@
+"""Opening the data set, whole or in part: classes, images per class, a held-out part of train."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from tin_lib.data.official import SIZE, check_root
+from tin_lib.data.packed import Packed, open_packed
+from tin_lib.data.stats import mean_std
+from tin_lib.data.types import Split, TinyImageNet
+
+
+@dataclass(frozen=True)
+class Part:
+    """What part of the data is asked for; ``classes`` are indices into the full class order."""
+
+    classes: tuple[int, ...] | None
+    per_class: int | None
+    holdout: float
+    seed: int
+
+
+def open_data(
+    data: str | Path,
+    *,
+    classes: int | Sequence[str] | None = None,
+    per_class: int | None = None,
+    holdout: float = 0.0,
+    seed: int = 0,
+) -> TinyImageNet:
+    """Open Tiny ImageNet, packing it on first use.
+
+    Args:
+        data: ``"sample"`` for the built-in sample, else a folder in the official layout.
+        classes: a number of classes, spread evenly over the class order, or a list of WordNet ids.
+            Val keeps all images of these classes; test, which has no labels, keeps all it has.
+        per_class: training images per class, the first ones by file number.
+        holdout: share of each class's training images, in [0, 1), moved to ``heldout``.
+        seed: draws the held-out images.
+
+    Mean and deviation are those of the remaining training images. Raises FileNotFoundError or
+    ValueError naming the parameter, or the file that is wrong.
+    """
+    root = find_root(data)
+    packed = open_packed(root)
+    part = _part(packed.meta["class_ids"], classes, per_class, holdout, seed)
+    return _whole(root, packed) if part == Part(None, None, 0.0, 0) else _subset(root, packed, part)
+
+
+def find_root(data: str | Path) -> Path:
+    """Return the official-layout folder that ``data`` means."""
+    if data == "sample":
+        from tin_lib import sample
+
+        data = sample.ensure()
+    return check_root(data)
+
+
+def _part(
+    class_ids: list[str],
+    classes: int | Sequence[str] | None,
+    per_class: int | None,
+    holdout: float,
+    seed: int,
+) -> Part:
+    if per_class is not None and per_class < 1:
+        raise ValueError(f"per_class must be at least 1, not {per_class}")
+    if not 0 <= holdout < 1:
+        raise ValueError(f"holdout must be at least 0 and below 1, not {holdout}")
+    chosen = _choose_classes(class_ids, classes)
+    everything = chosen == tuple(range(len(class_ids)))
+    return Part(None if everything else chosen, per_class, holdout, seed if holdout else 0)
+
+
+def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -> tuple[int, ...]:
+    total = len(class_ids)
+    if classes is None:
+        return tuple(range(total))
+    if isinstance(classes, int):
+        if not 1 <= classes <= total:
+            raise ValueError(f"classes must lie between 1 and {total}, not {classes}")
+        return tuple(i * total // classes for i in range(classes))
+    code = {wnid: i for i, wnid in enumerate(class_ids)}
+    unknown = [wnid for wnid in classes if wnid not in code]
+    if unknown or not len(classes):
+        raise ValueError(f"classes: {unknown[0] if unknown else 'none'} is not in wnids.txt")
+    return tuple(sorted({code[wnid] for wnid in classes}))
+
+
+def _whole(root: Path, packed: Packed) -> TinyImageNet:
+    meta = packed.meta
+    return TinyImageNet(
+        root=root,
+        class_ids=tuple(meta["class_ids"]),
+        class_names=tuple(meta["class_names"]),
+        fingerprint=meta["fingerprint"],
+        mean=np.array(meta["mean"]),
+        std=np.array(meta["std"]),
+        train=packed.split("train"),
+        heldout=None,
+        val=packed.split("val"),
+        test=packed.split("test"),
+    )
+
+
+def _subset(root: Path, packed: Packed, part: Part) -> TinyImageNet:
+    whole = _whole(root, packed)
+    classes = part.classes or tuple(range(whole.num_classes))
+    rows = _first_rows(whole.train.labels, classes, part.per_class)
+    train_rows, heldout_rows = _hold_out(whole.train.labels, rows, part)
+    columns = packed.columns["train"]
+    mean, std = mean_std(columns["sums"][train_rows], columns["squares"][train_rows], SIZE**2)
+    heldout = None
+    if len(heldout_rows):
+        heldout = replace(_take(whole.train, heldout_rows, classes), name="heldout")
+    return replace(
+        whole,
+        class_ids=tuple(whole.class_ids[i] for i in classes),
+        class_names=tuple(whole.class_names[i] for i in classes),
+        fingerprint=_part_fingerprint(whole, part),
+        mean=mean,
+        std=std,
+        train=_take(whole.train, train_rows, classes),
+        heldout=heldout,
+        val=_take(whole.val, _first_rows(whole.val.labels, classes, None), classes),
+    )
+
+
+def _first_rows(labels: np.ndarray, classes: Sequence[int], count: int | None) -> np.ndarray:
+    """Row numbers of the first ``count`` images (None: all) of each class, in row order."""
+    rows = [np.flatnonzero(labels == label)[:count] for label in classes]
+    return np.sort(np.concatenate(rows))
+
+
+def _hold_out(labels: np.ndarray, rows: np.ndarray, part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Split ``rows`` into those that stay and those held out, the same share of each class."""
+    if not part.holdout:
+        return rows, rows[:0]
+    generator = np.random.default_rng(part.seed)
+    held = []
+    for label in np.unique(labels[rows]):
+        own = rows[labels[rows] == label]
+        count = round(part.holdout * len(own))
+        if not 0 < count < len(own):
+            raise ValueError(
+                f"holdout={part.holdout} of {len(own)} images a class leaves none on one side"
+            )
+        held.append(generator.choice(own, count, replace=False))
+    out = np.sort(np.concatenate(held))
+    return np.setdiff1d(rows, out, assume_unique=True), out
+
+
+def _take(split: Split, rows: np.ndarray, classes: Sequence[int]) -> Split:
+    """Select rows, renumbering labels to positions in ``classes``; no copy where all stay."""
+    part = split if len(rows) == len(split) else split.select(rows)
+    return replace(part, labels=np.searchsorted(np.array(classes), part.labels))
+
+
+def _part_fingerprint(whole: TinyImageNet, part: Part) -> str:
+    wanted = [part.classes, part.per_class, part.holdout, part.seed]
+    return hashlib.sha256(f"{whole.fingerprint} {json.dumps(wanted)}".encode()).hexdigest()

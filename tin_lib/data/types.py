@@ -1,0 +1,85 @@
+"""What the rest of the library sees of the data set: splits and the data set they make up."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One part of the data set; row i of every column describes the same image.
+
+    Attributes:
+        name: ``train``, ``heldout``, ``val`` or ``test``.
+        images: uint8 (N, 3, 64, 64), RGB, 0..255; a read-only memory map of the packed file, or an
+            array in memory for a subset.
+        labels: int64 (N,), index into ``class_ids``; -1 where there is no label (test).
+        files: str (N,), base names such as ``n01443537_0.JPEG``, ``val_0.JPEG``, ``test_0.JPEG``.
+        boxes: int16 (N, 4), x0, y0, x1, y1 in pixels, both ends inclusive; -1 where there is none.
+        gray: bool (N,), whether the file was grayscale.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    files: np.ndarray
+    boxes: np.ndarray
+    gray: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, rows: np.ndarray) -> "Split":
+        """Return the given rows (indices, int (M,), or a mask, bool (N,)), copied to memory."""
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        return replace(self, **columns)
+
+
+COLUMNS = ("images", "labels", "files", "boxes", "gray")
+
+
+@dataclass(frozen=True, eq=False)
+class TinyImageNet:
+    """The data set, or a subset of it, opened by ``open_data``.
+
+    Attributes:
+        root: the folder in the official layout that it came from.
+        class_ids: WordNet ids, sorted: the class order of every label, logit and table.
+        class_names: names in class order, e.g. ``goldfish, Carassius auratus``.
+        fingerprint: 64 hex digits that depend on the contents and on the subset, not on the path.
+        mean: per-channel mean of the training images, float64 (3,), 0..255 units.
+        std: their per-channel population standard deviation, float64 (3,), 0..255 units.
+        train, heldout, val, test: the splits; ``heldout`` is None unless a part was held out.
+    """
+
+    root: Path
+    class_ids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    fingerprint: str
+    mean: np.ndarray
+    std: np.ndarray
+    train: Split
+    heldout: Split | None
+    val: Split
+    test: Split
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_ids)
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are, by name, training first."""
+        present = (self.train, self.heldout, self.val, self.test)
+        return {split.name: split for split in present if split is not None}
+
+    def split(self, name: str) -> Split:
+        """Return the split of that name; ValueError lists the known ones."""
+        if name not in self.splits:
+            hint = "; open the data with holdout=0.1 for one" if name == "heldout" else ""
+            raise ValueError(
+                f"there is no split {name!r}: known are {', '.join(self.splits)}{hint}"
+            )
+        return self.splits[name]
