@@ -10,7 +10,15 @@ from tin_lib.sample.shapes import Shape
 
 SIZE = 64  # pixels a side
 FINE = 4  # masks and clutter are drawn this many times finer, then averaged
-RADIUS = (9.0, 26.0)  # pixels, from the middle of a shape to its farthest corner, before stretching
+TURN = 35  # degrees, the largest rotation
+GROUND = (30, 150)  # 0..255, range of a ground's colour
+PATCHES = 20.0  # deviation of the ground's smooth patches from that, in 0..255
+INK = 32.0  # deviation of the strokes' colours from it
+LIGHTER = 45.0  # 0..255; a shape's colour is lighter than the ground's by this or more
+RADIUS = (
+    11.0,
+    27.0,
+)  # pixels, from the middle of a shape to its farthest corner, before stretching
 STRETCH = (0.65, 1.0)  # width over height, along a random direction
 GRAY_SHARE = 0.02  # of the files; 1.8 % of the real training images
 CLUTTER = (5, 12)  # strokes on a ground
@@ -51,7 +59,9 @@ def _cover(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     """Share of each pixel that the shape covers, float64 (64,64) in 0..1."""
     radius = np.exp(rng.uniform(*np.log(RADIUS)))  # as many small ones as large ones
     margin = 0.7 * radius  # so that some are cut by the border
-    matrix = _turn(rng) @ np.diag([rng.uniform(*STRETCH), 1.0]) @ _turn(rng) * radius
+    angle = np.deg2rad(rng.uniform(-TURN, TURN))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.diag([rng.uniform(*STRETCH), 1.0]) * radius
     centre = rng.uniform(margin, SIZE - margin, 2)
     canvas = Image.new("L", (SIZE * FINE, SIZE * FINE))
     pen = ImageDraw.Draw(canvas)
@@ -61,16 +71,10 @@ def _cover(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(canvas.reduce(FINE), float) / 255
 
 
-def _turn(rng: np.random.Generator) -> np.ndarray:
-    """A random rotation, float64 (2,2)."""
-    angle = rng.uniform(0, 2 * np.pi)
-    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-
-
 def _ground(rng: np.random.Generator) -> np.ndarray:
     """A smooth coloured ground with strokes on it, float64 (64,64,3) in 0..255."""
-    base = rng.uniform(30, 225, 3)
-    patches = np.clip(base + rng.normal(0, 35, (4, 4, 3)), 0, 255).astype(np.uint8)
+    base = rng.uniform(*GROUND, 3)
+    patches = np.clip(base + rng.normal(0, PATCHES, (4, 4, 3)), 0, 255).astype(np.uint8)
     side = SIZE * 2
     ground = Image.fromarray(patches).resize((side, side), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(ground)
@@ -83,7 +87,7 @@ def _stroke(
     pen: ImageDraw.ImageDraw, base: np.ndarray, side: int, rng: np.random.Generator
 ) -> None:
     """One line, arc, box or blob in a colour near the ground's."""
-    red, green, blue = np.clip(base + rng.normal(0, 45, 3), 0, 255).astype(int).tolist()
+    red, green, blue = np.clip(base + rng.normal(0, INK, 3), 0, 255).astype(int).tolist()
     ink = (red, green, blue)
     start = rng.uniform(0, side, 2)
     end = start + rng.normal(0, side / 5, 2)
@@ -104,10 +108,8 @@ def _stroke(
 def _paint(ground: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The shape in one shaded colour over the ground, with noise; uint8 (64,64,3)."""
     inside = (ground * cover[..., None]).sum((0, 1)) / cover.sum()
-    colours = rng.uniform(0, 255, (3, 3))
-    distance = np.abs(colours - inside).sum(1)
-    colour = colours[distance.argmax()]  # the one of three that stands out most
-    slope = np.linspace(-1, 1, SIZE) * rng.uniform(-40, 40, (2, 1))
+    colour = inside + LIGHTER + rng.uniform(0, 1, 3) * (255 - LIGHTER - inside)
+    slope = np.linspace(-1, 1, SIZE) * rng.uniform(-15, 15, (2, 1))
     shade = slope[0][:, None] + slope[1][None, :]
     painted = ground + cover[..., None] * (colour + shade[..., None] - ground)
     painted += rng.normal(0, NOISE, painted.shape)
