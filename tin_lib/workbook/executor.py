@@ -1,0 +1,176 @@
+"""Where steps and sweeps run: this machine's processes, or the workers of a dask cluster.
+
+Both are reached through the ``concurrent.futures.Executor`` interface, so that one code path
+serves them. Workers of a cluster share nothing with this process but the file system.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypedDict
+
+import tin_lib
+from tin_lib.workbook.processes import stop_tree
+
+POLL = 0.1  # seconds between looks at whether to stop
+CONNECT = 30  # seconds to reach a cluster
+
+
+class Job(TypedDict):
+    """One step to run. Plain text and numbers, so that it travels to any worker; absolute paths."""
+
+    name: str
+    notebook: str
+    output: str  # the executed notebook
+    run: str  # the run's folder
+    log: str
+    stop: str  # the step ends as soon as this file appears
+    threads: int  # CPU threads for the kernel, 0 for the libraries' own choice
+    parameters: dict[str, Any]
+
+
+def run_step(job: Job) -> dict[str, Any]:
+    """Run one notebook in a process of its own, on this machine.
+
+    Returns ``error`` (None, or one message), ``seconds``, and where the process got that far
+    ``machine`` and ``versions``.
+    """
+    started = time.monotonic()
+    for path in (job["output"], job["log"]):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="tin-step-") as scratch, open(job["log"], "w") as log:
+        result = Path(scratch) / "result.json"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tin_lib.workbook.step", json.dumps(job), str(result)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment(Path(scratch), job["threads"]),
+            start_new_session=True,  # Ctrl-C reaches the runner, which then ends the steps
+        )
+        try:
+            stopped = wait_for(process, Path(job["stop"]))
+        finally:
+            stop_tree(process)
+        outcome = {"error": "stopped"} if stopped else read_outcome(result, process.returncode)
+    return outcome | {"seconds": time.monotonic() - started}
+
+
+def wait_for(process: subprocess.Popen, stop: Path) -> bool:
+    """Wait until the process ends; True when the stop file appeared first."""
+    while process.poll() is None:
+        if stop.exists():
+            return True
+        time.sleep(POLL)
+    return False
+
+
+def read_outcome(result: Path, returncode: int) -> dict[str, Any]:
+    """What the step's process wrote; a process that was killed could write nothing."""
+    if result.is_file():
+        return json.loads(result.read_text(encoding="utf-8"))
+    return {"error": f"its process ended with status {returncode} (killed, or out of memory?)"}
+
+
+def environment(scratch: Path, threads: int) -> dict[str, str]:
+    """Environment of a step: this interpreter as its kernel, output fit for a saved notebook."""
+    write_kernelspec(scratch / "kernels" / "python3")
+    package = str(Path(tin_lib.__file__).parents[1])
+    own = {
+        "JUPYTER_PATH": path_list(str(scratch), "JUPYTER_PATH"),
+        "PYTHONPATH": path_list(package, "PYTHONPATH"),
+        "PLOTLY_RENDERER": "plotly_mimetype",
+        "TIN_BATCH": "1",  # widgets leave a static picture, training prints a line an epoch
+        "TQDM_DISABLE": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if threads:
+        own["OMP_NUM_THREADS"] = str(threads)
+    return os.environ | own
+
+
+def path_list(first: str, variable: str) -> str:
+    """``first`` before what the variable holds already."""
+    return os.pathsep.join([first, *filter(None, [os.environ.get(variable)])])
+
+
+def write_kernelspec(folder: Path) -> None:
+    """A kernel that is this interpreter, registered or not; found first through JUPYTER_PATH."""
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": "Python 3", "language": "python"}
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def open_executor(
+    jobs: int = 1, cluster: str | None = None, processes: bool = True
+) -> Iterator[Executor]:
+    """An executor of ``jobs`` workers on this machine, or of the dask cluster at ``cluster``.
+
+    ``processes=False`` takes threads on this machine: enough for ``run_step``, which starts a
+    process itself. Raises ValueError when ``jobs`` is not positive or no cluster answers.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, not {jobs}")
+    if cluster is not None:
+        with connect(cluster) as client:
+            yield client.get_executor(pure=False, resources=worker_resources(client))
+    elif processes:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            yield pool
+    else:
+        with ThreadPoolExecutor(jobs, thread_name_prefix="step") as threads:
+            yield threads
+
+
+def connect(cluster: str) -> Any:
+    """A client of the dask scheduler at ``cluster``, e.g. ``tcp://node1:8786``."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ValueError("--cluster needs dask: pip install 'tin-lib[cluster]'") from None
+    try:
+        client = Client(cluster, timeout=CONNECT)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"no dask scheduler answers at {cluster} ({error})") from None
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        client.close()
+        raise ValueError(f"the dask scheduler at {cluster} has no workers; start some first")
+    return client
+
+
+def worker_resources(client: Any) -> dict[str, int]:
+    """One GPU a task where workers offer GPUs (``dask worker --resources GPU=1``), else nothing."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return {"GPU": 1} if any("GPU" in worker["resources"] for worker in workers) else {}
+
+
+def map_runs(
+    function: Callable[..., Any], runs: Sequence[Mapping[str, Any]], executor: Executor
+) -> list[Any]:
+    """``[function(**run) for run in runs]``, side by side on an executor: a sweep.
+
+    ``function`` must be importable by the workers. Raises RuntimeError, naming the run, when one
+    fails; those not yet begun are then dropped.
+    """
+    futures = [executor.submit(partial(function, **run)) for run in runs]
+    results = []
+    for run, future in zip(runs, futures):
+        try:
+            results.append(future.result())
+        except Exception as error:
+            for other in futures:
+                other.cancel()
+            raise RuntimeError(f"the run with {dict(run)} failed: {error}") from error
+    return results

@@ -1,0 +1,155 @@
+"""The steps as a graph: what can run, what must not, what need not."""
+
+import graphlib
+import os
+import time
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from pathlib import Path
+from typing import Any
+
+from tin_lib.workbook import stamps
+from tin_lib.workbook.executor import Job, run_step
+from tin_lib.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options, Outcome
+from tin_lib.workbook.plan import Step, Workbook
+
+
+class Graph:
+    """The steps to run, and what has become of them so far."""
+
+    def __init__(
+        self,
+        workbook: Workbook,
+        run: Path,
+        final: dict[str, dict[str, Any]],
+        fingerprint: str,
+        options: Options,
+    ) -> None:
+        self.workbook, self.run, self.final = workbook, run, final
+        self.fingerprint, self.options = fingerprint, options
+        chosen = {workbook.find(name) for name in options.only} or set(workbook.steps)
+        self.names = [name for name in workbook.steps if name in chosen]
+        self.outcomes: dict[str, Outcome] = {}
+        self.keys: dict[str, str] = {}
+        self.stop = run / "steps" / f"stop-{time.time_ns()}"
+
+    def needs(self, step: Step) -> list[str]:
+        """The needed steps among those to run."""
+        return [need for need in step.needs if need in self.names]
+
+    def check_inputs(self) -> None:
+        """Raise FileNotFoundError for a step whose inputs neither are there nor will be made."""
+        for name in self.names:
+            step = self.workbook.steps[name]
+            lacking = stamps.missing(self.run, step.inputs)
+            if lacking and not self.needs(step):
+                others = " ".join(step.needs)
+                raise FileNotFoundError(
+                    f"{name} reads {', '.join(lacking)}, not found in {self.run}; "
+                    f"run {others or 'what writes it'} first"
+                )
+
+    def execute(self, executor: Executor) -> None:
+        """Run the steps in an order that the graph allows. Ctrl-C ends the running ones first."""
+        sorter = graphlib.TopologicalSorter(
+            {name: self.needs(self.workbook.steps[name]) for name in self.names}
+        )
+        sorter.prepare()
+        running: dict[Future, str] = {}
+        try:
+            while sorter.is_active():
+                for name in sorter.get_ready():
+                    if self.settle(name):
+                        sorter.done(name)
+                    else:
+                        running[self.submit(name, executor)] = name
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    self.record(running[future], future)
+                    sorter.done(running.pop(future))
+        except BaseException:
+            self.end(running)
+            raise
+        finally:
+            self.stop.unlink(missing_ok=True)
+
+    def end(self, running: dict[Future, str]) -> None:
+        """Drop the steps that wait, end those that run, and wait until they have ended."""
+        self.stop.touch()
+        for future in running:
+            future.cancel()
+        wait([future for future in running if not future.cancelled()])
+        print("stopped; the same command goes on from the last finished step", flush=True)
+
+    def settle(self, name: str) -> bool:
+        """Whether the step needs no run: something it needs failed, or it is up to date."""
+        step = self.workbook.steps[name]
+        lost = [n for n in self.needs(step) if self.outcomes[n].status in (FAILED, BLOCKED)]
+        if lost:
+            self.tell(Outcome(name, BLOCKED, message=f"needs {', '.join(lost)}"))
+            stamps.write(self.run, name, stamps.BLOCKED, error=f"needs {', '.join(lost)}")
+            return True
+        self.keys[name] = stamps.key(
+            self.workbook, step, self.final[name], self.fingerprint, self.run
+        )
+        if self.options.force or not stamps.up_to_date(self.run, step, self.keys[name]):
+            return False
+        self.tell(Outcome(name, SKIPPED))
+        return True
+
+    def submit(self, name: str, executor: Executor) -> Future:
+        """Start the step; until it has finished its stamp says that it only started."""
+        stamps.write(self.run, name, stamps.STARTED)
+        return executor.submit(run_step, self.job(name))
+
+    def job(self, name: str) -> Job:
+        """What a worker must know to run the step."""
+        return Job(
+            name=name,
+            notebook=str(self.workbook.notebook(name)),
+            output=str(self.run / "notebooks" / f"{name}.ipynb"),
+            run=str(self.run),
+            log=str(self.run / "logs" / f"{name}.log"),
+            stop=str(self.stop),
+            threads=threads(self.options),
+            parameters=self.final[name],
+        )
+
+    def record(self, name: str, future: Future) -> None:
+        """Stamp a finished step, or say what went wrong."""
+        facts = outcome_of(future)
+        lacking = stamps.missing(self.run, self.workbook.steps[name].outputs)
+        if facts["error"] is None and lacking:
+            facts["error"] = f"it ran through but did not write {', '.join(lacking)}"
+        facts |= {"key": self.keys[name], "parameters": self.final[name]}
+        status = stamps.OK if facts["error"] is None else stamps.FAILED
+        stamps.write(self.run, name, status, **facts)
+        message = "" if status == stamps.OK else self.explain(name, facts["error"])
+        self.tell(Outcome(name, OK if status == stamps.OK else FAILED, facts["seconds"], message))
+
+    def explain(self, name: str, error: str) -> str:
+        """The error with the notebook's name and where to look, on lines of their own."""
+        job = self.job(name)
+        return f"\n  {name}: {error}\n  notebook {job['output']}\n  log {job['log']}"
+
+    def tell(self, outcome: Outcome) -> None:
+        """One line a step: ``[3/9] 04_vgg16   ok   41.2 s``; one that went wrong says why."""
+        self.outcomes[outcome.name] = outcome
+        place = f"[{self.names.index(outcome.name) + 1}/{len(self.names)}]"
+        width = max(map(len, self.names))
+        took = f"{outcome.seconds:8.1f} s" if outcome.status in (OK, FAILED) else ""
+        line = f"{place} {outcome.name:<{width}}  {outcome.status:<10}{took}".rstrip()
+        print(f"{line}  {outcome.message}".rstrip(), flush=True)
+
+
+def outcome_of(future: Future) -> dict[str, Any]:
+    """What ``run_step`` returned; a lost worker is the step's failure, not the run's."""
+    error = future.exception()
+    if error is None:
+        return dict(future.result())
+    return {"error": f"its worker failed: {type(error).__name__}: {error}", "seconds": 0.0}
+
+
+def threads(options: Options) -> int:
+    """CPU threads for each kernel: the cores shared out over the jobs; 0 where one step runs."""
+    if options.jobs == 1 or options.cluster:
+        return 0
+    return max(1, (os.cpu_count() or 1) // options.jobs)

@@ -1,0 +1,52 @@
+"""How to run the workbook, and what became of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+OK, SKIPPED, FAILED, BLOCKED = "ok", "up to date", "FAILED", "not run"
+
+
+def data_fingerprint(data: str) -> str:
+    """Fingerprint of the data set that ``--data`` names; packs it on first use."""
+    from tin_lib.data import open_data
+
+    return open_data(data).fingerprint
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run the workbook; the defaults run all of it, one step at a time, on this machine."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # {"02.epochs": 3}
+    jobs: int = 1  # steps side by side on this machine
+    cluster: str | None = None  # address of a dask scheduler, instead of jobs
+    only: Sequence[str] = ()  # run these steps alone; what they read must be there
+    force: bool = False  # run also what is up to date
+    notebooks: Path | None = None  # folder of workbook.yaml; None: the one beside tin_lib
+    fingerprint: Callable[[str], str] = data_fingerprint  # of the data set named
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one step in this command."""
+
+    name: str
+    status: str  # OK, SKIPPED, FAILED or BLOCKED
+    seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class WorkbookResult:
+    """What became of all steps, and where the report is."""
+
+    outcomes: tuple[Outcome, ...]
+    results: Path  # results.csv
+    report: Path  # report/index.html
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step has run or was up to date."""
+        return all(outcome.status in (OK, SKIPPED) for outcome in self.outcomes)

@@ -1,0 +1,115 @@
+"""Executed notebooks as HTML that needs no network: figures, pictures, tables, prose."""
+
+import html
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PLOTLY = "application/vnd.plotly.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+NO_PICTURE = (
+    "<p class='note'>An interactive control: open the notebook in JupyterLab to use it.</p>"
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One notebook for the report."""
+
+    title: str
+    question: str  # first sentence of the first prose
+    body: str  # HTML
+    figures: bool  # whether it needs plotly.js
+
+
+def read_notebook(path: Path) -> Any | None:
+    """The notebook, or None where the file is absent or was cut off while being written."""
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception:  # nbformat raises many kinds; all mean that there is nothing to show
+        return None
+
+
+def render(notebook: Any, name: str) -> Page:
+    """The page of an executed notebook; ``name`` is its title where it has no heading."""
+    from nbconvert import HTMLExporter
+
+    title, question = heading(notebook, name)
+    prepare(notebook)
+    exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
+    body, _ = exporter.from_notebook_node(notebook)
+    return Page(title, question, offline(body), figures="tin-figure" in body)
+
+
+def heading(notebook: Any, name: str) -> tuple[str, str]:
+    """Title and first sentence of the notebook's first prose that has a heading."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and cell.source.lstrip().startswith("#"):
+            first, _, rest = cell.source.lstrip().partition("\n")
+            return plain(first.lstrip("# ")), first_sentence(rest)
+    return name, ""
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a markdown text, in plain words."""
+    paragraph = next((p for p in re.split(r"\n\s*\n", text.strip()) if p.strip()), "")
+    sentence = re.match(r".+?[.?!](?=\s|$)", plain(paragraph))
+    return sentence.group() if sentence else plain(paragraph)
+
+
+def plain(markdown: str) -> str:
+    """Markdown's emphasis, code and link marks removed, on one line."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
+    return " ".join(re.sub(r"[*`]+|(?<!\w)_+|_+(?!\w)", "", text).split())
+
+
+def prepare(notebook: Any) -> None:
+    """Turn what needs JavaScript from a network into what does not; in place."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                replace_data(output.data, output.metadata)
+
+
+def replace_data(data: dict[str, Any], metadata: dict[str, Any]) -> None:
+    """One output: a plotly figure becomes a div of its own, a widget its picture."""
+    if PLOTLY in data:
+        figure = data[PLOTLY]
+        data.clear()
+        data["text/html"] = figure_div(figure)
+    if data.pop(WIDGET, None) is not None:
+        words = str(data.pop("text/plain", ""))
+        if "image/png" in data:
+            metadata.setdefault("image/png", {}).setdefault("alt", alternative(words))
+        elif "text/html" not in data:
+            data["text/html"] = NO_PICTURE
+
+
+def alternative(words: str) -> str:
+    """Words for a widget's picture: its own if it offers any, not its ``repr``."""
+    return words if words and "(" not in words else "Static picture of an interactive view"
+
+
+def figure_div(figure: dict[str, Any]) -> str:
+    """A plotly figure as a div with its JSON, which report.js draws."""
+    layout = figure.get("layout", {})
+    title = layout.get("title", "")
+    text = title.get("text", "") if isinstance(title, dict) else title
+    height = int(layout.get("height") or 450)  # plotly's own default height
+    content = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
+    label = html.escape(re.sub("<[^>]*>", " ", text or "") or "Figure", quote=True)
+    return (
+        f'<div class="tin-figure" role="group" aria-label="{label}" style="height:{height}px">'
+        f'<script type="application/json">{content}</script></div>'
+    )
+
+
+def offline(body: str) -> str:
+    """Drop scripts and style sheets that would be fetched from a network."""
+    body = re.sub(r"<script[^>]*\bsrc=[\"']?(https?:)?//[^>]*>\s*</script>", "", body, flags=re.I)
+    return re.sub(r"<link[^>]*\bhref=[\"']?(https?:)?//[^>]*>", "", body, flags=re.I)
