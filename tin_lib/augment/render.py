@@ -107,7 +107,7 @@ def _move_some(pixels: Tensor, rows: Tensor, columns: Tensor, operators: Tensor)
     cropped = (rows >= geometry.FIRST_CROP).nonzero().flatten()
     moved = pixels.float()
     moved[cropped] = geometry.resample(
-        moved[cropped], operators[rows[cropped]], operators[columns[cropped]]
+        pixels[cropped], operators[rows[cropped]], operators[columns[cropped]]
     )
     return moved
 
