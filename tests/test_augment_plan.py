@@ -280,3 +280,19 @@ def test_erased_boxes_become_the_mean_colour():
     assert plan.erased.min() >= 0
     assert plan.erased.max() <= 64
     assert 0.015 < area[area > 0].min() < area.max() < 0.36
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("spec", SPECS, ids=IDS)
+def test_a_gpu_renders_the_same_without_waiting(spec):
+    stored, plan = images(), Augmenter(spec, N, 1).epoch(0)
+    expected = render(stored, plan, MEAN, STD)
+    on_gpu = [stored.cuda(), plan.to("cuda"), MEAN.cuda(), STD.cuda()]
+    render(*on_gpu)  # the first use of a library may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        got = render(*on_gpu)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.testing.assert_close(got.cpu(), expected, rtol=0, atol=1e-3)
