@@ -101,6 +101,15 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
+def locate(path: str | Path) -> Path:
+    """Where a run's folder is: relative to the working directory, or to the folder above it when
+    that holds the notebooks (JupyterLab starts kernels there), so that all agree on ``runs/``.
+    """
+    here = Path.cwd()
+    base = here.parent if (here / "workbook.yaml").is_file() else here
+    return base / Path(path).expanduser()
+
+
 @dataclass(frozen=True, eq=False)
 class Fit:
     """A finished fit's folder, read lazily."""
@@ -152,7 +161,7 @@ class Fit:
         return read_history(self.path / "history.jsonl")
 
     def predictions(self, split: str) -> pd.DataFrame:
-        """Columns file, label, predicted (wnids), probability, top5 of ``train``, ``val`` or ``test``."""
+        """Columns file, label, predicted (wnids), probability, top5 of a split."""
         table = read_table(self.path / f"predictions_{split}.csv", dtype={"label": "string"})
         return table.assign(label=table.label.fillna(""))
 

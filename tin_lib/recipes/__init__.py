@@ -3,6 +3,8 @@
 Each module states at its top what its recipes reached, in what time, on what.
 """
 
+from typing import Any
+
 from tin_lib.recipes.base import Recipe, augment_from
 
 __all__ = ["Recipe", "augment_from", "get", "names"]
@@ -25,8 +27,11 @@ def names() -> dict[str, list[str]]:
     return {name: list(table) for name, table in _tables().items()}
 
 
-def get(name: str, network: str) -> Recipe:
-    """The recipe ``name`` for ``network``; ValueError lists what there is."""
+def get(name: str, network: str, **changes: Any) -> Recipe:
+    """The recipe ``name`` for ``network`` with some fields changed; a change to None is none.
+
+    Raises ValueError that lists the recipes, the networks or the fields there are.
+    """
     tables = _tables()
     if name not in tables:
         raise ValueError(f"no recipe {name!r}; recipes: {', '.join(tables)}")
@@ -34,4 +39,4 @@ def get(name: str, network: str) -> Recipe:
         raise ValueError(
             f"recipe {name!r} has no network {network!r}; it has {', '.join(tables[name])}"
         )
-    return tables[name][network]
+    return tables[name][network].replace(**{k: v for k, v in changes.items() if v is not None})

@@ -80,7 +80,7 @@ def train(trainer: Trainer, folder: Path, history: list[dict], progress: Progres
         tell = lambda done, total, loss, n=number: watch(progress, folder, n, (done, total, loss))
         row = trainer.epoch(number, tell)
         check_finite(row["train_loss"] + row["penalty"], number, row["lr"], folder)
-        for split in trainer.resident.keys() - {"train"}:
+        for split in [name for name in trainer.resident if name != "train"]:
             row |= {f"{split}_{k}": v for k, v in trainer.evaluate(split).items()}
         history.append(row)
         keep_best(trainer, folder, row)

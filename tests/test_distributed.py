@@ -1,0 +1,102 @@
+"""Two processes under torchrun give the losses of one with the same global batch."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tin_lib import runs
+
+# No dropout: each process would draw its own. vgg_like has no batchnorm, whose statistics are a
+# process's own too. 25 images a batch: the two shares differ.
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+from conftest import make_tiny
+from tin_lib.augment import AugmentSpec
+from tin_lib.recipes import Recipe
+from tin_lib.train import distributed, fit
+recipe = Recipe("vgg_like", epochs={epochs}, lr=0.02, width=0.25, batch_size=25, momentum=0.9,
+                network_options={{"dropout": 0.0}}, penalties="paper",
+                augment=AugmentSpec(mode="paper_fresh"))
+fit(recipe, make_tiny(), {out!r}, device="cpu")
+distributed.leave()
+"""
+
+
+def write(folder: Path, out: Path, epochs: int) -> Path:
+    """The script that trains into ``out``."""
+    script = folder / f"{out.name}_{epochs}.py"
+    tests = str(Path(__file__).parent)
+    script.write_text(SCRIPT.format(tests=tests, out=str(out), epochs=epochs))
+    return script
+
+
+def torchrun(script: Path) -> list[str]:
+    """The launcher's command for two processes on this machine."""
+    return [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+        *("--nproc-per-node", "2", str(script)),
+    ]
+
+
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "TIN_BATCH": "1"}
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
+    one = write(tmp_path, tmp_path / "one", 3)
+    two = write(tmp_path, tmp_path / "two", 3)
+    subprocess.run([sys.executable, one], check=True, env=ENVIRONMENT, capture_output=True)
+    subprocess.run(torchrun(two), check=True, env=ENVIRONMENT, capture_output=True)
+    alone = runs.open_fit(tmp_path / "one").history()
+    together = runs.open_fit(tmp_path / "two").history()
+    for column in ("train_loss", "penalty", "val_loss", "val_accuracy", "train_accuracy"):
+        assert together[column].tolist() == pytest.approx(alone[column].tolist(), rel=2e-4)
+
+
+@pytest.mark.slow
+def test_killed_worker_ends_the_job_and_a_rerun_resumes(tmp_path: Path) -> None:
+    script = write(tmp_path, tmp_path / "net", 40)
+    job = subprocess.Popen(
+        torchrun(script),
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    history = tmp_path / "net" / "history.jsonl"
+    end = time.monotonic() + 90
+    while not history.exists():
+        assert time.monotonic() < end
+        assert job.poll() is None, job.communicate()[0]
+        time.sleep(0.02)
+    worker = children(job.pid)[-1]
+    os.kill(worker, signal.SIGKILL)
+    said, _ = job.communicate(timeout=120)
+    assert job.returncode != 0
+    assert "SIGKILL" in said
+    done = len(runs.read_history(history))
+    assert 0 < done < 40
+    again = subprocess.run(torchrun(script), env=ENVIRONMENT, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert f"epoch {done + 1:>3}/40" in again.stdout
+    assert f"epoch {done:>3}/40" not in again.stdout
+    assert len(runs.open_fit(tmp_path / "net").history()) == 40
+
+
+def children(pid: int) -> list[int]:
+    """Process ids whose parent is ``pid``."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return sorted(found)

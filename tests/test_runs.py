@@ -1,0 +1,90 @@
+"""The run directory: atomic writes and checks."""
+
+import threading
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tin_lib import runs
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "table.csv"
+    runs.atomic_write(target, "old")
+    with pytest.raises(RuntimeError), runs.atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("cut off")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_readers_never_see_a_part(tmp_path: Path) -> None:
+    target, seen, stop = tmp_path / "file", set(), threading.Event()
+    runs.atomic_write(target, "a" * 200_000)
+
+    def read() -> None:
+        while not stop.is_set():
+            text = target.read_text()
+            seen.add((len(text), len(set(text))))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for letter in "bcdefg" * 10:
+        runs.atomic_write(target, letter * 200_000)
+    stop.set()
+    reader.join()
+    assert seen == {(200_000, 1)}
+
+
+def test_tables_and_json_come_back(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", "y, z"]})
+    runs.write_table(table, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(runs.read_table(tmp_path / "t.csv"), table)
+    runs.write_json(tmp_path / "v.json", {"k": [1.5]})
+    assert runs.read_json(tmp_path / "v.json") == {"k": [1.5]}
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text("{half")
+    with pytest.raises(ValueError, match=r"v\.json is not valid JSON"):
+        runs.read_json(tmp_path / "v.json")
+    (tmp_path / "t.csv").write_text("")
+    with pytest.raises(ValueError, match=r"t\.csv is not a readable table"):
+        runs.read_table(tmp_path / "t.csv")
+    with pytest.raises(FileNotFoundError, match=r"u\.csv does not exist"):
+        runs.read_table(tmp_path / "u.csv")
+
+
+def _write_fit(folder: Path, class_ids: list[str], fingerprint: str) -> None:
+    runs.write_json(folder / "summary.json", {})
+    runs.write_json(folder / "meta.json", {"class_ids": class_ids, "fingerprint": fingerprint})
+
+
+def test_a_run_lists_fits_in_the_papers_order(tmp_path: Path) -> None:
+    for name in ("vgg16", "convnet9", "resnet18", "alexnet"):
+        _write_fit(tmp_path / "networks" / name, ["a", "b"], "f")
+    (tmp_path / "networks" / "unfinished").mkdir()
+    assert list(runs.open_run(tmp_path).fits) == ["convnet9", "vgg16", "alexnet", "resnet18"]
+
+
+def test_fits_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    _write_fit(tmp_path / "networks" / "a", ["a", "b"], "f")
+    _write_fit(tmp_path / "networks" / "b", ["b", "a"], "f")
+    with pytest.raises(ValueError, match="different class orders"):
+        runs.open_run(tmp_path)
+    _write_fit(tmp_path / "networks" / "b", ["a", "b"], "g")
+    with pytest.raises(ValueError, match="different data"):
+        runs.open_run(tmp_path)
+
+
+def test_what_is_missing_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="run notebooks 02 to 05"):
+        runs.open_run(tmp_path)
+    with pytest.raises(FileNotFoundError, match="tin train"):
+        runs.open_fit(tmp_path / "networks" / "vgg16")
+
+
+def test_a_history_line_cut_short_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "h.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    assert runs.read_history(tmp_path / "h.jsonl").epoch.tolist() == [1, 2]

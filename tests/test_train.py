@@ -1,0 +1,265 @@
+"""The training loop: it learns, resumes, stops when it should, and gives the same numbers twice."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tin_lib import runs
+from tin_lib.augment import AugmentSpec
+from tin_lib.data import TinyImageNet
+from tin_lib.progress import Silent
+from tin_lib.recipes import Recipe
+from tin_lib.train import Diverged, Trainer, fit
+from tin_lib.train.compiled import Compiled
+from tin_lib.train.distributed import choose_device, join
+from tin_lib.train.schedule import Averaged, make_optimizer, shrink
+
+SMALL = Recipe(
+    "vgg_like",
+    epochs=4,
+    lr=0.05,
+    width=0.25,
+    batch_size=16,
+    momentum=0.9,
+    nesterov=True,
+    augment=AugmentSpec(mode="paper_copies"),
+    penalties="paper",
+)
+
+
+class CutOff(Silent):
+    """Interrupts after an epoch, as Ctrl-C would."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def epoch(self, row: dict[str, Any], epochs: int) -> None:
+        if row["epoch"] == self.after:
+            raise KeyboardInterrupt
+
+
+def figures(done: runs.Fit) -> list[tuple[float, ...]]:
+    """What must be the same twice: all of the history but times."""
+    table = done.history().drop(columns=["seconds", "images_per_second"])
+    return list(table.itertuples(index=False, name=None))
+
+
+def test_fit_learns_and_leaves_a_whole_folder(tiny: TinyImageNet, tmp_path: Path) -> None:
+    done = fit(SMALL.replace(epochs=8), tiny, tmp_path / "net", device="cpu", progress=None)
+    assert done.summary["val_accuracy"] > 0.9
+    assert done.summary["epochs"] == len(done.history()) == 8
+    table = done.predictions("val")
+    assert list(table) == ["file", "label", "predicted", "probability", "top5"]
+    assert (table.label == table.predicted).mean() == pytest.approx(done.summary["val_accuracy"])
+    assert done.predictions("test").label.eq("").all()
+    np.testing.assert_array_equal(done.codes(table.predicted), done.logits("val").argmax(1))
+    assert not (done.path / "checkpoint.pt").exists()
+
+
+def test_saved_network_gives_the_saved_scores(tiny: TinyImageNet, tmp_path: Path) -> None:
+    from tin_lib import predict
+
+    done = fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
+    images = torch.from_numpy(tiny.val.images)
+    scores = predict.scores(done.network(), images, done.mean, done.std)
+    np.testing.assert_allclose(scores.numpy(), done.logits("val"), atol=1e-4)
+
+
+def test_same_command_twice_gives_the_same_numbers(tiny: TinyImageNet, tmp_path: Path) -> None:
+    one = fit(SMALL, tiny, tmp_path / "one", device="cpu", progress=None)
+    two = fit(SMALL, tiny, tmp_path / "two", device="cpu", progress=None)
+    other = fit(SMALL.replace(seed=1), tiny, tmp_path / "other", device="cpu", progress=None)
+    assert figures(one) == figures(two)
+    assert figures(one) != figures(other)
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"keep": "best"}, {"cutmix": 1.0}])
+def test_interrupted_fit_ends_with_the_same_numbers(
+    tiny: TinyImageNet, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    recipe = SMALL.replace(**changes)
+    whole = fit(recipe, tiny, tmp_path / "whole", device="cpu", progress=None)
+    for after in (1, 3):
+        with pytest.raises(KeyboardInterrupt):
+            fit(recipe, tiny, tmp_path / "cut", device="cpu", progress=CutOff(after))
+    resumed = fit(recipe, tiny, tmp_path / "cut", device="cpu", progress=None)
+    assert figures(resumed) == figures(whole)
+    np.testing.assert_array_equal(resumed.logits("val"), whole.logits("val"))
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from conftest import make_tiny
+from test_train import SMALL
+from tin_lib.train import fit
+fit(SMALL.replace(epochs=12), make_tiny(), {out!r}, device="cpu")
+"""
+
+
+@pytest.mark.slow
+def test_sigkill_at_any_moment_changes_no_number(tiny: TinyImageNet, tmp_path: Path) -> None:
+    whole = fit(SMALL.replace(epochs=12), tiny, tmp_path / "whole", device="cpu", progress=None)
+    out = tmp_path / "killed"
+    code = KILLED.format(tests=str(Path(__file__).parent), out=str(out))
+    kills = 0
+    for extra in (0.05, 0.4, 0.9):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+        wait_for(lambda: (out / "history.jsonl").exists() or process.poll() is not None)
+        time.sleep(extra)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    assert kills, "the fit was over before any kill: nothing was tested"
+    assert figures(runs.open_fit(out)) == figures(whole)
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    """Poll until the condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_finished_fit_is_not_trained_again(tiny: TinyImageNet, tmp_path: Path) -> None:
+    fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
+    before = (tmp_path / "net" / "weights.safetensors").stat().st_mtime_ns
+    fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
+    assert (tmp_path / "net" / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def test_another_recipe_moves_the_old_fit_aside(tiny: TinyImageNet, tmp_path: Path) -> None:
+    fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
+    fit(SMALL.replace(epochs=1, lr=0.01), tiny, tmp_path / "net", device="cpu", progress=None)
+    (old,) = (tmp_path / ".previous").iterdir()
+    assert runs.open_fit(old).recipe["lr"] == 0.05
+    assert runs.open_fit(tmp_path / "net").recipe["lr"] == 0.01
+
+
+def test_a_lost_loss_names_epoch_rate_and_advice(tiny: TinyImageNet, tmp_path: Path) -> None:
+    recipe = SMALL.replace(lr=0.05, decay=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
+    checkpoint = (tmp_path / "net" / "checkpoint.pt").read_bytes()
+    state = torch.load(tmp_path / "net" / "checkpoint.pt", weights_only=True)
+    state["network"]["classifier.1.weight"].fill_(math.inf)
+    torch.save(state, tmp_path / "net" / "checkpoint.pt")
+    poisoned = (tmp_path / "net" / "checkpoint.pt").read_bytes()
+    assert poisoned != checkpoint
+    with pytest.raises(Diverged, match=r"epoch 2: the loss is (nan|inf).*Lower lr.*checkpoint\.pt"):
+        fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
+    assert (tmp_path / "net" / "checkpoint.pt").read_bytes() == poisoned
+
+
+def test_damaged_checkpoint_is_named(tiny: TinyImageNet, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
+    path = tmp_path / "net" / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is not a usable checkpoint"):
+        fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
+
+
+def test_patience_stops_and_keeps_the_best(tiny: TinyImageNet, tmp_path: Path) -> None:
+    recipe = SMALL.replace(epochs=30, patience=2, keep="best")
+    done = fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
+    history = done.history()
+    best = int(history.heldout_accuracy.idxmax()) + 1
+    assert done.summary["best_epoch"] == best
+    assert len(history) == best + 2 < 30
+
+
+def test_choosing_needs_a_heldout_part(tiny: TinyImageNet, tmp_path: Path) -> None:
+    import dataclasses
+
+    data = dataclasses.replace(tiny, heldout=None)
+    with pytest.raises(ValueError, match=r"holdout=0\.1"):
+        fit(SMALL.replace(patience=2), data, tmp_path / "net")
+    assert not (tmp_path / "net").exists()
+
+
+def test_sgd_follows_keras(tiny: TinyImageNet) -> None:
+    """Keras's SGD: v = m v - lr g; w += v, or with Nesterov w += m v - lr g."""
+    for nesterov in (False, True):
+        recipe = Recipe("vgg_like", 1, lr=0.1, momentum=0.9, nesterov=nesterov)
+        layer = torch.nn.Linear(1, 1, bias=False)
+        layer.weight.data.fill_(2.0)
+        optimizer = make_optimizer(recipe, layer)
+        w, v = 2.0, 0.0
+        for _ in range(5):
+            optimizer.zero_grad()
+            (layer.weight**2).sum().backward()
+            optimizer.step()
+            g = 2 * w
+            v = 0.9 * v - 0.1 * g
+            w += 0.9 * v - 0.1 * g if nesterov else v
+        assert layer.weight.item() == pytest.approx(w, rel=1e-5)
+
+
+def test_weight_decay_is_decoupled() -> None:
+    weights = [torch.ones(3, requires_grad=True), torch.full((2, 2), 4.0)]
+    shrink(weights, 0.25)
+    assert weights[0].tolist() == [0.75] * 3
+    assert weights[1].flatten().tolist() == [3.0] * 4
+
+
+def test_average_follows_its_formula() -> None:
+    layer = torch.nn.Linear(2, 1, bias=False)
+    averaged, expected = Averaged(layer, 0.5), layer.weight.detach().clone()
+    for update in range(6):
+        layer.weight.data += 1.0
+        averaged.update(layer)
+        decay = min(0.5, (1 + update) / (10 + update))
+        expected = decay * expected + (1 - decay) * layer.weight.detach()
+    torch.testing.assert_close(averaged.network.weight.data, expected)
+
+
+def test_failed_compiler_says_why_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(module: Any, **options: Any) -> Any:
+        def call(*inputs: Any) -> Any:
+            raise RuntimeError("no compiler here")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    layer = torch.nn.Linear(2, 1)
+    compiled = Compiled(layer, "default")
+    with pytest.warns(RuntimeWarning, match="goes on without it: RuntimeError: no compiler here"):
+        out = compiled(torch.ones(1, 2))
+    torch.testing.assert_close(out, layer(torch.ones(1, 2)))
+    assert compiled(torch.ones(1, 2)).shape == (1, 1)
+
+
+def test_unknown_devices_are_refused() -> None:
+    with pytest.raises(ValueError, match="use auto, cpu or cuda"):
+        choose_device("gpu0")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no CUDA device is available"):
+            choose_device("cuda")
+
+
+def test_epoch_of_one_leftover_image_is_not_a_batch(tiny: TinyImageNet) -> None:
+    trainer = Trainer(SMALL.replace(batch_size=19), tiny, join("cpu"))
+    assert trainer.batches(96) == [(0, 19), (19, 38), (38, 57), (57, 76), (76, 95)]
+    assert trainer.batches(97)[-1] == (95, 97)
+
+
+def test_progress_reaches_the_end(tiny: TinyImageNet, tmp_path: Path, capsys: Any) -> None:
+    from tin_lib.progress import Lines
+
+    fit(SMALL.replace(epochs=2), tiny, tmp_path / "net", device="cpu", progress=Lines())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    assert all("images/s" in line and "left" in line and "loss" in line for line in lines)

@@ -1,0 +1,32 @@
+"""Figures of the paper "Tiny ImageNet Challenge" (A. Shcherbina, CS231n), beside ours."""
+
+# Accuracies in 0..1. AlexNet: the author's version ran out of memory.
+RESULTS: dict[str, dict[str, float]] = {
+    "convnet9": {"train": 0.988, "val": 0.455, "test": 0.423},
+    "vgg_like": {"train": 0.488, "val": 0.288, "test": 0.237},
+    "vgg16": {"train": 0.760, "val": 0.535, "test": 0.494},
+    "majority vote": {"test": 0.492},
+}
+TITLES = {
+    "convnet9": "9-layer ConvNet",
+    "vgg_like": "VGG-like",
+    "vgg16": "VGG-16",
+    "alexnet": "AlexNet",
+    "resnet18": "ResNet-18",
+}
+ERROR_CORRELATION = 0.732  # Pearson, across the networks' validation errors
+
+# VGG-16's errors of 50 validation images of a class.
+BEST_CLASSES = {"goldfish": 4, "school bus": 6, "bullet train": 7, "monarch": 8, "ladybug": 8}
+WORST_CLASSES = {
+    "umbrella": 39,
+    "punching bag": 39,
+    "wooden spoon": 39,
+    "syringe": 41,
+    "plunger": 42,
+}
+
+
+def title(network: str) -> str:
+    """How a network is called in text, e.g. ``9-layer ConvNet`` for ``convnet9``."""
+    return TITLES.get(network, network)
