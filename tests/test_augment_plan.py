@@ -105,6 +105,20 @@ def test_an_item_changes_by_its_own_technique_only():
     assert torch.equal(plan.columns == 1, kind == Technique.MIRROR)
 
 
+def test_crops_of_a_plan_have_all_pairs_of_offsets():
+    plan = Augmenter(AugmentSpec("paper_copies"), 6000).epoch(0)
+    crops = plan[(plan.technique == Technique.CROP).nonzero().flatten()]
+    pairs = torch.stack([crops.rows, crops.columns], dim=1) - FIRST_CROP
+    assert torch.equal(pairs.unique(dim=0), torch.cartesian_prod(*[torch.arange(10)] * 2))
+
+
+def test_another_seed_copies_other_images():
+    spec = AugmentSpec("paper_copies")
+    first, second = (Augmenter(spec, 300, seed).epoch(0) for seed in (0, 1))
+    mirrored = [set(p.image[p.technique == Technique.MIRROR].tolist()) for p in (first, second)]
+    assert mirrored[0] != mirrored[1]
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=IDS)
 def test_same_seed_same_plan(spec):
     plans = [Augmenter(spec, N, seed).epoch(epoch) for seed, epoch in ((1, 2), (1, 2), (2, 2))]
