@@ -1,0 +1,161 @@
+"""Toy workbooks with real kernels: on this machine, interrupted, and on a dask cluster."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import workbook_toys
+
+from tin_lib.workbook import stamps
+from tin_lib.workbook.executor import map_runs, open_executor
+from tin_lib.workbook.options import BLOCKED, FAILED, OK, Options
+from tin_lib.workbook.runner import run_workbook
+
+# What a kernel sees, for the test to look at.
+LOOK = """import json, os, sys
+from pathlib import Path
+seen = {"python": sys.executable, "renderer": os.environ["PLOTLY_RENDERER"],
+        "batch": os.environ["TIN_BATCH"], "epochs": epochs, "run": run, "data": data}
+Path(run, "seen.json").write_text(json.dumps(seen))
+print("epoch 1 of", epochs)"""
+# Tells the kernel's process, then works for a long time.
+LONG = """import os, time
+from pathlib import Path
+Path(run, "pid").write_text(str(os.getpid()))
+time.sleep(600)"""
+# Says which worker's environment it has, and stays until another step has said so too.
+WHERE = """import os, time
+from pathlib import Path
+Path(run, f"worker-{os.environ['TOY_WORKER']}").touch()
+while len(list(Path(run).glob("worker-*"))) < 2:
+    time.sleep(0.05)"""
+COMMAND = """import sys
+from pathlib import Path
+from tin_lib.workbook.options import Options
+from tin_lib.workbook.runner import run_workbook
+options = Options(notebooks=Path(sys.argv[1]), fingerprint=lambda data: "f")
+run_workbook("sample", sys.argv[2], "sample", options)"""
+
+
+def options(folder, **given):
+    return Options(notebooks=folder, fingerprint=lambda data: "f", **given)
+
+
+@pytest.mark.slow
+def test_kernels_get_what_they_need_and_failures_keep_what_was_written(tmp_path, monkeypatch):
+    steps = {"01_look": {}, "02_wrong": {}, "03_dies": {}, "04_after": {"needs": ["02_wrong"]}}
+    folder = workbook_toys.write_workbook(tmp_path / "notebooks", steps)
+    look = workbook_toys.write_notebook(folder / "01_look.ipynb", LOOK)
+    foreign = nbformat.read(look, as_version=4)
+    foreign.metadata["kernelspec"] = {"name": "no-such-kernel", "display_name": "None"}
+    nbformat.write(foreign, look)
+    workbook_toys.write_notebook(folder / "02_wrong.ipynb", "print('before')", "# why\n1 / 0", "2")
+    workbook_toys.write_notebook(folder / "03_dies.ipynb", "import os\nos._exit(3)")
+    monkeypatch.chdir(tmp_path)
+    given = options(folder, jobs=3, parameters={"01.epochs": 7})
+    result = run_workbook("sample", "some/run", "sample", given)
+
+    run = tmp_path / "some" / "run"
+    assert [o.status for o in result.outcomes] == [OK, FAILED, FAILED, BLOCKED]
+    assert json.loads((run / "seen.json").read_text()) == {
+        "python": sys.executable,
+        "renderer": "plotly_mimetype",
+        "batch": "1",
+        "epochs": 7,
+        "run": str(run),
+        "data": "sample",
+    }
+    assert "epoch 1 of 7" in (run / "logs" / "01_look.log").read_text()
+    wrong, dies = result.outcomes[1].message, result.outcomes[2].message
+    assert "02_wrong: cell In [4] (# why): ZeroDivisionError: division by zero" in wrong
+    assert "03_dies: cell In [3] (import os): DeadKernelError" in dies
+    kept = nbformat.read(run / "notebooks" / "02_wrong.ipynb", as_version=4)
+    assert any(o.get("text") == "before\n" for c in kept.cells for o in c.get("outputs", []))
+    stamp = stamps.read(run, "01_look")
+    assert stamp["versions"]["python"].startswith("3.")
+    assert "CPU cores" in stamp["machine"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_run_leaves_no_process_behind(tmp_path, number):
+    folder = workbook_toys.write_workbook(tmp_path / "notebooks", {"01_long": {}})
+    workbook_toys.write_notebook(folder / "01_long.ipynb", LONG)
+    run = tmp_path / "run"
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(folder), str(run)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        kernel = psutil.Process(int(wait_for_text(run / "pid")))
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert ("the same command goes on" in out) == (number == signal.SIGINT)
+    kernel.wait(timeout=20)  # raises when it is still there
+    assert stamps.read(run, "01_long")["status"] == stamps.STARTED
+
+
+def wait_for_text(path: Path, seconds: float = 60) -> str:
+    """The file's text once it has some."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if path.is_file() and path.read_text():
+            return path.read_text()
+        time.sleep(0.05)
+    raise TimeoutError(f"{path} was not written")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Address of a dask scheduler on 127.0.0.1 with two workers of one thread each."""
+    pytest.importorskip("distributed")
+    folder = tmp_path_factory.mktemp("cluster")
+    dask, about = [sys.executable, "-m", "dask"], folder / "scheduler.json"
+    here = ["--host", "127.0.0.1", "--no-dashboard"]
+    commands = [[*dask, "scheduler", *here, "--port", "0", "--scheduler-file", str(about)]]
+    worker = [*dask, "worker", *here, "--nthreads", "1", "--scheduler-file", str(about)]
+    commands += [[*worker, "--local-directory", str(folder / name)] for name in "ab"]
+    processes = [
+        subprocess.Popen(c, env=os.environ | {"TOY_WORKER": name}, stderr=subprocess.DEVNULL)
+        for c, name in zip(commands, ("scheduler", "a", "b"), strict=True)
+    ]
+    address = json.loads(wait_for_text(about))["address"]
+    wait_for_workers(address, 2)
+    yield address
+    for process in reversed(processes):
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for_workers(address: str, count: int) -> None:
+    """Return once the scheduler has so many workers."""
+    from distributed import Client
+
+    with Client(address, timeout=30) as client:
+        client.wait_for_workers(count, timeout=60)
+
+
+@pytest.mark.slow
+def test_steps_run_on_the_workers_of_a_cluster(tmp_path, cluster):
+    steps = {"01_one": {}, "02_two": {}, "03_wrong": {"needs": ["01_one", "02_two"]}}
+    folder = workbook_toys.write_workbook(tmp_path / "notebooks", steps)
+    workbook_toys.write_notebook(folder / "01_one.ipynb", WHERE)
+    workbook_toys.write_notebook(folder / "02_two.ipynb", WHERE)
+    workbook_toys.write_notebook(folder / "03_wrong.ipynb", "1 / 0")
+    run = tmp_path / "run"
+    result = run_workbook("sample", run, "sample", options(folder, cluster=cluster))
+    assert [o.status for o in result.outcomes] == [OK, OK, FAILED]
+    assert {path.name for path in run.glob("worker-*")} == {"worker-a", "worker-b"}
+    assert "ZeroDivisionError" in result.report.read_text()
+
+
+def test_a_sweep_runs_on_a_cluster(cluster):
+    with open_executor(cluster=cluster) as executor:
+        found = map_runs(dict, [{"rate": 0.1, "key": 1}, {"rate": 0.2, "key": 2}], executor)
+    assert found == [{"rate": 0.1, "key": 1}, {"rate": 0.2, "key": 2}]
