@@ -229,3 +229,19 @@ def _add_boxes(figure: go.Figure, layout: Layout, boxes: np.ndarray) -> None:
     for colour, width in (("black", 3.0), (OUTLINE, 1.5)):
         line = {"color": colour, "width": width}
         figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip"))
+
+
+def label_rows(figure: go.Figure, labels: Sequence[str], width: int = 120) -> go.Figure:
+    """Write one text to the left of each row of a ``grid``, in a margin of ``width`` pixels.
+
+    ``<br>`` breaks a line.
+    """
+    height = figure.layout.yaxis.range[0]
+    pitch = (height + GAP) / len(labels)
+    for row, label in enumerate(labels):
+        place = {"x": 0, "xref": "x", "xanchor": "right", "xshift": -6}
+        middle = {"y": (row + 0.5) * pitch - GAP / 2, "yref": "y", "yanchor": "middle"}
+        text = {"text": label, "align": "right", "font": {"size": TITLE_FONT}}
+        figure.add_annotation(**place, **middle, **text, showarrow=False)
+    added = width - figure.layout.margin.l
+    return figure.update_layout(width=figure.layout.width + added, margin_l=width)

@@ -11,6 +11,8 @@ RULES = "rgba(128,128,128,0.3)"
 
 def apply(figure: go.Figure) -> go.Figure:
     """Give a figure the shared look (transparent ground, gray text, the palette) and return it."""
+    if figure.layout.margin.t is None:  # plotly leaves 100 pixels, for a title or not
+        figure.update_layout(margin_t=60 if figure.layout.title.text else 40)
     axis = {"gridcolor": RULES, "zerolinecolor": RULES, "linecolor": TEXT}
     return (
         figure.update_layout(

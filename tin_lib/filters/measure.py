@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from tin_lib import statistics
 from tin_lib.filters.exciting import selectivity, survey
 from tin_lib.filters.layers import Images, find, weight
 from tin_lib.filters.maximise import Maximised
@@ -141,23 +142,31 @@ def compare(
 
 
 def summarise(tables: Mapping[tuple[str, str], pd.DataFrame], seed: int = 0) -> pd.DataFrame:
-    """Mean of each figure over a layer's filters with its 95 % interval (bootstrap over filters).
+    """Mean of each figure over a layer's filters with its 95 % interval.
 
     ``tables``: filter tables by (network, place), place such as ``first`` or ``last``. Columns:
     network, place, layer, figure (a key of FIGURES), filters (counted), mean, low, high. Figures
-    that a table does not have are left out. An interval of width 0, as when no filter is dead,
-    says that the filters do not differ, not that the figure is certain.
+    that a table does not have are left out. Intervals: bootstrap over the filters; Wilson's for
+    the share of dead filters, since resampling a layer without any would claim certainty.
     """
     rows = []
     for (name, place), table in tables.items():
         for figure in FIGURES:
             values = table[figure].dropna().to_numpy(dtype=np.float64)
             if len(values):
-                low, high = bootstrap(values, seed)
+                low, high = interval(values, figure, seed)
                 told = (name, place, table["layer"].iloc[0], figure, len(values))
                 rows.append((*told, values.mean(), low, high))
     names = ["network", "place", "layer", "figure", "filters", "mean", "low", "high"]
     return pd.DataFrame(rows, columns=names)
+
+
+def interval(values: np.ndarray, figure: str, seed: int) -> tuple[float, float]:
+    """95 % interval of the mean of ``values`` (K,), one of FIGURES for each filter."""
+    if figure == "dead":
+        low, high = statistics.wilson(values.sum(), len(values))
+        return float(low), float(high)
+    return bootstrap(values, seed)
 
 
 def bootstrap(values: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, float]:
