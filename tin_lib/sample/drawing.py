@@ -9,21 +9,22 @@ from PIL import Image, ImageDraw
 from tin_lib.sample.shapes import Shape
 
 SIZE = 64  # pixels a side
-FINE = 4  # masks and clutter are drawn this many times finer, then averaged
-TURN = 35  # degrees, the largest rotation
-GROUND = (30, 150)  # 0..255, range of a ground's colour
-PATCHES = 20.0  # deviation of the ground's smooth patches from that, in 0..255
-INK = 32.0  # deviation of the strokes' colours from it
-LIGHTER = 45.0  # 0..255; a shape's colour is lighter than the ground's by this or more
-RADIUS = (
-    11.0,
-    27.0,
-)  # pixels, from the middle of a shape to its farthest corner, before stretching
-STRETCH = (0.65, 1.0)  # width over height, along a random direction
-GRAY_SHARE = 0.02  # of the files; 1.8 % of the real training images
-CLUTTER = (5, 12)  # strokes on a ground
-NOISE = 8.0  # deviation of the pixel noise, in 0..255
+FINE = 4  # masks are drawn this many times finer, then averaged
 QUALITY = 85  # of the JPEG
+GRAY_SHARE = 0.02  # of the files; 1.8 % of the real training images
+
+# These set how hard the sample is. They were tried until small networks learn most of it, not all,
+# in half a minute; with any rotation, colour and contrast they learnt nothing from 1,200 images.
+RADIUS = (11.0, 27.0)  # pixels from a shape's middle to its farthest corner, before stretching
+TURN = 35.0  # degrees, the largest rotation either way
+STRETCH = (0.65, 1.0)  # width over height
+GROUND = (30.0, 150.0)  # range of a ground's mean colour, in 0..255 as all that follow
+PATCHES = 20.0  # deviation of the ground's smooth patches from its mean
+STROKES = (5, 12)  # number of strokes on a ground
+INK = 32.0  # deviation of a stroke's colour from the ground's mean
+LIGHTER = 45.0  # a shape is lighter than the ground under it by this or more
+SHADE = 15.0  # largest change of a shape's colour from the image's middle to a side
+NOISE = 8.0  # deviation of the pixel noise
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Drawing:
 
 def draw(shape: Shape, rng: np.random.Generator) -> Drawing:
     """A 64×64 JPEG of ``shape`` with random size, place, rotation, stretch, colour and ground."""
-    cover = _cover(shape, rng)
-    pixels = _paint(_ground(rng), cover, rng)
+    cover = cover_of(shape, rng)
+    pixels = paint(_ground(rng), cover, rng)
     image = Image.fromarray(pixels)
     if rng.random() < GRAY_SHARE:
         image = image.convert("L")
@@ -47,15 +48,15 @@ def draw(shape: Shape, rng: np.random.Generator) -> Drawing:
 
 
 def box_of(cover: np.ndarray) -> tuple[int, int, int, int]:
-    """Smallest box x0, y0, x1, y1 (inclusive) around the pixels at least half covered.
+    """Smallest box x0, y0, x1, y1 (inclusive) around the pixels that a shape covers.
 
-    ``cover`` float (64,64) in 0..1. Where no pixel is, half of the largest cover counts.
+    ``cover`` float (64,64) in 0..1; a pixel counts from half of the largest cover on.
     """
-    rows, columns = np.nonzero(cover >= 0.5 * min(1.0, cover.max()))
+    rows, columns = np.nonzero(cover >= cover.max() / 2)
     return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
 
 
-def _cover(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def cover_of(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     """Share of each pixel that the shape covers, float64 (64,64) in 0..1."""
     radius = np.exp(rng.uniform(*np.log(RADIUS)))  # as many small ones as large ones
     margin = 0.7 * radius  # so that some are cut by the border
@@ -78,7 +79,7 @@ def _ground(rng: np.random.Generator) -> np.ndarray:
     side = SIZE * 2
     ground = Image.fromarray(patches).resize((side, side), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(ground)
-    for _ in range(rng.integers(*CLUTTER, endpoint=True)):
+    for _ in range(rng.integers(*STROKES, endpoint=True)):
         _stroke(pen, base, side, rng)
     return np.asarray(ground.reduce(2), float)
 
@@ -105,11 +106,11 @@ def _stroke(
             pen.ellipse(ends, ink)
 
 
-def _paint(ground: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paint(ground: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The shape in one shaded colour over the ground, with noise; uint8 (64,64,3)."""
     inside = (ground * cover[..., None]).sum((0, 1)) / cover.sum()
     colour = inside + LIGHTER + rng.uniform(0, 1, 3) * (255 - LIGHTER - inside)
-    slope = np.linspace(-1, 1, SIZE) * rng.uniform(-15, 15, (2, 1))
+    slope = np.linspace(-1, 1, SIZE) * rng.uniform(-SHADE, SHADE, (2, 1))
     shade = slope[0][:, None] + slope[1][None, :]
     painted = ground + cover[..., None] * (colour + shade[..., None] - ground)
     painted += rng.normal(0, NOISE, painted.shape)

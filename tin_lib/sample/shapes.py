@@ -1,8 +1,8 @@
 """The ten shapes, as polygons in a square of -1..1.
 
 A shape is a list of parts ``(corners, filled)`` drawn one after the other: corners float64 (M,2),
-and ``filled`` False cuts the part out again. All look alike after a flip or a half turn would
-make a letter or a hand ambiguous: the paper's augmentation flips images both ways.
+and ``filled`` False cuts the part out again. A flipped shape still belongs to its class: the
+paper's augmentation flips images both ways.
 """
 
 from collections.abc import Callable
