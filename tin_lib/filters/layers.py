@@ -167,13 +167,20 @@ def receptive_field(network: "Network", layer: str) -> Field | None:
     if not output.startswith("features."):
         return None  # dense layers see everything
     field = Field()
-    for path, module in network.named_modules():
-        if not path.startswith("features.") or set(path.split(".")) & set(BRANCHES):
-            continue
+    for module in _main_path(network, output):
         if isinstance(module, nn.AdaptiveAvgPool2d):
             return None
         if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
             field = field.then(module)
-        if path == output:
-            break
     return field if field.size < SIZE else None
+
+
+def _main_path(network: "Network", output: str) -> Iterator[nn.Module]:
+    """Modules from the input to ``output``, that one and its parts included, without branches."""
+    reached = False
+    for path, module in network.features.named_modules(prefix="features"):
+        if reached and not path.startswith(f"{output}."):
+            return
+        reached = reached or path == output
+        if not set(path.split(".")) & set(BRANCHES):
+            yield module
