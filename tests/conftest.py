@@ -28,7 +28,7 @@ def tiny() -> TinyImageNet:
 
 
 def make_tiny(classes: int = 4, per_class: int = 24, seed: int = 0) -> TinyImageNet:
-    """A data set in memory whose classes differ in the colour of a square (flips change nothing)."""
+    """A data set in memory whose classes differ in the colour of a square: flips do no harm."""
     rng = np.random.default_rng(seed)
     ids = tuple(f"n{i:08}" for i in range(classes))
 

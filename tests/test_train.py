@@ -114,7 +114,7 @@ def test_sigkill_at_any_moment_changes_no_number(tiny: TinyImageNet, tmp_path: P
     kills = 0
     for extra in (0.05, 0.4, 0.9):
         process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-        wait_for(lambda: (out / "history.jsonl").exists() or process.poll() is not None)
+        wait_for(lambda p=process: (out / "history.jsonl").exists() or p.poll() is not None)
         time.sleep(extra)
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
