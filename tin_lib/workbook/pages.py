@@ -9,6 +9,7 @@ from typing import Any
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+IMAGES = {"image/png", "image/jpeg"}
 NO_PICTURE = (
     "<p class='note'>An interactive control: open the notebook in JupyterLab to use it.</p>"
 )
@@ -82,17 +83,18 @@ def replace_data(data: dict[str, Any], metadata: dict[str, Any]) -> None:
         figure = data[PLOTLY]
         data.clear()
         data["text/html"] = figure_div(figure)
-    if data.pop(WIDGET, None) is not None:
-        words = str(data.pop("text/plain", ""))
-        if "image/png" in data:
-            metadata.setdefault("image/png", {}).setdefault("alt", alternative(words))
-        elif "text/html" not in data:
-            data["text/html"] = NO_PICTURE
+    for kind in IMAGES & data.keys():
+        metadata.setdefault(kind, {}).setdefault("alt", alternative(data))
+    if data.pop(WIDGET, None) is not None and not (IMAGES | {"text/html"}) & data.keys():
+        data["text/html"] = NO_PICTURE
 
 
-def alternative(words: str) -> str:
-    """Words for a widget's picture: its own if it offers any, not its ``repr``."""
-    return words if words and "(" not in words else "Static picture of an interactive view"
+def alternative(data: dict[str, Any]) -> str:
+    """Words for a picture: those that came with it, unless they are the ``repr`` of an object."""
+    words = str(data.get("text/plain", ""))
+    if words and not re.search(r"[(<]", words):
+        return words
+    return "Static picture of an interactive view" if WIDGET in data else "Picture"
 
 
 def figure_div(figure: dict[str, Any]) -> str:
@@ -102,7 +104,7 @@ def figure_div(figure: dict[str, Any]) -> str:
     text = title.get("text", "") if isinstance(title, dict) else title
     height = int(layout.get("height") or 450)  # plotly's own default height
     content = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
-    label = html.escape(re.sub("<[^>]*>", " ", text or "") or "Figure", quote=True)
+    label = html.escape(re.sub("<[^>]*>", "", text or "") or "Figure", quote=True)
     return (
         f'<div class="tin-figure" role="group" aria-label="{label}" style="height:{height}px">'
         f'<script type="application/json">{content}</script></div>'

@@ -35,7 +35,10 @@ def build(run: str | Path, workbook: Workbook) -> Path:
     extras = [extra for extra in workbook.extras if copy_extra(run, folder, extra)]
     made = make_pages(run, workbook)
     for name, page in made.items():
-        write_page(folder, (name, page), list(made), workbook.title, notices(run, name, extras))
+        above = notices(run, name, extras)
+        title = f"{page.title} – {workbook.title}"
+        links = navigation(made, name)
+        write_html(folder / f"{name}.html", title, links, above + page.body, page.figures)
     index = index_body(run, workbook, made, extras)
     heading = f"<h1>{html.escape(workbook.title)}</h1>"
     write_html(folder / "index.html", workbook.title, "", heading + index, figures=False)
@@ -78,17 +81,6 @@ def make_pages(run: Path, workbook: Workbook) -> dict[str, pages.Page]:
     return {name: pages.render(found, name) for name, found in read.items() if found is not None}
 
 
-def before(names: list[str], name: str) -> str | None:
-    """The step before, None for the first."""
-    place = names.index(name)
-    return names[place - 1] if place else None
-
-
-def after(names: list[str], name: str) -> str | None:
-    """The step after, None for the last."""
-    return before(names[::-1], name)
-
-
 def notices(run: Path, name: str, extras: list[Extra]) -> str:
     """What stands above a page: what went wrong, and links to what belongs to it."""
     stamp = stamps.read(run, name)
@@ -109,23 +101,21 @@ def failure(name: str, stamp: dict[str, Any]) -> str:
     return f'<div class="failure" role="alert"><strong>{words}</strong> {reason}</div>'
 
 
-def write_page(
-    folder: Path, named: tuple[str, pages.Page], names: list[str], study: str, above: str
-) -> None:
-    """Write one notebook's page, with links to its neighbours among ``names``."""
-    name, page = named
-    links = navigation(before(names, name), after(names, name))
-    title = f"{page.title} – {study}"
-    write_html(folder / f"{name}.html", title, links, above + page.body, page.figures)
-
-
-def navigation(previous: str | None, following: str | None) -> str:
-    """Links to the neighbours and to the contents."""
-    back = f'<a rel="prev" href="{previous}.html">← {previous}</a>' if previous else "<span></span>"
-    on = (
-        f'<a rel="next" href="{following}.html">{following} →</a>' if following else "<span></span>"
-    )
+def navigation(made: dict[str, pages.Page], name: str) -> str:
+    """Links to the page before, to the contents and to the page after."""
+    names = list(made)
+    place = names.index(name)
+    back = link(made, names[:place][-1:], "← {}", "prev")
+    on = link(made, names[place + 1 :][:1], "{} →", "next")
     return f'{back}<a href="index.html">Contents</a>{on}'
+
+
+def link(made: dict[str, pages.Page], names: list[str], text: str, relation: str) -> str:
+    """A link to the page named, or a place holder where ``names`` is empty."""
+    if not names:
+        return "<span></span>"
+    words = html.escape(text.format(made[names[0]].title))
+    return f'<span><a rel="{relation}" href="{names[0]}.html">{words}</a></span>'
 
 
 def write_html(path: Path, title: str, links: str, body: str, figures: bool) -> None:

@@ -28,8 +28,8 @@ def results_table(results: pd.DataFrame) -> str:
         return "<p>No network has been trained yet.</p>"
     rows = [[number(name, row[name]) for name in HEADINGS] for _, row in results.iterrows()]
     note = (
-        "<p class='note'>Accuracies are shares of all images, 1 being all right. The paper's "
-        "figures are for all 200 classes at full width; compare where this run is too.</p>"
+        "<p class='note'>Accuracies are shares of the images, 1 being all right. The paper's figures "
+        "are for 200 classes and full-width networks; this run may have fewer and narrower.</p>"
     )
     return table(list(HEADINGS.values()), rows) + note
 

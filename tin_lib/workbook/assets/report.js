@@ -16,6 +16,7 @@ function themed(layout) {
   own.font = { ...own.font, color: colour("--text") };
   own.paper_bgcolor = own.plot_bgcolor = "rgba(0,0,0,0)";
   own.hoverlabel = { ...own.hoverlabel, bgcolor: colour("--panel"), font: { color: colour("--text") } };
+  own.modebar = { bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: colour("--text") };
   for (const axis of ["xaxis", "yaxis"]) {
     own[axis] = { ...own[axis], gridcolor: grid, linecolor: grid, zerolinecolor: grid };
   }
