@@ -52,7 +52,7 @@ def test_results_stand_beside_the_papers() -> None:
 
 
 def test_layer_sizes() -> None:
-    table = pd.DataFrame({"layer": ["conv1", "dense1"], "parameters": [4864, 2_097_664]})
+    table = pd.DataFrame({"parameters": [4864, 2_097_664]}, index=["conv1", "dense1"])
     bar = training.layer_sizes(table).data[0]
     assert list(bar.x) == [4864, 2_097_664]
     assert list(bar.text) == ["4,864", "2,097,664"]

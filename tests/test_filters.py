@@ -1,54 +1,36 @@
 """Kernels, activation maximisation, exciting patches and the figures of filters."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import nn
 
-from tin_lib import filters
+from tin_lib import filters, networks
 from tin_lib.filters import picture
 from tin_lib.filters.layers import Field
+from tin_lib.networks.base import Network, Stack
 
 MEAN, STD = torch.tensor([120.0, 115.0, 100.0]), torch.tensor([70.0, 69.0, 72.0])
 
 
-@dataclass(frozen=True)
-class Place:
-    """A layer, as a network's ``layers`` has it."""
-
-    weight: str
-    output: str
-
-
-class Tiny(nn.Module):
+def make_tiny() -> Network:
     """Two conv layers, a pool and a dense layer, small enough to work out by hand."""
-
-    name, num_classes, width = "tiny", 3, 1.0
-    layers = {  # noqa: RUF012
-        "conv1": Place("features.0", "features.1"),
-        "conv2": Place("features.3", "features.4"),
-        "dense1": Place("classifier.1", "classifier.1"),
-    }
-
-    def __init__(self) -> None:
-        super().__init__()
-        relu, pool = nn.ReLU(), nn.MaxPool2d(2)
-        first, second = nn.Conv2d(3, 6, 5, stride=2, padding=2), nn.Conv2d(6, 4, 3, padding=1)
-        self.features = nn.Sequential(first, relu, pool, second, nn.ReLU())
-        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(4 * 16 * 16, 3))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.classifier(self.features(images))
+    features, classifier = Stack("features"), Stack("classifier")
+    features.layer("conv1", nn.Conv2d(3, 6, 5, stride=2, padding=2), nn.ReLU())
+    features.add(nn.MaxPool2d(2))
+    features.layer("conv2", nn.Conv2d(6, 4, 3, padding=1), nn.ReLU())
+    classifier.add(nn.Flatten()).layer("dense1", nn.Linear(4 * 16 * 16, 3))
+    network = Network(features, classifier)
+    network.name, network.num_classes = "tiny", 3
+    return network.eval()
 
 
 @pytest.fixture
-def tiny() -> Tiny:
+def tiny() -> Network:
     torch.manual_seed(0)
-    return Tiny().eval()
+    return make_tiny()
 
 
 @pytest.fixture
@@ -67,18 +49,18 @@ def gabor(size: int = 64) -> np.ndarray:
 # --- layers
 
 
-def test_layers_are_found_by_place_and_name(tiny: Tiny) -> None:
+def test_layers_are_found_by_place_and_name(tiny: Network) -> None:
     assert filters.conv_layers(tiny) == ["conv1", "conv2"]
     assert [filters.find(tiny, name) for name in ("first", "last", "dense1")] == [
         "conv1",
         "conv2",
         "dense1",
     ]
-    with pytest.raises(ValueError, match=r"no 'conv9'; known are conv1, conv2, dense1"):
+    with pytest.raises(ValueError, match=r"no layer 'conv9'; layers: conv1, conv2, dense1"):
         filters.find(tiny, "conv9")
 
 
-def test_activation_stops_at_the_layer_and_leaves_no_hook(tiny: Tiny) -> None:
+def test_activation_stops_at_the_layer_and_leaves_no_hook(tiny: Network) -> None:
     batch = torch.randn(2, 3, 64, 64)
     after = filters.activation(tiny, "conv1", batch)
     before = filters.activation(tiny, "conv1", batch, before_relu=True)
@@ -90,12 +72,12 @@ def test_activation_stops_at_the_layer_and_leaves_no_hook(tiny: Tiny) -> None:
 @pytest.mark.parametrize(
     ("layer", "expected"), [("conv1", Field(5, 2, -2)), ("conv2", Field(15, 4, -6))]
 )
-def test_receptive_field_by_hand(tiny: Tiny, layer: str, expected: Field) -> None:
+def test_receptive_field_by_hand(tiny: Network, layer: str, expected: Field) -> None:
     assert filters.receptive_field(tiny, layer) == expected
     assert filters.receptive_field(tiny, "dense1") is None
 
 
-def gradient_extent(network: Tiny, layer: str, position: int) -> tuple[int, int]:
+def gradient_extent(network: Network, layer: str, position: int) -> tuple[int, int]:
     """First and last row of the input that the unit at (position, position) depends on."""
     extent = torch.zeros(64, dtype=torch.bool)
     for seed in range(20):  # max-pooling passes one gradient at a time
@@ -109,10 +91,50 @@ def gradient_extent(network: Tiny, layer: str, position: int) -> tuple[int, int]
 
 
 @pytest.mark.parametrize(("layer", "position"), [("conv1", 9), ("conv2", 7), ("conv2", 0)])
-def test_receptive_field_is_where_the_gradient_is(tiny: Tiny, layer: str, position: int) -> None:
+def test_receptive_field_is_where_the_gradient_is(tiny: Network, layer: str, position: int) -> None:
     field = filters.receptive_field(tiny, layer)
     first, end = field.span(position)
     assert gradient_extent(tiny, layer, position) == (max(first, 0), end - 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "position"),
+    [
+        ("convnet9", "conv3", 6),
+        ("vgg_like", "conv3", 9),
+        ("vgg16", "conv4", 12),
+        ("alexnet", "conv1", 4),
+        ("resnet18", "stage2", 12),
+    ],
+)
+def test_receptive_fields_of_the_networks(name: str, layer: str, position: int) -> None:
+    network = networks.create(name, num_classes=5, width=0.1).eval()
+    for module in network.modules():  # residual blocks start as the identity
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+    first, end = filters.receptive_field(network, layer).span(position)
+    assert gradient_extent(network, layer, position) == (first, end - 1)
+
+
+@pytest.mark.parametrize("name", networks.names())
+def test_every_network_can_be_looked_into(name: str, images: filters.Images) -> None:
+    network = networks.create(name, num_classes=3, width=0.1).eval()
+    best = filters.maximise(network, "last", (MEAN, STD), [0, 1], short(steps=4))
+    table = filters.filter_table(network, "last", images, best)
+    assert len(table) == filters.count(network, "last")
+    found = filters.survey(network, "first", images, top=2)
+    assert filters.patches(found, images, [0]).shape[:3] == (1, 2, 3)
+
+
+def test_untrained_networks_are_fresh_and_seeded() -> None:
+    network = networks.create("vgg_like", num_classes=4, width=0.1)
+    state = torch.get_rng_state()
+    one, two, other = (filters.untrained(network, seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    weights = [filters.weight(each, "first") for each in (network, one, two, other)]
+    assert torch.equal(weights[1], weights[2])
+    assert not torch.equal(weights[1], weights[3])
+    assert weights[0].shape == weights[1].shape
 
 
 # --- kernels
@@ -128,7 +150,7 @@ def test_kernel_images_keep_zero_gray_and_scale_each_kernel() -> None:
     assert filters.kernel_images(kernels, shared=True)[1, 1, 1, 1] == round(128 - 127 / 4)
 
 
-def test_kernel_images_refuse_deeper_layers(tiny: Tiny) -> None:
+def test_kernel_images_refuse_deeper_layers(tiny: Network) -> None:
     assert filters.first_layer(tiny).shape == (6, 3, 5, 5)
     with pytest.raises(ValueError, match="activation maximisation"):
         filters.kernel_images(filters.weight(tiny, "last"))
@@ -145,7 +167,7 @@ def short(**changes: object) -> filters.Options:
 @pytest.mark.parametrize("objective", ["channel", "centre"])
 @pytest.mark.parametrize("layer", ["last", "dense1"])
 def test_maximise_raises_the_activation(
-    tiny: Tiny, parametrisation: str, objective: str, layer: str
+    tiny: Network, parametrisation: str, objective: str, layer: str
 ) -> None:
     options = short(parametrisation=parametrisation, objective=objective, jitter=1)
     best = filters.maximise(tiny, layer, (MEAN, STD), options=options)
@@ -154,7 +176,7 @@ def test_maximise_raises_the_activation(
     assert (best.reached > best.start).all()
 
 
-def test_maximise_repeats_itself_whatever_the_chunks(tiny: Tiny) -> None:
+def test_maximise_repeats_itself_whatever_the_chunks(tiny: Network) -> None:
     options = short(blur=0.5, total_variation=0.1)
     whole = filters.maximise(tiny, "last", (MEAN, STD), options=options)
     again = filters.maximise(tiny, "last", (MEAN, STD), options=options)
@@ -166,7 +188,7 @@ def test_maximise_repeats_itself_whatever_the_chunks(tiny: Tiny) -> None:
     assert (whole.images[0] != whole.images[1]).any()
 
 
-def test_maximise_finds_the_kernel_of_a_linear_filter(tiny: Tiny) -> None:
+def test_maximise_finds_the_kernel_of_a_linear_filter(tiny: Network) -> None:
     """The centre unit of a first layer is linear: its best image is the sign of its kernel."""
     options = short(parametrisation="pixel", objective="centre", jitter=0, steps=60, rate=0.5)
     best = filters.maximise(tiny, "first", (MEAN, STD), [2], options)
@@ -176,7 +198,7 @@ def test_maximise_finds_the_kernel_of_a_linear_filter(tiny: Tiny) -> None:
     assert np.abs(seen).min() > 0.8
 
 
-def test_total_variation_blur_and_fourier_smooth_the_image(tiny: Tiny) -> None:
+def test_total_variation_blur_and_fourier_smooth_the_image(tiny: Network) -> None:
     def measured(**changes: object) -> float:
         best = filters.maximise(tiny, "last", (MEAN, STD), options=short(**changes))
         return float(filters.image_roughness(best.images).mean())
@@ -187,7 +209,7 @@ def test_total_variation_blur_and_fourier_smooth_the_image(tiny: Tiny) -> None:
     assert measured(parametrisation="fourier") < plain
 
 
-def test_maximise_leaves_the_network_as_it_was(tiny: Tiny) -> None:
+def test_maximise_leaves_the_network_as_it_was(tiny: Network) -> None:
     tiny.train()
     before = {name: value.clone() for name, value in tiny.state_dict().items()}
     calls: list[tuple[int, int]] = []
@@ -213,7 +235,7 @@ def test_options_refuse_what_they_cannot_do(changes: dict[str, object], message:
         filters.Options(**changes)
 
 
-def test_unknown_filters_are_refused(tiny: Tiny) -> None:
+def test_unknown_filters_are_refused(tiny: Network) -> None:
     with pytest.raises(ValueError, match="conv2 has filters 0 to 3"):
         filters.maximise(tiny, "last", (MEAN, STD), [4])
 
@@ -231,7 +253,7 @@ def test_gaussian_keeps_constants_and_spreads_a_point() -> None:
 
 
 def test_survey_agrees_with_all_maps_at_once(
-    tiny: Tiny, images: filters.Images, monkeypatch
+    tiny: Network, images: filters.Images, monkeypatch
 ) -> None:
     monkeypatch.setattr("tin_lib.filters.exciting.BATCH", 7)  # several batches, the last one short
     found = filters.survey(tiny, "last", images, top=4)
@@ -249,14 +271,14 @@ def test_survey_agrees_with_all_maps_at_once(
     assert float(maps[row, 2, down, right]) == pytest.approx(float(found.value[2, 0]), rel=1e-5)
 
 
-def test_images_without_a_label_count_for_no_class(tiny: Tiny, images: filters.Images) -> None:
+def test_images_without_a_label_count_for_no_class(tiny: Network, images: filters.Images) -> None:
     unlabelled = filters.Images(images.pixels, np.full(30, -1), MEAN, STD)
     found = filters.survey(tiny, "last", unlabelled, top=2)
     assert np.isnan(found.class_mean).all()
     assert (found.mean > 0).any()
 
 
-def test_patches_hold_a_planted_square(tiny: Tiny) -> None:
+def test_patches_hold_a_planted_square(tiny: Network) -> None:
     """A bright square on black excites a kernel of ones; its patch shows the square."""
     with torch.no_grad():
         tiny.features[0].weight[1] = 1.0
@@ -279,7 +301,7 @@ def test_patch_is_gray_outside_the_image() -> None:
     assert filters.patch(image, (-1, -1), None) is image
 
 
-def test_favourites_and_selectivity(tiny: Tiny, images: filters.Images) -> None:
+def test_favourites_and_selectivity(tiny: Network, images: filters.Images) -> None:
     with torch.no_grad():
         tiny.classifier[1].weight[:] = 0
         tiny.classifier[1].bias[:] = torch.tensor([1.0, 0.0, 2.0])
@@ -328,7 +350,7 @@ def test_nearest_finds_the_copy() -> None:
     assert np.isnan(filters.nearest(weights[:1])[1]).all()
 
 
-def test_filter_table_counts_the_dead(tiny: Tiny, images: filters.Images) -> None:
+def test_filter_table_counts_the_dead(tiny: Network, images: filters.Images) -> None:
     with torch.no_grad():
         tiny.features[3].bias[1] = -1e4
     best = filters.maximise(tiny, "last", (MEAN, STD), [0, 2], short(steps=2))
@@ -342,9 +364,9 @@ def test_filter_table_counts_the_dead(tiny: Tiny, images: filters.Images) -> Non
         filters.filter_table(tiny, "first", images, best)
 
 
-def test_compare_has_an_interval_around_every_mean(tiny: Tiny, images: filters.Images) -> None:
+def test_compare_has_an_interval_around_every_mean(tiny: Network, images: filters.Images) -> None:
     torch.manual_seed(1)
-    table = filters.compare({"one": tiny, "two": Tiny()}, images, seed=3)
+    table = filters.compare({"one": tiny, "two": make_tiny()}, images, seed=3)
     assert set(table["network"]) == {"one", "two"}
     assert set(table["layer"]) == {"conv1", "conv2"}
     assert "image_roughness" not in set(table["figure"])  # nothing was maximised

@@ -1,6 +1,6 @@
 """Figures of a network's filters: kernels, maximising images, exciting patches, comparisons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -61,7 +61,7 @@ def _resize(patches: np.ndarray, side: int) -> np.ndarray:
     return patches[..., near[:, None], near[None]]
 
 
-def _numbers(filters: Sequence[int] | np.ndarray | range) -> list[str]:
+def _numbers(filters: Iterable[int]) -> list[str]:
     return [f"filter {index}" for index in filters]
 
 

@@ -107,10 +107,10 @@ def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
 def layer_sizes(table: pd.DataFrame) -> go.Figure:
     """Where a network's parameters are: a bar for each layer.
 
-    ``table``: one row a layer, columns ``layer`` and ``parameters``.
+    ``table``: from ``networks.table``, its index the layers' names.
     """
     text = table["parameters"].map("{:,}".format)
-    bar = go.Bar(x=table["parameters"], y=table["layer"], text=text, orientation="h")
+    bar = go.Bar(x=table["parameters"], y=table.index, text=text, orientation="h")
     bar.update(textposition="outside", cliponaxis=False, marker={"color": style.PALETTE[0]})
     figure = go.Figure(bar)
     figure.update_xaxes(title="parameters")

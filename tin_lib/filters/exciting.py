@@ -174,10 +174,15 @@ def favourites(found: Survey, class_names: Sequence[str], best: int = 3) -> pd.D
     means = np.take_along_axis(found.class_mean, order, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         times = np.where(found.mean[:, None] > 0, means / found.mean[:, None], np.nan)
-    columns = {"filter": filters, "rank": rank + 1, "class": order, "mean": means, "times": times}
-    table = pd.DataFrame({name: np.ravel(values) for name, values in columns.items()})
-    table.insert(3, "name", [class_names[index] for index in table["class"]])
-    return table
+    columns = {
+        "filter": filters.ravel(),
+        "rank": rank.ravel() + 1,
+        "class": order.ravel(),
+        "name": [class_names[index] for index in order.ravel()],
+        "mean": means.ravel(),
+        "times": times.ravel(),
+    }
+    return pd.DataFrame(columns)
 
 
 def selectivity(found: Survey) -> np.ndarray:

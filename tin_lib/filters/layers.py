@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tin_lib.networks import Network
 
 SIZE = 64  # pixels of an image's side
-BRANCHES = ("shortcut", "downsample")  # of a residual block: they see no more than its main path
+BRANCH = "around"  # of a residual block; it sees no more than the main path
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +69,13 @@ def conv_layers(network: "Network") -> list[str]:
 
 
 def find(network: "Network", layer: str) -> str:
-    """Turn ``first`` and ``last`` into the first and last conv layer; check any other name."""
+    """Turn ``first`` and ``last`` into the first and last conv layer; check any other name.
+
+    Raises ValueError, listing the layers, for an unknown one.
+    """
     if layer in ("first", "last"):
         return conv_layers(network)[0 if layer == "first" else -1]
-    if layer not in network.layers:
-        known = ", ".join(network.layers)
-        raise ValueError(f"layer: {network.name} has no {layer!r}; known are {known}, first, last")
+    network.check(layer)
     return layer
 
 
@@ -112,12 +113,16 @@ def activation(network: "Network", layer: str, images: Tensor, before_relu: bool
     """
     caught: list[Tensor] = []
 
+    module = network.get_submodule(network.layers[find(network, layer)].output)
+    relus = [part for part in module.modules() if isinstance(part, nn.ReLU)]
+    early = before_relu and bool(relus)
+
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        caught.append(inputs[0] if before_relu and isinstance(module, nn.ReLU) else output)
+        caught.append(inputs[0] if early else output)
         raise _ReachedError  # the layers behind are of no interest, and cost time
 
-    module = network.get_submodule(network.layers[find(network, layer)].output)
-    handle = module.register_forward_hook(hook)
+    # A layer ends with its ReLU; of a stage of residual blocks it is the last one.
+    handle = (relus[-1] if early else module).register_forward_hook(hook)
     try:
         with contextlib.suppress(_ReachedError):
             network(images)
@@ -182,5 +187,5 @@ def _main_path(network: "Network", output: str) -> Iterator[nn.Module]:
         if reached and not path.startswith(f"{output}."):
             return
         reached = reached or path == output
-        if not set(path.split(".")) & set(BRANCHES):
+        if BRANCH not in path.split("."):
             yield module
