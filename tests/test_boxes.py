@@ -173,7 +173,7 @@ def test_verdict_follows_the_numbers() -> None:
     said = errors.verdict(rows[rows["view"] == "within classes"], binned)
     assert said[0].startswith("Within classes: one property at a time, the data ")
     equal = said[0].split("with the others held equal, they ")[1]
-    assert "agree with the paper on area" in equal
+    assert "agree with the explanation on area" in equal
     assert "contradict it on distance" in equal
     area = rows.set_index(["view", "model", "property"]).loc["within classes", "together", "area"]
     assert (

@@ -24,6 +24,7 @@ from tin_lib.errors.shared import agreement, by_image, by_network
 from tin_lib.errors.suspects import disagreements, duplicates, suspects
 from tin_lib.errors.tables import (
     PAPER_ERRORS,
+    PAPER_IMAGES,
     best_and_worst,
     gallery,
     per_class,
@@ -33,6 +34,7 @@ from tin_lib.errors.tables import (
 
 __all__ = [
     "PAPER_ERRORS",
+    "PAPER_IMAGES",
     "PROPERTIES",
     "VIEWS",
     "accuracy_by_box",

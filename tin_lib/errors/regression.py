@@ -8,7 +8,8 @@ import pandas as pd
 from tin_lib.errors.boxes import PROPERTIES, VIEWS
 from tin_lib.statistics import logistic
 
-# Property -> (unit of the odds ratio, sign of the coefficient by the paper's explanation).
+# Property -> (unit of the odds ratio, sign of the coefficient by the paper's explanation). The
+# paper does not name boxes that reach the border; they stand for objects cut off.
 TERMS = {
     "area": ("twice the area", 1),
     "elongation": ("twice the elongation", -1),
@@ -16,7 +17,7 @@ TERMS = {
     "cut": ("reaching the border", -1),
 }
 ESTIMATES = ["coefficient", "se", "low", "high", "odds_ratio", "odds_low", "odds_high"]
-COLUMNS = ["view", "model", "property", "unit", "images", "classes", *ESTIMATES, "note"]
+COLUMNS = ["view", "model", "property", "unit", "expected", "images", "classes", *ESTIMATES, "note"]
 FEWEST_CLASSES = 20  # to compare classes by; with fewer, cluster-robust intervals are too narrow
 
 
@@ -45,8 +46,9 @@ def box_regression(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     it (thin boxes are small ones, too).
 
     Intervals are cluster-robust, classes as clusters (``statistics.logistic``). Columns: view,
-    model, property, unit, images, classes, coefficient, se, low, high, odds_ratio, odds_low,
-    odds_high, note. Where there is no estimate, those are NaN and note says why.
+    model, property, unit, expected (of the odds ratio, by the paper's explanation: above or below
+    1), images, classes, coefficient, se, low, high, odds_ratio, odds_low, odds_high, note.
+    Where there is no estimate, those are NaN and note says why.
     """
     parts = [_view(table, view, level) for view in VIEWS]
     return pd.concat(parts, ignore_index=True)
@@ -66,9 +68,11 @@ def _view(table: pd.DataFrame, view: str, level: float) -> pd.DataFrame:
 
 def _complete(estimates: pd.DataFrame) -> pd.DataFrame:
     """One row for each property, also those without an estimate."""
-    units = pd.DataFrame([(name, unit) for name, (unit, _) in TERMS.items()])
-    units.columns = ["property", "unit"]
-    table = units.merge(estimates, on="property", how="left")
+    units = [
+        (name, unit, "above 1" if sign > 0 else "below 1") for name, (unit, sign) in TERMS.items()
+    ]
+    table = pd.DataFrame(units, columns=["property", "unit", "expected"])
+    table = table.merge(estimates, on="property", how="left")
     return table.assign(note=table.note.fillna("the property does not vary"))
 
 
@@ -125,7 +129,7 @@ def judge(row: pd.Series) -> str:
 
 
 def verdict(regression: pd.DataFrame, binned: pd.DataFrame | None = None) -> list[str]:
-    """Say in plain words whether the data agree with the paper: a sentence a view, then details.
+    """Say in plain words whether the data agree with the paper's explanation, view by view.
 
     ``regression``: by ``box_regression``. ``binned``: rows of ``accuracy_by_box`` for any of the
     views; where given, a detail names the accuracy at both ends of the property's range.
@@ -151,7 +155,7 @@ def _summary(view: str, rows: pd.DataFrame) -> str:
 
 def _sorted(rows: pd.DataFrame) -> str:
     """Which properties agree with the paper, which do not, and which are open."""
-    said = {"agree": "agree with the paper on", "disagree": "contradict it on"}
+    said = {"agree": "agree with the explanation on", "disagree": "contradict it on"}
     said["undecided"] = "leave open"
     names = {word: _listed(list(rows.property[rows.judgement == word])) for word in said}
     return ", ".join(f"{text} {names[word]}" for word, text in said.items() if names[word])

@@ -8,7 +8,8 @@ import pandas as pd
 from tin_lib import paper
 from tin_lib.statistics import wilson
 
-PAPER_ERRORS = paper.BEST_CLASSES | paper.WORST_CLASSES  # name -> errors of 50
+PAPER_ERRORS = paper.BEST_CLASSES | paper.WORST_CLASSES  # name -> errors
+PAPER_IMAGES = 50  # of a class, on which the paper counts them
 
 
 def short_names(class_ids: Sequence[str], class_names: Sequence[str]) -> dict[str, str]:
@@ -96,7 +97,7 @@ def table3(
     return table[["network", *table.columns.drop("network")]]
 
 
-def gallery(predictions: pd.DataFrame, wnid: str, count: int = 8) -> pd.DataFrame:
+def gallery(predictions: pd.DataFrame, wnid: str, count: int = 6) -> pd.DataFrame:
     """Choose images that show how a class fares (the paper's Figure 7).
 
     Returns up to ``count`` rows of each group, the most confident first: ``right`` (of the class
