@@ -40,7 +40,8 @@ COMMAND = """import sys
 from pathlib import Path
 from tin_lib.workbook.options import Options
 from tin_lib.workbook.runner import run_workbook
-options = Options(notebooks=Path(sys.argv[1]), fingerprint=lambda data: "f")
+cluster = sys.argv[3] if len(sys.argv) > 3 else None
+options = Options(notebooks=Path(sys.argv[1]), cluster=cluster, fingerprint=lambda data: "f")
 run_workbook("sample", sys.argv[2], "sample", options)"""
 
 
@@ -86,19 +87,24 @@ def test_kernels_get_what_they_need_and_failures_keep_what_was_written(tmp_path,
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_run_leaves_no_process_behind(tmp_path, number):
-    folder = workbook_toys.write_workbook(tmp_path / "notebooks", {"01_long": {}})
-    workbook_toys.write_notebook(folder / "01_long.ipynb", LONG)
-    run = tmp_path / "run"
-    with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, str(folder), str(run)], stdout=subprocess.PIPE, text=True
-    ) as process:
+    code, out = stop_a_long_step(tmp_path, number)
+    assert code != 0
+    assert ("run again" in out) == (number == signal.SIGINT)
+
+
+def stop_a_long_step(folder: Path, number: int, *cluster: str) -> tuple[int, str]:
+    """Start a long step, send its run a signal, see its kernel end; exit status and output."""
+    notebooks = workbook_toys.write_workbook(folder / "notebooks", {"01_long": {}})
+    workbook_toys.write_notebook(notebooks / "01_long.ipynb", LONG)
+    run = folder / "run"
+    command = [sys.executable, "-c", COMMAND, str(notebooks), str(run), *cluster]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         kernel = psutil.Process(int(wait_for_text(run / "pid")))
         process.send_signal(number)
         out, _ = process.communicate(timeout=60)
-    assert process.returncode != 0
-    assert ("the same command goes on" in out) == (number == signal.SIGINT)
     kernel.wait(timeout=20)  # raises when it is still there
     assert stamps.read(run, "01_long")["status"] == stamps.STARTED
+    return process.returncode, out
 
 
 def wait_for_text(path: Path, seconds: float = 60) -> str:
@@ -153,6 +159,13 @@ def test_steps_run_on_the_workers_of_a_cluster(tmp_path, cluster):
     assert [o.status for o in result.outcomes] == [OK, OK, FAILED]
     assert {path.name for path in run.glob("worker-*")} == {"worker-a", "worker-b"}
     assert "ZeroDivisionError" in result.report.read_text()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_steps_on_a_cluster(tmp_path, cluster):
+    code, out = stop_a_long_step(tmp_path, signal.SIGINT, cluster)
+    assert code != 0
+    assert "run again" in out
 
 
 def test_a_sweep_runs_on_a_cluster(cluster):

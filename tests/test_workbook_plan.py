@@ -103,6 +103,14 @@ def test_wrong_parameters_are_refused_with_help(toys, given, message):
         resolve(toys, **given)
 
 
+def test_a_parameter_that_is_none_by_default_can_be_none(toys):
+    workbook_toys.write_notebook(toys / "02_left.ipynb", parameters="a: int = None\nb: int = 1")
+    assert resolve(toys, **{"02__a": None})["02_left"] == {"a": None}
+    assert resolve(toys, **{"02__a": 2})["02_left"] == {"a": 2}
+    with pytest.raises(ValueError, match="must be int, not None"):
+        resolve(toys, **{"02__b": None})
+
+
 def test_an_unknown_profile_is_refused_with_close_ones(toys):
     with pytest.raises(ValueError, match="did you mean paper"):
         resolve(toys, "papper")

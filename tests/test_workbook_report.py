@@ -130,6 +130,18 @@ def test_ensembles_are_read_in_any_of_their_forms(run, form):
     assert (last["name"], last.val_accuracy, last.val_top5) == ("soft_vote", 0.61, 0.9)
 
 
+def test_the_ensemble_notebooks_table_gives_its_votes_only(run):
+    (run / "ensemble" / "summary.json").unlink()
+    names, kinds = ["vgg16", "majority vote", "soft vote"], ["network", "vote", "vote"]
+    table = {"name": names, "kind": kinds, "accuracy": [0.55, 0.6, 0.62], "top5": [0.8, None, 0.9]}
+    runs.write_table(pd.DataFrame(table), run / "ensemble" / "summary.csv")
+    found = collect_results(run)
+    assert list(found.name) == ["convnet9", "vgg16", "majority vote", "soft vote"]
+    assert found.val_accuracy.tolist()[2:] == [0.6, 0.62]
+    assert found.val_top5.isna().tolist() == [True, False, True, False]
+    assert found.paper_test.iloc[2] == 0.492
+
+
 def test_no_results_are_an_empty_table(tmp_path):
     assert collect_results(tmp_path).empty
     assert tuple(collect_results(tmp_path).columns) == COLUMNS
@@ -139,10 +151,10 @@ def test_a_page_asks_its_question_in_plain_words():
     notebook = executed()
     assert pages.heading(notebook, "x") == (
         "Learning curves",
-        "How fast does the network learn?",
+        "How fast does the network learn? We look at loss.",
     )
     assert pages.heading(new_notebook(), "x") == ("x", "")
-    assert pages.first_sentence("It is 0.5 of all. Then more.") == "It is 0.5 of all."
+    assert pages.first_paragraph("**Question.** Is it\n0.5? So.\n\nMore.") == "Is it 0.5? So."
 
 
 def test_a_page_needs_no_network_and_keeps_every_output():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import workbook_toys
 
-from tin_lib.workbook import graph, stamps
+from tin_lib.workbook import executor, graph, stamps
 from tin_lib.workbook.executor import map_runs, open_executor
 from tin_lib.workbook.lock import only_one
 from tin_lib.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options
@@ -190,32 +190,40 @@ def test_jobs_run_side_by_side_and_share_the_cores(start, monkeypatch):
     assert {job["threads"] for job in stand.jobs} == {4}
 
 
-def test_ctrl_c_ends_running_steps_and_drops_waiting_ones(start, monkeypatch, capsys):
-    begun = []
-
+def test_ctrl_c_ends_running_steps_and_begins_no_other(start, monkeypatch, capsys):
     def slow(job):
-        begun.append(job["name"])
+        if Path(job["stop"]).exists():
+            return {"error": executor.NOT_BEGUN, "seconds": 0.0}
+        begun.set()
         for _ in range(200):
             time.sleep(0.05)
             if Path(job["stop"]).exists():
                 return {"error": "stopped", "seconds": 0.0}
         pytest.fail("the step was not told to stop")
 
-    real = graph.wait
-
     def interrupted(futures, **options):
         if options:
+            begun.wait(10)
             raise KeyboardInterrupt
-        return real(futures)
+        return wait(futures)
 
+    begun, wait = threading.Event(), graph.wait
     monkeypatch.setattr(graph, "run_step", slow)
     monkeypatch.setattr(graph, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         start()
-    assert begun == ["01_first"]
     assert stamps.read(start.run, "01_first")["status"] == stamps.STARTED
-    assert "the same command goes on" in capsys.readouterr().out
+    assert stamps.read(start.run, "05_apart")["status"] == stamps.BLOCKED
+    assert "run again" in capsys.readouterr().out
     assert not list((start.run / "steps").glob("stop-*"))
+
+
+def test_a_step_told_to_stop_before_it_began_starts_nothing(tmp_path):
+    (tmp_path / "stop").touch()
+    assert executor.run_step({"stop": str(tmp_path / "stop")}) == {
+        "error": executor.NOT_BEGUN,
+        "seconds": 0.0,
+    }
 
 
 def test_one_run_folder_takes_one_run_at_a_time(start, stand):
@@ -234,15 +242,15 @@ def test_a_lost_worker_is_the_steps_failure():
 
 
 def test_map_runs_keeps_the_order_and_names_the_run_that_fails():
-    with ThreadPoolExecutor(2) as executor:
-        assert map_runs(dict, [{"a": 1}, {"a": 2}], executor) == [{"a": 1}, {"a": 2}]
+    with ThreadPoolExecutor(2) as pool:
+        assert map_runs(dict, [{"a": 1}, {"a": 2}], pool) == [{"a": 1}, {"a": 2}]
         with pytest.raises(RuntimeError, match=r"\{'x': 'one'\} failed"):
-            map_runs(lambda x: int(x), [{"x": "1"}, {"x": "one"}], executor)
+            map_runs(lambda x: int(x), [{"x": "1"}, {"x": "one"}], pool)
 
 
 def test_processes_of_this_machine_run_a_sweep():
-    with open_executor(2) as executor:
-        assert map_runs(dict, [{"key": 1}, {"key": 2}], executor) == [{"key": 1}, {"key": 2}]
+    with open_executor(2) as pool:
+        assert map_runs(dict, [{"key": 1}, {"key": 2}], pool) == [{"key": 1}, {"key": 2}]
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch):

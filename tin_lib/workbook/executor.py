@@ -22,6 +22,7 @@ import tin_lib
 from tin_lib.workbook.processes import stop_tree
 
 POLL = 0.1  # seconds between looks at whether to stop
+NOT_BEGUN = "the run was stopped before it began"
 CONNECT = 30  # seconds to reach a cluster
 
 
@@ -44,6 +45,8 @@ def run_step(job: Job) -> dict[str, Any]:
     Returns ``error`` (None, or one message), ``seconds``, and where the process got that far
     ``machine`` and ``versions``.
     """
+    if Path(job["stop"]).exists():
+        return {"error": NOT_BEGUN, "seconds": 0.0}
     started = time.monotonic()
     for path in (job["output"], job["log"]):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -84,10 +87,9 @@ def read_outcome(result: Path, returncode: int) -> dict[str, Any]:
 def environment(scratch: Path, threads: int) -> dict[str, str]:
     """Environment of a step: this interpreter as its kernel, output fit for a saved notebook."""
     write_kernelspec(scratch / "kernels" / "python3")
-    package = str(Path(tin_lib.__file__).parents[1])
     own = {
         "JUPYTER_PATH": path_list(str(scratch), "JUPYTER_PATH"),
-        "PYTHONPATH": path_list(package, "PYTHONPATH"),
+        "PYTHONPATH": path_list(str(Path(tin_lib.__file__).parents[1]), "PYTHONPATH"),
         "PLOTLY_RENDERER": "plotly_mimetype",
         "TIN_BATCH": "1",  # widgets leave a static picture, training prints a line an epoch
         "TQDM_DISABLE": "1",

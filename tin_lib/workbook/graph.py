@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tin_lib.workbook import stamps
-from tin_lib.workbook.executor import Job, run_step
+from tin_lib.workbook.executor import NOT_BEGUN, Job, run_step
 from tin_lib.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options, Outcome
 from tin_lib.workbook.plan import Step, Workbook
 
@@ -67,17 +67,17 @@ class Graph:
                     sorter.done(running.pop(future))
         except BaseException:
             self.end(running)
-            raise
-        finally:
             self.stop.unlink(missing_ok=True)
+            raise
 
     def end(self, running: dict[Future, str]) -> None:
-        """Drop the steps that wait, end those that run, and wait until they have ended."""
+        """Tell all steps to end and wait until they have; a dask task cannot be ended otherwise."""
+        print(f"stopping {', '.join(running.values())} …", flush=True)
         self.stop.touch()
-        for future in running:
-            future.cancel()
-        wait([future for future in running if not future.cancelled()])
-        print("stopped; the same command goes on from the last finished step", flush=True)
+        for future in wait(running).done:
+            if outcome_of(future)["error"] == NOT_BEGUN:
+                stamps.write(self.run, running[future], stamps.BLOCKED, error=NOT_BEGUN)
+        print("stopped; run again, the workbook goes on from there", flush=True)
 
     def settle(self, name: str) -> bool:
         """Whether the step needs no run: something it needs failed, or it is up to date."""
@@ -128,7 +128,7 @@ class Graph:
     def explain(self, name: str, error: str) -> str:
         """The error with the notebook's name and where to look, on lines of their own."""
         job = self.job(name)
-        return f"\n  {name}: {error}\n  notebook {job['output']}\n  log {job['log']}"
+        return f"{name}: {error}\nnotebook {job['output']}\nlog {job['log']}"
 
     def tell(self, outcome: Outcome) -> None:
         """One line a step: ``[3/9] 04_vgg16   ok   41.2 s``; one that went wrong says why."""
@@ -137,7 +137,11 @@ class Graph:
         width = max(map(len, self.names))
         took = f"{outcome.seconds:8.1f} s" if outcome.status in (OK, FAILED) else ""
         line = f"{place} {outcome.name:<{width}}  {outcome.status:<10}{took}".rstrip()
-        print(f"{line}  {outcome.message}".rstrip(), flush=True)
+        if outcome.status == BLOCKED:
+            line += f"  {outcome.message}"
+        elif outcome.message:
+            line = "\n  ".join([line, *outcome.message.splitlines()])
+        print(line, flush=True)
 
 
 def outcome_of(future: Future) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Page:
     """One notebook for the report."""
 
     title: str
-    question: str  # first sentence of the first prose
+    question: str  # the first paragraph, in plain words
     body: str  # HTML
     figures: bool  # whether it needs plotly.js
 
@@ -47,19 +47,18 @@ def render(notebook: Any, name: str) -> Page:
 
 
 def heading(notebook: Any, name: str) -> tuple[str, str]:
-    """Title and first sentence of the notebook's first prose that has a heading."""
+    """Title and first paragraph of the notebook's first prose that has a heading."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and cell.source.lstrip().startswith("#"):
             first, _, rest = cell.source.lstrip().partition("\n")
-            return plain(first.lstrip("# ")), first_sentence(rest)
+            return plain(first.lstrip("# ")), first_paragraph(rest)
     return name, ""
 
 
-def first_sentence(text: str) -> str:
-    """The first sentence of a markdown text, in plain words."""
+def first_paragraph(text: str) -> str:
+    """The first paragraph of a markdown text in plain words, without the label ``Question.``"""
     paragraph = next((p for p in re.split(r"\n\s*\n", text.strip()) if p.strip()), "")
-    sentence = re.match(r".+?[.?!](?=\s|$)", plain(paragraph))
-    return sentence.group() if sentence else plain(paragraph)
+    return plain(paragraph).removeprefix("Question.").strip()
 
 
 def plain(markdown: str) -> str:

@@ -128,7 +128,8 @@ def checked(step: str, name: str, value: Any, known: Mapping[str, Parameter]) ->
     """``value``, if the step declares the parameter and its type hint allows the value."""
     if name not in known:
         raise ValueError(f"{step} has no parameter {name!r}{hint(name, known)}")
-    if not allowed(value, known[name].type_hint):
+    unset = value is None and known[name].default is None  # e.g. classes: int = None
+    if not unset and not allowed(value, known[name].type_hint):
         raise ValueError(
             f"{step}.{name} must be {known[name].type_hint}, not {value!r} ({type(value).__name__})"
         )

@@ -160,7 +160,7 @@ def index_body(
 def contents(made: dict[str, pages.Page], every: dict[str, dict[str, Any]]) -> str:
     """One entry a notebook: its title, its question, and its state unless it is fine."""
     entries = [entry(name, made.get(name), stamp) for name, stamp in every.items()]
-    return f'<ol class="contents">{"".join(entries)}</ol>'
+    return f'<ul class="contents">{"".join(entries)}</ul>'
 
 
 def entry(name: str, page: pages.Page | None, stamp: dict[str, Any]) -> str:

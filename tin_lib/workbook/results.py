@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tin_lib import runs
+from tin_lib import paper, runs
 
 COLUMNS = (
     "name",
@@ -22,13 +22,8 @@ COLUMNS = (
     "images_per_second",
     "device",
 )
-# Accuracies in 0..1 of the paper's Table 1 and Table 2: (train, val, test).
-PAPER: dict[str, tuple[float | None, float | None, float | None]] = {
-    "convnet9": (0.988, 0.455, 0.423),
-    "vgg_like": (0.488, 0.288, 0.237),
-    "vgg16": (0.760, 0.535, 0.494),
-    "majority_vote": (None, None, 0.492),
-}
+# What the ensemble notebook calls the columns, and what they are called here.
+ENSEMBLE = {"accuracy": "val_accuracy", "top5": "val_top5"}
 
 
 def collect_results(run: str | Path) -> pd.DataFrame:
@@ -60,24 +55,25 @@ def network_row(folder: Path) -> dict[str, Any]:
 
 def ensemble_row(row: dict[str, Any]) -> dict[str, Any]:
     """One ensemble's row."""
+    row = {ENSEMBLE.get(name, name): value for name, value in row.items()}
     return row | {"kind": "ensemble"} | paper_figures(row["name"])
 
 
 def ensembles(folder: Path) -> list[dict[str, Any]]:
-    """The rows that the ensemble notebook left, each with its ``name``."""
+    """The ensembles that the notebook left, each with its ``name``; without single networks."""
+    rows: list[dict[str, Any]] = []
     if (folder / "summary.json").is_file():
         content = runs.read_json(folder / "summary.json")
-        if isinstance(content, dict):
-            return [{"name": name, **row} for name, row in content.items()]
-        return content
-    if (folder / "summary.csv").is_file():
+        by_name = isinstance(content, dict)
+        rows = [{"name": n} | row for n, row in content.items()] if by_name else content
+    elif (folder / "summary.csv").is_file():
         table = runs.read_table(folder / "summary.csv")
-        return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-    return []
+        rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+    return [row for row in rows if row.get("kind") != "network"]
 
 
 def paper_figures(*names: str) -> dict[str, float | None]:
     """The paper's accuracies for the first of the names that it has."""
-    known = [PAPER[n] for n in (name.lower().replace(" ", "_") for name in names) if n in PAPER]
-    train, val, test = known[0] if known else (None, None, None)
-    return {"paper_train": train, "paper_val": val, "paper_test": test}
+    spellings = [spelling for name in names for spelling in (name, name.replace("_", " "))]
+    found = next((paper.RESULTS[s] for s in spellings if s in paper.RESULTS), {})
+    return {f"paper_{split}": found.get(split) for split in ("train", "val", "test")}

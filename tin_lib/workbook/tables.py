@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from tin_lib import paper
+
 HEADINGS = {
     "name": "Network",
     "train_accuracy": "Train",
@@ -28,8 +30,8 @@ def results_table(results: pd.DataFrame) -> str:
         return "<p>No network has been trained yet.</p>"
     rows = [[number(name, row[name]) for name in HEADINGS] for _, row in results.iterrows()]
     note = (
-        "<p class='note'>Accuracies are shares of the images, 1 being all right. The paper's figures "
-        "are for 200 classes and full-width networks; this run may have fewer and narrower.</p>"
+        "<p class='note'>Accuracies are shares of the images, 1 being all right. The paper's "
+        "figures are for 200 classes and full-width networks; this run may have less.</p>"
     )
     return table(list(HEADINGS.values()), rows) + note
 
@@ -39,7 +41,7 @@ def number(column: str, value: Any) -> str:
     if value is None or pd.isna(value):
         return ""
     if isinstance(value, str):
-        return value
+        return paper.title(value) if column == "name" else value
     return f"{value:,.0f}" if column in WHOLE else f"{value:.3f}"
 
 
