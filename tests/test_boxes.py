@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from tin_lib import errors
 from tin_lib.errors.boxes import effective_count
+from tin_lib.statistics import logistic, wilson
 
 
 def test_box_properties_by_hand() -> None:
@@ -99,6 +100,30 @@ def test_effective_count_is_the_number_of_classes_where_each_is_all_or_nothing()
     assert effective_count(alike) == pytest.approx(40, rel=0.05)
     coin = np.random.default_rng(0).random(1000) < 0.5
     assert 500 < effective_count(pd.DataFrame({"wnid": wnid, "correct": coin})) <= 1000
+
+
+def test_intervals_allow_for_classes_except_where_bins_hold_all_alike() -> None:
+    """Classes of very different difficulty: their images are worth fewer independent ones."""
+    table = errors.box_table(*toys.planted({}, classes=20))
+    table["correct"] = table.wnid.isin(table.wnid.unique()[::2]) ^ (table.row % 10 == 0)
+    width = {}
+    for view in errors.VIEWS:
+        row = errors.accuracy_by_box(table, view).query("property == 'area'").iloc[0]
+        low, high = wilson(row.accuracy * row.images, row.images)
+        width[view] = (row.high - row.low) / (high - low)
+    assert width["within classes"] == pytest.approx(1)
+    assert width["all images"] > 1.5
+    assert width["across classes"] > 3
+
+
+def test_across_classes_regresses_on_class_means() -> None:
+    table = errors.box_table(*toys.planted({"area": 0.3}, classes=25, per_class=20))
+    rows = errors.box_regression(table).set_index(["view", "model", "property"])
+    means = np.log2(table.area).groupby(table.wnid).transform("mean")
+    x = pd.DataFrame({"area": means, "intercept": 1.0})
+    expected = logistic(x, table.correct.to_numpy(), table.wnid.to_numpy()).table().iloc[0]
+    found = rows.loc["across classes", "alone", "area"]
+    assert [found.coefficient, found.low] == pytest.approx([expected.coefficient, expected.low])
 
 
 def estimates(effect: dict[str, float], **options: int) -> pd.DataFrame:

@@ -43,8 +43,9 @@ def duplicates(files: pd.DataFrame) -> pd.DataFrame:
     """Byte-identical images with two labels or more.
 
     ``files``: columns group (one number for each set of identical files), split, file, label (wnid,
-    empty where unknown). Returns, for each file of a group with conflicting labels, the columns of
-    ``disagreements``: suggested holds the other labels, blank-separated; confidence is NaN.
+    empty where unknown), such as the table ``identical`` of ``data.audit``. Returns, for each file
+    of a group with conflicting labels, the columns of ``disagreements``: suggested holds the other
+    labels, blank-separated; confidence is NaN.
     """
     known = files[files.label != ""]
     labels = known.groupby("group").label.agg(lambda given: sorted(set(given)))
