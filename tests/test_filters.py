@@ -1,5 +1,7 @@
 """Kernels, activation maximisation, exciting patches and the figures of filters."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -275,6 +277,7 @@ def test_images_without_a_label_count_for_no_class(tiny: Network, images: filter
     unlabelled = filters.Images(images.pixels, np.full(30, -1), MEAN, STD)
     found = filters.survey(tiny, "last", unlabelled, top=2)
     assert np.isnan(found.class_mean).all()
+    assert np.isnan(filters.selectivity(found)).all()
     assert (found.mean > 0).any()
 
 
@@ -311,6 +314,12 @@ def test_favourites_and_selectivity(tiny: Network, images: filters.Images) -> No
     assert len(table) == 6
     np.testing.assert_allclose(filters.selectivity(found), [0, np.nan, 0])
     assert table["times"].isna().tolist() == [False, False, True, True, False, False]
+
+
+def test_selectivity_by_hand(tiny: Network, images: filters.Images) -> None:
+    means = np.array([[1.0, 1.0, 1.0], [4.0, 0.0, 0.0], [3.0, 1.0, np.nan], [2.0, -5.0, 1.0]])
+    found = dataclasses.replace(filters.survey(tiny, "last", images), class_mean=means)
+    np.testing.assert_allclose(filters.selectivity(found), [0, 1, 0.5, np.nan])
 
 
 # --- figures of filters

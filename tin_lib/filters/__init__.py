@@ -22,6 +22,7 @@ from tin_lib.filters.maximise import Maximised, Options, maximise
 from tin_lib.filters.measure import (
     FIGURES,
     compare,
+    describe,
     filter_table,
     image_roughness,
     kernel_roughness,
@@ -42,6 +43,7 @@ __all__ = [
     "compare",
     "conv_layers",
     "count",
+    "describe",
     "favourites",
     "filter_table",
     "find",

@@ -178,7 +178,7 @@ def favourites(found: Survey, class_names: Sequence[str], best: int = 3) -> pd.D
         "filter": filters.ravel(),
         "rank": rank.ravel() + 1,
         "class": order.ravel(),
-        "name": [class_names[index] for index in order.ravel()],
+        "name": [class_names[int(index)] for index in order.ravel()],
         "mean": means.ravel(),
         "times": times.ravel(),
     }
@@ -186,13 +186,16 @@ def favourites(found: Survey, class_names: Sequence[str], best: int = 3) -> pd.D
 
 
 def selectivity(found: Survey) -> np.ndarray:
-    """(best class − mean of the others) / (their sum), 0..1 (K,); NaN for a dead filter.
+    """(best class − mean of the others) / (their sum), 0..1 (K,); NaN for a dead one.
 
     Morcos et al., "On the importance of single directions for generalization" (2018), section
-    2.4; 0 answers alike to all classes, 1 to one alone.
+    2.4; 0 answers alike to all classes, 1 to one alone. NaN, too, without labels, and where the
+    mean of the others is negative, as in a layer without ReLU.
     """
-    best = np.nanmax(found.class_mean, axis=1)
-    classes = (~np.isnan(found.class_mean)).sum(axis=1)
-    others = (np.nansum(found.class_mean, axis=1) - best) / np.maximum(classes - 1, 1)
+    known = ~np.isnan(found.class_mean)
+    best = np.where(known, found.class_mean, -np.inf).max(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(best + others > 0, (best - others) / (best + others), np.nan)
+        rest = np.nansum(found.class_mean, axis=1) - best
+        others = rest / np.maximum(known.sum(axis=1) - 1, 1)
+        defined = (others >= 0) & (best + others > 0)
+        return np.where(defined, (best - others) / (best + others), np.nan)

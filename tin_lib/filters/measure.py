@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from tin_lib import statistics
-from tin_lib.filters.exciting import selectivity, survey
-from tin_lib.filters.layers import Images, find, weight
+from tin_lib.filters.exciting import Survey, selectivity, survey
+from tin_lib.filters.layers import Images, weight
 from tin_lib.filters.maximise import Maximised
 
 if TYPE_CHECKING:
@@ -81,16 +81,22 @@ def filter_table(
     maximised: Maximised | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """One row for each filter of ``layer`` (a name, ``first`` or ``last`` conv layer).
+    """Show ``images`` to the network once and describe each filter of ``layer``. See ``describe``.
+
+    ``layer``: a name, ``first`` or ``last`` conv layer; ``progress(done, total)`` counts images.
+    """
+    return describe(network, survey(network, layer, images, top=1, progress=progress), maximised)
+
+
+def describe(network: "Network", found: Survey, maximised: Maximised | None = None) -> pd.DataFrame:
+    """One row for each filter of the layer surveyed.
 
     Columns: layer, filter, norm (L2 of the weights), kernel_roughness, image_roughness (of the
     images in ``maximised``, NaN without), nearest, similarity (cosine with it), active (share of
-    ``images`` answered to), dead (active on none of them), mean and largest (answer), favourite
+    the images answered to), dead (active on none of them), mean and largest (answer), favourite
     (class index, -1 for a dead filter), selectivity (0..1).
     """
-    layer = find(network, layer)
-    weights = weight(network, layer)
-    found = survey(network, layer, images, top=1, progress=progress)
+    layer, weights = found.layer, weight(network, found.layer)
     neighbour, cosine = nearest(weights)
     dead = found.active == 0
     known = np.where(np.isnan(found.class_mean), -np.inf, found.class_mean)
