@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torchvision.io import ImageReadMode, decode_jpeg
+import torchvision  # noqa: F401  registers torch.ops.image
+from PIL import Image
 
 from tin_lib.data.official import SIZE
 from tin_lib.data.stats import channel_sums
 
 CHUNK = 64  # images a thread decodes between two writes: 0.8 MB
+UNCHANGED = 0  # torchvision's ImageReadMode: as many channels as the file has
 IMAGE_BYTES = 3 * SIZE * SIZE
 Progress = Callable[[int, int], None]  # called with images (or bytes) done and in all
 
@@ -38,7 +41,7 @@ def decode_files(
 ) -> Decoded:
     """Decode ``root/paths`` into ``out``, a .npy file of uint8 (N, 3, 64, 64), RGB.
 
-    decode_jpeg releases Python's lock, so threads are enough. ``progress`` is called with the
+    Decoding releases Python's lock, so threads are enough. ``progress`` is called with the
     number of images done and N. Raises ValueError naming the first file that is not a whole
     64x64 JPEG.
     """
@@ -66,13 +69,21 @@ def _create(out: Path, count: int) -> int:
 
 
 def _decode_chunk(paths: list[str], handle: int, position: int) -> Decoded:
-    files = [_read(path) for path in paths]
-    images = [decode_image(data, path) for data, path in zip(files, paths, strict=True)]
+    images, digests = [], []
+    for path in paths:
+        data = _read(path)
+        digests.append(hashlib.sha256(data).digest())
+        images.append(decode_image(data, path))
     gray = np.array([len(image) == 1 for image in images])
-    pixels = torch.stack([image.expand(3, -1, -1) for image in images]).numpy()
+    pixels = torch.stack([_rgb(image) for image in images]).numpy()
     _write(handle, pixels, position)
-    digests = b"".join(hashlib.sha256(data).digest() for data in files)
-    return Decoded(gray, np.frombuffer(digests, np.uint8).reshape(-1, 32), *channel_sums(pixels))
+    files = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
+    return Decoded(gray, files, *channel_sums(pixels))
+
+
+def _rgb(image: torch.Tensor) -> torch.Tensor:
+    """Repeat a single channel three times: uint8 (1 or 3, H, W) to (3, H, W)."""
+    return image if len(image) == 3 else image.expand(3, -1, -1)
 
 
 def _read(path: str) -> bytearray:
@@ -100,11 +111,8 @@ def decode_image(data: bytearray, path: str) -> torch.Tensor:
     if data[:2] != b"\xff\xd8":
         raise ValueError(f"{path} is not a JPEG image; unpack the data again")
     try:
-        image = decode_jpeg(torch.frombuffer(data, dtype=torch.uint8))
-        if len(image) not in (1, 3):  # CMYK
-            raw = torch.frombuffer(data, dtype=torch.uint8)
-            image = decode_jpeg(raw, mode=ImageReadMode.RGB)
-    except RuntimeError as error:
+        image = decode_jpeg(data)
+    except (RuntimeError, OSError, SyntaxError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
             f"{path} is cut short or damaged ({reason}); unpack the data again"
@@ -113,3 +121,23 @@ def decode_image(data: bytearray, path: str) -> torch.Tensor:
         height, width = image.shape[1:]
         raise ValueError(f"{path} is {width}x{height} pixels, expected {SIZE}x{SIZE}")
     return image
+
+
+def decode_jpeg(data: bytearray) -> torch.Tensor:
+    """Decode a JPEG to uint8 (3, H, W), or (1, H, W) where it is grayscale.
+
+    RuntimeError or OSError where it is damaged. torchvision's operator takes two thirds of PIL's
+    time and leaves Python's lock alone. Its public wrapper warns at every call since torchvision
+    0.29, which means to drop it, so the operator is called itself and PIL is there to follow.
+    """
+    if not hasattr(torch.ops.image, "decode_jpeg"):
+        return decode_with_pil(data)
+    image = torch.ops.image.decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), UNCHANGED)
+    return image if len(image) in (1, 3) else decode_with_pil(data)  # 4: CMYK
+
+
+def decode_with_pil(data: bytearray) -> torch.Tensor:
+    """The same by PIL."""
+    with Image.open(io.BytesIO(data)) as image:
+        pixels = np.array(image if image.mode == "L" else image.convert("RGB"))
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)

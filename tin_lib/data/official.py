@@ -11,7 +11,6 @@
 import hashlib
 import itertools
 import os
-import re
 import zipfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +35,15 @@ class Table:
     paths: list[str]
     labels: np.ndarray
     boxes: np.ndarray
+
+
+def find_root(data: str | Path) -> Path:
+    """Return the official-layout folder that ``data`` means."""
+    if data == "sample":
+        from tin_lib import sample
+
+        data = sample.ensure()
+    return check_root(data)
 
 
 def check_root(data: str | Path) -> Path:
@@ -164,16 +172,11 @@ def _image_names(folder: Path) -> list[str]:
         names = [e.name for e in entries if _is_image(e.name)]
     if not names:
         raise FileNotFoundError(f"{folder} holds no .JPEG file; unpack the data again")
-    return sorted(names, key=_number)
+    return sorted(names, key=lambda name: (len(name), name))  # numbers carry no leading zeros
 
 
 def _is_image(name: str) -> bool:
     return name.lower().endswith((".jpeg", ".jpg")) and not name.startswith(".")
-
-
-def _number(name: str) -> tuple[int, str]:
-    digits = re.findall(r"\d+", name)
-    return int(digits[-1]) if digits else -1, name
 
 
 def _rows(path: Path, columns: int) -> Iterable[tuple[int, list[str]]]:

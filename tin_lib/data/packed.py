@@ -11,13 +11,11 @@ same signature and its own files have the sizes in meta.json; otherwise it is bu
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ import numpy as np
 
 from tin_lib.data import official
 from tin_lib.data.decode import Decoded, Progress, decode_files
+from tin_lib.data.lock import locked
 from tin_lib.data.stats import mean_std
 from tin_lib.data.types import Split
 
@@ -51,7 +50,9 @@ class Packed:
 
 
 def pack(data: str | Path, *, threads: int | None = None, progress: Progress | None = None) -> Path:
-    """Pack a folder in the official layout, unless that has been done; return the packed folder.
+    """Pack ``data``, unless that has been done; return the packed folder.
+
+    ``data`` is a folder in the official layout, or ``"sample"`` for the built-in sample.
 
     It is written to ``.tin_packed`` in the data folder; where that is not writable, to the user's
     cache; and where the environment variable TIN_CACHE names a folder, there. ``threads`` defaults
@@ -59,14 +60,14 @@ def pack(data: str | Path, *, threads: int | None = None, progress: Progress | N
     same data the second waits for the first. Raises ValueError or FileNotFoundError naming the
     file that is wrong.
     """
-    root = official.check_root(data)
+    root = official.find_root(data)
     signature = official.signature(root)
     packed = _find(root, signature)
     if packed:
         return packed.folder
     home = _writable_home(root)
     home.mkdir(parents=True, exist_ok=True)
-    with _locked(home):
+    with locked(home / "lock", "tmp-*"):
         packed = _find(root, signature)  # another process may just have made it
         if packed:
             return packed.folder
@@ -83,10 +84,9 @@ def open_packed(root: Path) -> Packed:
 
 
 def cache_folder() -> Path:
-    """The folder for what can be made again: TIN_CACHE, or tin_lib in the user's cache folder."""
-    chosen = os.environ.get("TIN_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(chosen or f"{base}/tin_lib").expanduser()
+    """Folder for what can be made again: tin_lib in TIN_CACHE, else XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("TIN_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "tin_lib"
 
 
 def _homes(root: Path) -> list[Path]:
@@ -125,20 +125,6 @@ def _load(folder: Path) -> Packed:
         with np.load(path, allow_pickle=False) as arrays:
             columns[name] = dict(arrays)
     return Packed(folder, meta, columns)
-
-
-@contextlib.contextmanager
-def _locked(home: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system drops when a process dies; remove leftovers."""
-    with open(home / "lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks: both build, and the last rename stays
-            yield
-            return
-        for leftover in home.glob("tmp-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield
 
 
 def _publish(temporary: Path, target: Path) -> Path:

@@ -14,20 +14,18 @@ def channel_sums(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ``images`` is uint8 (N, 3, 64, 64). The arithmetic is float32, several times as fast as
     integers, on blocks short enough for every intermediate value to be a whole number below 2**24.
     """
-    sums = np.empty((len(images), 3), dtype=np.int64)
-    squares = np.empty_like(sums)
+    per_image = images[0].size // BLOCK
+    found = np.empty((2, len(images) * per_image), dtype=np.float32)
+    buffer = np.empty((CHUNK * per_image, BLOCK), dtype=np.float32)
     for start in range(0, len(images), CHUNK):
-        part = images[start : start + CHUNK]
-        blocks = part.reshape(-1, BLOCK).astype(np.float32)
-        block_squares = np.einsum("bp,bp->b", blocks, blocks)
-        rows = slice(start, start + len(part))
-        sums[rows] = _per_channel(blocks.sum(1), len(part))
-        squares[rows] = _per_channel(block_squares, len(part))
+        part = images[start : start + CHUNK].reshape(-1, BLOCK)
+        blocks = buffer[: len(part)]
+        np.copyto(blocks, part)
+        rows = slice(start * per_image, start * per_image + len(part))
+        np.einsum("bp->b", blocks, out=found[0, rows])  # twice as fast as blocks.sum(1)
+        np.einsum("bp,bp->b", blocks, blocks, out=found[1, rows])
+    sums, squares = found.astype(np.int64).reshape(2, len(images), 3, -1).sum(3)
     return sums, squares
-
-
-def _per_channel(block_values: np.ndarray, images: int) -> np.ndarray:
-    return block_values.astype(np.int64).reshape(images, 3, -1).sum(2)
 
 
 def mean_std(sums: np.ndarray, squares: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tin_lib.data.official import SIZE, check_root
+from tin_lib.data.official import SIZE, find_root
 from tin_lib.data.packed import Packed, open_packed
 from tin_lib.data.stats import mean_std
 from tin_lib.data.types import Split, TinyImageNet
@@ -49,15 +49,6 @@ def open_data(
     packed = open_packed(root)
     part = _part(packed.meta["class_ids"], classes, per_class, holdout, seed)
     return _whole(root, packed) if part == Part(None, None, 0.0, 0) else _subset(root, packed, part)
-
-
-def find_root(data: str | Path) -> Path:
-    """Return the official-layout folder that ``data`` means."""
-    if data == "sample":
-        from tin_lib import sample
-
-        data = sample.ensure()
-    return check_root(data)
 
 
 def _part(

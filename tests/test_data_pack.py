@@ -1,0 +1,261 @@
+"""Packing and opening: what comes out is what is in the files, and stays in step with them."""
+
+import io
+import os
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_folder import CLASSES, TEST, TRAIN, VAL, pil_pixels, write_folder
+from PIL import Image
+
+from tin_lib.data import decode as decode_module
+from tin_lib.data import open_data, pack
+from tin_lib.data import packed as packed_module
+from tin_lib.data.decode import decode_jpeg, decode_with_pil
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("TIN_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return write_folder(tmp_path / "data")
+
+
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Record every time that something is really packed."""
+    calls: list[Path] = []
+    build = packed_module._build
+
+    def counted(root: Path, *rest: object) -> None:
+        calls.append(root)
+        build(root, *rest)
+
+    monkeypatch.setattr(packed_module, "_build", counted)
+    return calls
+
+
+def test_pixels_are_those_of_pil(root: Path) -> None:
+    data = open_data(root)
+    for split, folder in ((data.val, "val"), (data.test, "test")):
+        for image, file in zip(split.images, split.files, strict=True):
+            np.testing.assert_array_equal(image, pil_pixels(root / folder / "images" / file))
+    for image, file in zip(data.train.images, data.train.files, strict=True):
+        wnid = file.split("_")[0]
+        np.testing.assert_array_equal(image, pil_pixels(root / "train" / wnid / "images" / file))
+
+
+def test_columns(root: Path) -> None:
+    data = open_data(root)
+    assert data.class_ids == CLASSES  # sorted, though wnids.txt is not
+    assert data.class_names[0] == "thing 1, object"
+    assert (len(data.train), len(data.val), len(data.test)) == (3 * TRAIN, 3 * VAL, TEST)
+    assert data.train.files[:12].tolist() == [f"n00000001_{i}.JPEG" for i in range(12)]
+    assert data.train.labels.tolist() == [0] * 12 + [1] * 12 + [2] * 12
+    assert data.train.boxes[11].tolist() == [11, 1, 31, 40]
+    assert data.val.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert data.val.boxes[5].tolist() == [0, 0, 62, 5]
+    assert data.val.gray.tolist() == [False, True, False, False, False, False]
+    assert data.test.gray.tolist() == [True, False, False, False]
+    assert (data.test.labels == -1).all()
+    assert (data.test.boxes == -1).all()
+    assert not data.train.gray.any()
+    kinds = {name: getattr(data.train, name).dtype for name in ("labels", "boxes", "gray")}
+    assert kinds == {"labels": np.int64, "boxes": np.int16, "gray": np.bool_}
+
+
+def test_images_are_a_read_only_memory_map(root: Path) -> None:
+    images = open_data(root).train.images
+    assert isinstance(images, np.memmap)
+    assert images.dtype == np.uint8
+    assert images.shape == (36, 3, 64, 64)
+    assert not images.flags.writeable
+    assert images.flags.c_contiguous
+
+
+def test_packed_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = builds(monkeypatch)
+    folder = pack(root)
+    assert folder.parent == root / ".tin_packed"
+    assert pack(root) == folder
+    open_data(root)
+    assert len(calls) == 1
+
+
+def test_progress_counts_all_splits(root: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    pack(root, threads=1, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (46, 46)
+    assert seen == sorted(seen)
+
+
+def edit_image(root: Path) -> None:
+    path = root / "train" / CLASSES[0] / "images" / f"{CLASSES[0]}_3.JPEG"
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(path)
+
+
+def add_image(root: Path) -> None:
+    folder = root / "test" / "images"
+    shutil.copy(folder / "test_1.JPEG", folder / "test_4.JPEG")
+
+
+def remove_image(root: Path) -> None:
+    (root / "train" / CLASSES[2] / "images" / f"{CLASSES[2]}_0.JPEG").unlink()
+    boxes = root / "train" / CLASSES[2] / f"{CLASSES[2]}_boxes.txt"
+    boxes.write_text("".join(boxes.read_text().splitlines(keepends=True)[1:]))
+
+
+def relabel(root: Path) -> None:
+    path = root / "val" / "val_annotations.txt"
+    path.write_text(path.read_text().replace(CLASSES[0], CLASSES[1], 1))
+
+
+def swap_same_size(root: Path) -> None:
+    """Two files change places: every name, size and time stays; only the folder's time moves."""
+    folder = root / "test" / "images"
+    a, b = folder / "test_2.JPEG", folder / "test_3.JPEG"
+    size = max(a.stat().st_size, b.stat().st_size)
+    for path in (a, b):
+        path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+        os.utime(path, (0, 0))
+    open_data(root)
+    a.rename(folder / "other")
+    b.rename(a)
+    (folder / "other").rename(b)
+
+
+@pytest.mark.parametrize("change", [edit_image, add_image, remove_image, relabel, swap_same_size])
+def test_a_changed_source_is_packed_again(root: Path, change: object) -> None:
+    before = open_data(root)
+    change(root)  # type: ignore[operator]
+    after = open_data(root)
+    assert after.fingerprint != before.fingerprint
+    assert len(list((root / ".tin_packed").glob("v*"))) == 1  # the old one is gone
+
+
+@pytest.mark.parametrize("name", ["train.npy", "val.npz", "meta.json"])
+@pytest.mark.parametrize("damage", ["cut", "removed"])
+def test_a_damaged_pack_is_built_again(
+    root: Path, name: str, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack(root) / name
+    good = path.read_bytes()
+    calls = builds(monkeypatch)
+    if damage == "cut":
+        os.truncate(path, len(good) // 2)
+    else:
+        path.unlink()
+    assert open_data(root).train.images.shape == (36, 3, 64, 64)
+    assert len(calls) == 1
+    assert path.stat().st_size == len(good)
+
+
+def test_leftovers_of_a_killed_process_are_removed(root: Path) -> None:
+    leftover = root / ".tin_packed" / "tmp-killed"
+    leftover.mkdir(parents=True)
+    (leftover / "train.npy").write_bytes(b"half")
+    pack(root)
+    assert not leftover.exists()
+
+
+def test_a_failed_pack_leaves_nothing(root: Path) -> None:
+    (root / "test" / "images" / "test_3.JPEG").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="test_3"):
+        pack(root)
+    assert [path.name for path in (root / ".tin_packed").iterdir()] == ["lock"]
+
+
+def test_cache_folder_where_the_data_cannot_be_written(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_module.os, "access", lambda *_: False)
+    assert tmp_path / "cache" / "tin_lib" / "packed" in pack(root).parents
+    assert not (root / ".tin_packed").exists()
+
+
+def test_tin_cache_overrides(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIN_CACHE", str(tmp_path / "elsewhere"))
+    assert tmp_path / "elsewhere" in pack(root).parents
+
+
+def test_fingerprint_depends_on_contents_not_on_the_path(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy)
+    assert open_data(copy).fingerprint == open_data(root).fingerprint
+    other = write_folder(tmp_path / "other", seed=1)
+    assert open_data(other).fingerprint != open_data(root).fingerprint
+
+
+def test_the_second_of_two_waits_for_the_first(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is on an open file, so that threads meet at it as processes do."""
+    calls = builds(monkeypatch)
+    with ThreadPoolExecutor(4) as pool:
+        folders = set(pool.map(pack, [root] * 4))
+    assert len(folders) == 1
+    assert len(calls) == 1
+
+
+def test_decoding_releases_the_interpreter_lock() -> None:
+    """While one thread decodes a large image, another goes on counting."""
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (3000, 3000, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    noise.save(buffer, "JPEG", quality=95)
+    ticks = []
+    thread = threading.Thread(target=decode_jpeg, args=(bytearray(buffer.getvalue()),))
+    start = time.perf_counter()
+    thread.start()
+    while thread.is_alive():
+        ticks.append(time.perf_counter() - start)
+        time.sleep(0.001)
+    # Were the lock held, there would be one tick before the decoding and none within it.
+    within = [tick for tick in ticks if 0.1 * ticks[-1] < tick < 0.9 * ticks[-1]]
+    assert len(within) > 5
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_the_decoders_agree(mode: str) -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((64, 64))
+    buffer = io.BytesIO()
+    image.convert(mode).save(buffer, "JPEG")
+    fast, slow = decode_jpeg(bytearray(buffer.getvalue())), decode_with_pil(buffer.getvalue())
+    assert fast.shape == ((1, 64, 64) if mode == "L" else (3, 64, 64))
+    np.testing.assert_array_equal(fast.numpy(), slow.numpy())
+
+
+def test_packing_without_torchvisions_decoder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = np.array(open_data(root).train.images)
+    monkeypatch.setattr(decode_module, "decode_jpeg", decode_with_pil)
+    shutil.rmtree(root / ".tin_packed")
+    np.testing.assert_array_equal(open_data(root).train.images, expected)
+
+
+@pytest.mark.slow
+def test_real_images_are_those_of_pil(tin_data: Path) -> None:
+    data = open_data(tin_data)
+    rng = np.random.default_rng(0)
+    rows = np.concatenate(
+        [rng.choice(np.flatnonzero(~data.train.gray), 400), np.flatnonzero(data.train.gray)[:100]]
+    )
+    for row in rows:
+        file = data.train.files[row]
+        path = tin_data / "train" / file.split("_")[0] / "images" / file
+        np.testing.assert_array_equal(data.train.images[row], pil_pixels(path), err_msg=file)
+
+
+@pytest.mark.slow
+def test_real_data_open_in_under_a_second(tin_data: Path) -> None:
+    open_data(tin_data)
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        data = open_data(tin_data)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1
+    assert data.num_classes == 200
+    assert len(data.train) == 100_000

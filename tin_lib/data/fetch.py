@@ -1,0 +1,104 @@
+"""Fetching one large file over HTTP: goes on after a cut, in the same or in a later process."""
+
+import http.client
+import os
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+ATTEMPTS = 5  # in a row without a single new byte
+PAUSE = 1.0  # seconds before the second attempt, doubled for each one after it
+TIMEOUT = 30.0  # seconds without an answer
+BLOCK = 1 << 18
+Progress = Callable[[int, int], None]  # called with bytes done and in all (0: not known)
+
+
+def fetch(url: str, part: Path, size: int | None, progress: Progress | None) -> None:
+    """Fetch ``url`` into ``part``, going on from the bytes that are in it already.
+
+    ``size`` is the expected number of bytes, None where it is not known. Where the server does not
+    offer ranges it starts over. Raises OSError when the server refuses, or when ATTEMPTS attempts
+    in a row bring nothing; ``part`` then stays for the next call. ValueError when the server
+    offers a file of another size.
+    """
+    attempt = 0
+    while True:
+        before = _length(part)
+        try:
+            if _fetch_once(url, part, size, progress):
+                return
+            problem: Exception = ConnectionError("the connection was cut")
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code not in (408, 429):
+                raise OSError(f"{url}: the server answers {error.code} {error.reason}") from None
+            problem = error
+        except (OSError, http.client.HTTPException) as error:
+            problem = error
+        attempt = 1 if _length(part) > before else attempt + 1
+        if attempt >= ATTEMPTS:
+            raise OSError(f"{url}: {problem}; what came is kept: run again to go on from there")
+        time.sleep(PAUSE * 2 ** (attempt - 1))
+
+
+def _fetch_once(url: str, part: Path, size: int | None, progress: Progress | None) -> bool:
+    """Make one request; return whether ``part`` is complete."""
+    start = _length(part)
+    if size is not None and start >= size:
+        return True  # whether it is right is for the caller's check of its md5
+    request = urllib.request.Request(url, headers={"User-Agent": "tin_lib"})
+    if start:
+        request.add_header("Range", f"bytes={start}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and start:  # no bytes from there on
+            return _complete_or_start_over(part, error.headers.get("Content-Range", ""))
+        raise
+    with response:
+        resumed = _first_byte(response) == start > 0
+        total = _total(response, start if resumed else 0)
+        if size is not None and total and total != size:
+            raise ValueError(f"{url} offers {total:,} bytes, expected {size:,}; check the address")
+        _copy(response, part, resumed, total or size or 0, progress)
+    return not total or _length(part) >= total
+
+
+def _copy(
+    response: http.client.HTTPResponse,
+    part: Path,
+    resumed: bool,
+    total: int,
+    progress: Progress | None,
+) -> None:
+    with open(part, "ab" if resumed else "wb") as file:
+        while block := response.read(BLOCK):
+            file.write(block)
+            if progress:
+                progress(file.tell(), total)
+
+
+def _complete_or_start_over(part: Path, content_range: str) -> bool:
+    """After 416: the file is complete if it has the server's length, else it is of no use."""
+    if content_range.endswith(f"/{_length(part)}"):
+        return True
+    part.unlink()
+    return False
+
+
+def _first_byte(response: http.client.HTTPResponse) -> int:
+    """Where the answer's bytes begin: 0 unless the server heeded the range."""
+    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range") or "")
+    return int(match[1]) if response.status == 206 and match else 0
+
+
+def _total(response: http.client.HTTPResponse, start: int) -> int:
+    """Bytes of the whole file, 0 where the server does not say."""
+    length = response.headers.get("Content-Length")
+    return start + int(length) if length else 0
+
+
+def _length(path: Path) -> int:
+    return os.path.getsize(path) if path.exists() else 0
