@@ -26,7 +26,7 @@ from tin_lib.train.schedule import Averaged, make_optimizer, shrink
 SMALL = Recipe(
     "vgg_like",
     epochs=4,
-    lr=0.05,
+    lr=0.003,
     width=0.25,
     batch_size=16,
     momentum=0.9,
@@ -144,12 +144,12 @@ def test_another_recipe_moves_the_old_fit_aside(tiny: TinyImageNet, tmp_path: Pa
     fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
     fit(SMALL.replace(epochs=1, lr=0.01), tiny, tmp_path / "net", device="cpu", progress=None)
     (old,) = (tmp_path / ".previous").iterdir()
-    assert runs.open_fit(old).recipe["lr"] == 0.05
+    assert runs.open_fit(old).recipe["lr"] == 0.003
     assert runs.open_fit(tmp_path / "net").recipe["lr"] == 0.01
 
 
 def test_a_lost_loss_names_epoch_rate_and_advice(tiny: TinyImageNet, tmp_path: Path) -> None:
-    recipe = SMALL.replace(lr=0.05, decay=0.0)
+    recipe = SMALL
     with pytest.raises(KeyboardInterrupt):
         fit(recipe, tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
     checkpoint = (tmp_path / "net" / "checkpoint.pt").read_bytes()
