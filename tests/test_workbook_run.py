@@ -202,12 +202,12 @@ def test_ctrl_c_ends_running_steps_and_begins_no_other(start, monkeypatch, capsy
         pytest.fail("the step was not told to stop")
 
     def interrupted(futures, **options):
-        if options:
-            begun.wait(10)
-            raise KeyboardInterrupt
-        return wait(futures)
+        begun.wait(10)
+        if signals:
+            raise signals.pop()
+        return wait(futures, **options)
 
-    begun, wait = threading.Event(), graph.wait
+    begun, wait, signals = threading.Event(), graph.wait, [KeyboardInterrupt()] * 2
     monkeypatch.setattr(graph, "run_step", slow)
     monkeypatch.setattr(graph, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -1,5 +1,6 @@
 """The steps as a graph: what can run, what must not, what need not."""
 
+import contextlib
 import graphlib
 import os
 import time
@@ -74,6 +75,8 @@ class Graph:
         """Tell all steps to end and wait until they have; a dask task cannot be ended otherwise."""
         print(f"stopping {', '.join(running.values())} …", flush=True)
         self.stop.touch()
+        with contextlib.suppress(KeyboardInterrupt):  # `timeout` and batch systems signal twice
+            wait(running)
         for future in wait(running).done:
             if outcome_of(future)["error"] == NOT_BEGUN:
                 stamps.write(self.run, running[future], stamps.BLOCKED, error=NOT_BEGUN)
