@@ -32,6 +32,7 @@ def fetch(url: str, part: Path, size: int | None, progress: Progress | None) -> 
                 return
             problem: Exception = ConnectionError("the connection was cut")
         except urllib.error.HTTPError as error:
+            error.close()
             if error.code < 500 and error.code not in (408, 429):
                 raise OSError(f"{url}: the server answers {error.code} {error.reason}") from None
             problem = error
@@ -55,6 +56,7 @@ def _fetch_once(url: str, part: Path, size: int | None, progress: Progress | Non
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416 and start:  # no bytes from there on
+            error.close()
             return _complete_or_start_over(part, error.headers.get("Content-Range", ""))
         raise
     with response:

@@ -47,24 +47,25 @@ def open_data(
     """
     root = find_root(data)
     packed = open_packed(root)
-    part = _part(packed.meta["class_ids"], classes, per_class, holdout, seed)
+    chosen = _choose_classes(packed.meta["class_ids"], classes)
+    part = _part(packed, chosen, per_class, holdout, seed)
     return _whole(root, packed) if part == Part(None, None, 0.0, 0) else _subset(root, packed, part)
 
 
 def _part(
-    class_ids: list[str],
-    classes: int | Sequence[str] | None,
-    per_class: int | None,
-    holdout: float,
-    seed: int,
+    packed: Packed, classes: tuple[int, ...], per_class: int | None, holdout: float, seed: int
 ) -> Part:
+    """The part in its plainest form: what changes nothing is left out, so that the fingerprint is
+    the same however the same images were asked for."""
     if per_class is not None and per_class < 1:
         raise ValueError(f"per_class must be at least 1, not {per_class}")
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout must be at least 0 and below 1, not {holdout}")
-    chosen = _choose_classes(class_ids, classes)
-    everything = chosen == tuple(range(len(class_ids)))
-    return Part(None if everything else chosen, per_class, holdout, seed if holdout else 0)
+    counts = np.bincount(packed.columns["train"]["labels"])
+    if per_class is not None and per_class >= counts.max():
+        per_class = None
+    everything = len(classes) == len(counts)
+    return Part(None if everything else classes, per_class, holdout, seed if holdout else 0)
 
 
 def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -> tuple[int, ...]:
@@ -75,10 +76,14 @@ def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -
         if not 1 <= classes <= total:
             raise ValueError(f"classes must lie between 1 and {total}, not {classes}")
         return tuple(i * total // classes for i in range(classes))
+    if isinstance(classes, str):
+        raise ValueError(f"classes must be a number or a list of class ids, not {classes!r}")
+    if not len(classes):
+        raise ValueError("classes must name at least one class id")
     code = {wnid: i for i, wnid in enumerate(class_ids)}
     unknown = [wnid for wnid in classes if wnid not in code]
-    if unknown or not len(classes):
-        raise ValueError(f"classes: {unknown[0] if unknown else 'none'} is not in wnids.txt")
+    if unknown:
+        raise ValueError(f"classes: {unknown[0]} is not in wnids.txt")
     return tuple(sorted({code[wnid] for wnid in classes}))
 
 
