@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tin_lib import sample
+from tin_lib import recipes, sample, train
+from tin_lib.data import open_data
 from tin_lib.sample import drawing
 from tin_lib.sample.shapes import CLASSES
 
@@ -196,6 +197,13 @@ def test_mean_colour_tells_little(folder: Path) -> None:
         nearest = ((centres - colour) ** 2).sum(1).argmin()
         right += list(means)[nearest] == label
     assert right / 200 < 0.35
+
+
+@pytest.mark.slow
+def test_the_quick_convnet_learns_most_of_it_but_not_all(folder: Path, tmp_path: Path) -> None:
+    recipe = recipes.get("quick", "convnet9")
+    fit = train.fit(recipe, open_data(folder), tmp_path / "fit", device="cpu", progress=None)
+    assert 0.8 < fit.summary["val_accuracy"] < 1.0
 
 
 def test_refuses_a_folder_that_holds_something(tmp_path: Path) -> None:
