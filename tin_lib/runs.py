@@ -26,6 +26,7 @@ import pandas as pd
 import torch
 
 if TYPE_CHECKING:
+    from tin_lib.data import TinyImageNet
     from tin_lib.networks import Network
 
 ORDER = ("convnet9", "vgg_like", "vgg16", "alexnet")  # the paper's order; others follow by name
@@ -198,6 +199,28 @@ class Run:
 
     path: Path
     fits: dict[str, Fit]
+
+    @property
+    def first(self) -> Fit:
+        """Any fit stands for all in what they share: classes, data, normalisation."""
+        return next(iter(self.fits.values()))
+
+    def data(self, folder: str | Path | None = None) -> "TinyImageNet":
+        """The images that the fits were trained on, opened again.
+
+        ``folder``: where the data lie now, if they have moved. Raises ValueError when they are
+        not the same images.
+        """
+        from tin_lib.data import open_data
+
+        request = self.first.meta["data"] | ({"data": str(folder)} if folder else {})
+        opened = open_data(**request)
+        if opened.fingerprint != self.first.meta["fingerprint"]:
+            raise ValueError(
+                f"{opened.root} holds other images than {self.path} was trained on; "
+                "pass the right folder as data, or run the training notebooks again"
+            )
+        return opened
 
 
 def open_fit(path: str | Path) -> Fit:

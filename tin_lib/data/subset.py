@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,13 @@ def open_data(
     packed = open_packed(root)
     chosen = _choose_classes(packed.meta["class_ids"], classes)
     part = _part(packed, chosen, per_class, holdout, seed)
-    return _whole(root, packed) if part == Part(None, None, 0.0, 0) else _subset(root, packed, part)
+    whole = part == Part(None, None, 0.0, 0)
+    opened = _whole(root, packed) if whole else _subset(root, packed, part)
+    request: dict[str, Any] = {"data": "sample" if data == "sample" else str(root.resolve())}
+    if not whole:
+        request |= {"classes": list(opened.class_ids), "per_class": per_class}
+        request |= {"holdout": holdout, "seed": seed}
+    return replace(opened, request=request)
 
 
 def _part(

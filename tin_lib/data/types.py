@@ -1,7 +1,8 @@
 """What the rest of the library sees of the data set: splits and the data set they make up."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,7 @@ class TinyImageNet:
         mean: per-channel mean of the training images, float64 (3,), 0..255 units.
         std: their per-channel population standard deviation, float64 (3,), 0..255 units.
         train, heldout, val, test: the splits; ``heldout`` is None unless a part was held out.
+        request: the arguments of ``open_data`` that open the same images again, as JSON values.
     """
 
     root: Path
@@ -63,6 +65,7 @@ class TinyImageNet:
     heldout: Split | None
     val: Split
     test: Split
+    request: dict[str, Any] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:

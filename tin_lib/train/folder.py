@@ -36,6 +36,7 @@ def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[s
         "class_ids": list(data.class_ids),
         "class_names": list(data.class_names),
         "fingerprint": data.fingerprint,
+        "data": data.request,
         "mean": data.mean.tolist(),
         "std": data.std.tolist(),
         "seed": recipe.seed,
