@@ -23,7 +23,7 @@ from tin_lib.workbook.results import COLUMNS, collect_results
 CHROMIUM = "/usr/bin/chromium"
 PROSE = """# Learning curves
 
-**How fast** does the [network](x.html) learn? We look at `loss`.
+**How fast** does the [network](02_second.ipynb) learn? We look at `loss`.
 
 ## Loss
 
@@ -161,6 +161,7 @@ def test_a_page_needs_no_network_and_keeps_every_output():
     page = pages.render(executed(), "x")
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?(?:https?:)?//", page.body)
     assert "kept" in page.body
+    assert '<a href="02_second.html">network</a>' in page.body
     assert page.body.count("data:image/png;base64,") == 2
     assert 'alt="Static picture of an interactive view"' in page.body
     assert "Browser(children" not in page.body

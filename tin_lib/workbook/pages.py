@@ -43,7 +43,8 @@ def render(notebook: Any, name: str) -> Page:
     prepare(notebook)
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
     body, _ = exporter.from_notebook_node(notebook)
-    return Page(title, question, offline(body), figures="tin-figure" in body)
+    body = relinked(offline(body))
+    return Page(title, question, body, figures="tin-figure" in body)
 
 
 def heading(notebook: Any, name: str) -> tuple[str, str]:
@@ -114,3 +115,8 @@ def offline(body: str) -> str:
     """Drop scripts and style sheets that would be fetched from a network."""
     body = re.sub(r"<script[^>]*\bsrc=[\"']?(https?:)?//[^>]*>\s*</script>", "", body, flags=re.I)
     return re.sub(r"<link[^>]*\bhref=[\"']?(https?:)?//[^>]*>", "", body, flags=re.I)
+
+
+def relinked(body: str) -> str:
+    """Links from notebook to notebook as links from page to page."""
+    return re.sub(r'(<a [^>]*href="[\w.-]+)\.ipynb(["#])', r"\1.html\2", body)
