@@ -183,10 +183,10 @@ def _rows(path: Path, columns: int) -> Iterable[tuple[int, list[str]]]:
     """Yield line number and fields of a tab-separated file, blank lines left out."""
     for number, line in enumerate(_read_text(path).splitlines(), 1):
         fields = line.split("\t")
-        if line.strip() and len(fields) != columns:
-            raise ValueError(f"{path}, line {number}: {len(fields)} columns, expected {columns}")
-        if line.strip():
+        if len(fields) == columns:
             yield number, fields
+        elif line.strip():
+            raise ValueError(f"{path}, line {number}: {len(fields)} columns, expected {columns}")
 
 
 def _box(path: Path, line: int, numbers: list[str]) -> tuple[int, ...]:
@@ -247,7 +247,7 @@ def _listing(folder: Path) -> str:
     if not folder.is_dir():
         return ""
     with os.scandir(folder) as entries:
-        stamps = sorted(_stamp(e.name, e.stat()) for e in entries if e.is_file())
+        stamps = sorted([_stamp(e.name, e.stat()) for e in entries if e.is_file()])
     own = f"{folder.parent.name}/{folder.name} {os.stat(folder).st_mtime_ns}\n"
     return own + "".join(stamps)
 
