@@ -126,9 +126,9 @@ def decode_image(data: bytearray, path: str) -> torch.Tensor:
 def decode_jpeg(data: bytearray) -> torch.Tensor:
     """Decode a JPEG to uint8 (3, H, W), or (1, H, W) where it is grayscale.
 
-    RuntimeError or OSError where it is damaged. torchvision's operator takes two thirds of PIL's
-    time and leaves Python's lock alone. Its public wrapper warns at every call since torchvision
-    0.29, which means to drop it, so the operator is called itself and PIL is there to follow.
+    RuntimeError or OSError where it is damaged. torchvision's operator is faster than PIL and holds
+    Python's lock for less of the time. Its public wrapper warns at every call since torchvision
+    0.29, which means to drop it: so the operator itself is called, and PIL is there to follow.
     """
     if not hasattr(torch.ops.image, "decode_jpeg"):
         return decode_with_pil(data)
