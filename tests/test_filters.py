@@ -62,13 +62,11 @@ def test_layers_are_found_by_place_and_name(tiny: Network) -> None:
         filters.find(tiny, "conv9")
 
 
-def test_activation_stops_at_the_layer_and_leaves_no_hook(tiny: Network) -> None:
+def test_activation_is_the_layers_own(tiny: Network) -> None:
     batch = torch.randn(2, 3, 64, 64)
-    after = filters.activation(tiny, "conv1", batch)
-    before = filters.activation(tiny, "conv1", batch, before_relu=True)
-    torch.testing.assert_close(before, tiny.features[0](batch))
-    torch.testing.assert_close(after, before.relu())
-    assert tiny(batch).shape == (2, 3)  # a hook left behind would end this pass
+    found = filters.activation(tiny, "conv1", batch)
+    torch.testing.assert_close(found, tiny.features[0](batch).relu())
+    torch.testing.assert_close(filters.activation(tiny, "dense1", batch), tiny(batch))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ def gradient_extent(network: Network, layer: str, position: int) -> tuple[int, i
     for seed in range(20):  # max-pooling passes one gradient at a time
         batch = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
         batch.requires_grad_(True)
-        maps = filters.activation(network, layer, batch, before_relu=True)
+        maps = filters.activation(network, layer, batch)
         (gradient,) = torch.autograd.grad(maps[0, :, position, position].sum(), batch)
         extent |= (gradient != 0).any(dim=3).any(dim=1)[0]
     rows = extent.nonzero()
@@ -188,6 +186,15 @@ def test_maximise_repeats_itself_whatever_the_chunks(tiny: Network) -> None:
     # Other batch sizes may round otherwise: one level of 256.
     assert np.abs(some.images.astype(int) - whole.images[[3, 1]]).max() <= 1
     assert (whole.images[0] != whole.images[1]).any()
+
+
+def test_maximise_wakes_layers_that_are_silent_on_noise(tiny: Network) -> None:
+    with torch.no_grad():
+        tiny.features[0].bias[:] = -0.3
+        tiny.features[3].bias[:] = -0.1
+    best = filters.maximise(tiny, "last", (MEAN, STD), options=short(jitter=0))
+    assert (best.start == 0).all()
+    assert (best.reached > 0).all()
 
 
 def test_maximise_finds_the_kernel_of_a_linear_filter(tiny: Network) -> None:

@@ -101,34 +101,48 @@ def evaluating(network: nn.Module) -> Iterator[torch.device]:
         network.train(was_training)
 
 
-class _ReachedError(Exception):
-    """Ends a forward pass at the layer that was asked for."""
+class Leak:
+    """Lets a ``share`` of the gradient pass through silent ReLUs; 0 is the true gradient.
+
+    On faint noise a filter, or a whole layer, is silent and would never get a gradient; the same
+    idea as lucid's redirected ReLU (Olah et al., "Feature Visualization", 2017).
+    """
+
+    def __init__(self) -> None:
+        self.share = 0.0
+
+    def __call__(
+        self, module: nn.Module, into: tuple[Tensor, ...], out: tuple[Tensor, ...]
+    ) -> tuple[Tensor]:
+        """The gradient into a ReLU: the true one, or a share of ``out`` where that is zero."""
+        return (torch.where(into[0] == 0, self.share * out[0], into[0]),)
 
 
-def activation(network: "Network", layer: str, images: Tensor, before_relu: bool = False) -> Tensor:
+@contextlib.contextmanager
+def leaking(network: nn.Module) -> Iterator[Leak]:
+    """Put a Leak, closed at first, on every ReLU of the network for a while."""
+    leak = Leak()
+    relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
+    handles = [relu.register_full_backward_hook(leak) for relu in relus]
+    try:
+        yield leak
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def activation(network: "Network", layer: str, images: Tensor) -> Tensor:
     """Run the network up to one layer and return its activation, (B, K, h, w) or (B, K).
 
-    ``images``: normalised float32 (B, 3, 64, 64). ``before_relu`` takes the value that goes into
-    the layer's ReLU, whose gradient does not vanish where the unit is silent.
+    ``images``: normalised float32 (B, 3, 64, 64). What lies behind the layer does not run.
     """
-    caught: list[Tensor] = []
-
-    module = network.get_submodule(network.layers[find(network, layer)].output)
-    relus = [part for part in module.modules() if isinstance(part, nn.ReLU)]
-    early = before_relu and bool(relus)
-
-    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        caught.append(inputs[0] if early else output)
-        raise _ReachedError  # the layers behind are of no interest, and cost time
-
-    # A layer ends with its ReLU; of a stage of residual blocks it is the last one.
-    handle = (relus[-1] if early else module).register_forward_hook(hook)
-    try:
-        with contextlib.suppress(_ReachedError):
-            network(images)
-    finally:
-        handle.remove()
-    return caught[0]
+    output = network.layers[find(network, layer)].output
+    for part in ("features", "classifier"):
+        for key, module in getattr(network, part).named_children():
+            images = module(images)
+            if f"{part}.{key}" == output:
+                return images
+    raise ValueError(f"layer: {network.name} has no module {output!r} in features or classifier")
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from tin_lib.filters import picture
-from tin_lib.filters.layers import activation, count, evaluating, find
+from tin_lib.filters.layers import Leak, activation, count, evaluating, find, leaking
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
 
 Progress = Callable[[int, int], None]
+LEAK = 0.3  # share of the gradient that passes silent units at first; see layers.Leak
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Maximised:
     """What excites filters most: a layer's name, and for each of K filters an image.
 
     ``filters`` int64 (K,) indices; ``images`` uint8 (K, 3, 64, 64); ``start`` and ``reached``
-    float32 (K,), the objective before the layer's ReLU on the starting noise and on the image.
+    float32 (K,), the objective on the starting noise and on the image.
     """
 
     layer: str
@@ -100,9 +101,9 @@ def maximise(
     chosen = _choose(filters, count(network, layer), layer)
     chunks = np.split(chosen, range(options.chunk, len(chosen), options.chunk))
     tell = _Steps(progress, options.steps * len(chunks))
-    with evaluating(network) as device:
+    with evaluating(network) as device, leaking(network) as leak:
         mean, std = (value.float().to(device) for value in normalisation)
-        goal = Goal(network, layer, mean, std, options.objective)
+        goal = Goal(network, layer, mean, std, options.objective, leak)
         parts = [_optimise(goal, chunk, options, tell) for chunk in chunks]
     images, start, reached = (np.concatenate(part) for part in zip(*parts))
     return Maximised(layer, chosen, images, start, reached)
@@ -129,22 +130,20 @@ class _Steps:
 
 @dataclass(frozen=True, eq=False)
 class Goal:
-    """What is maximised: image b's activation of filter b, before the layer's ReLU.
-
-    Behind the ReLU a filter that is silent on the starting noise would have no gradient at all.
-    """
+    """What is maximised: image b's activation of filter b."""
 
     network: "Network"
     layer: str
     mean: Tensor
     std: Tensor
     objective: str
+    leak: Leak
 
     def __call__(self, images: Tensor, filters: Tensor) -> Tensor:
         """Objective (K,) of ``images`` (K, 3, 64, 64) in 0..1, image b for ``filters[b]``."""
         shape = (1, 3, 1, 1)
         inputs = (images * 255 - self.mean.view(shape)) / self.std.view(shape)
-        maps = activation(self.network, self.layer, inputs, before_relu=True)
+        maps = activation(self.network, self.layer, inputs)
         own = maps[torch.arange(len(filters)), filters]  # (K, h, w), or (K,) of a dense layer
         if own.ndim == 1:
             return own
@@ -164,7 +163,8 @@ def _optimise(
     start = _evaluate(goal, values, wanted, options)[1]
     optimiser = torch.optim.Adam([values], lr=options.rate)
     shifts = torch.Generator().manual_seed(options.seed)
-    for _ in range(options.steps):
+    for step in range(options.steps):
+        goal.leak.share = LEAK * max(0.0, 1 - 1.25 * step / options.steps)  # the last fifth: none
         image = picture.make(options.parametrisation, values, options.blur)
         score = goal(picture.shift(image, options.jitter, shifts), wanted)
         loss = options.total_variation * picture.total_variation(image) - score
