@@ -126,3 +126,14 @@ def test_normalise_equals_arithmetic_and_leaves_its_input(channels_last, as_byte
     assert got.stride() == batch.stride()
     np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=2e-6)
     assert torch.equal(batch, before)
+
+
+def test_examples_show_each_technique_once() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+    shown = augment.examples(image, seed=1)
+    assert shown.dtype == np.uint8
+    np.testing.assert_array_equal(shown[0], image)
+    np.testing.assert_array_equal(shown[1], image[:, :, ::-1])
+    np.testing.assert_array_equal(shown[2], image[:, ::-1])
+    np.testing.assert_array_equal(shown, augment.examples(image, seed=1))
+    assert all((shown[i] != image).mean() > 0.5 for i in (3, 4, 5))

@@ -186,3 +186,14 @@ def top5_accuracy(table: pd.DataFrame) -> float:
         return float("nan")
     hits = [label in top.split() for label, top in zip(table.label, table.top5)]
     return float(np.mean(hits)) if hits else float("nan")
+
+
+def train_accuracies(
+    run: Run, members: Sequence[str] = (), fallback: str = FALLBACK
+) -> list[float]:
+    """Training accuracy (0..1) of the rows of ``ensemble_table``; NaN for the soft vote, since
+    scores of training images are not kept.
+    """
+    tables = predictions(run, "train", members)
+    voted = [*tables.values(), vote(run, "train", members, fallback)]
+    return [float((table.predicted == table.label).mean()) for table in voted] + [float("nan")]

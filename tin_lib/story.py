@@ -4,7 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from tin_lib import paper, runs
+from tin_lib import augment, paper, runs
+from tin_lib.data import Audit, TinyImageNet, identical_groups
+from tin_lib.ensemble import mean_correlation
+from tin_lib.errors import short_names
 
 
 def percent(share: float) -> str:
@@ -77,3 +80,123 @@ def penalty_share(fit: runs.Fit) -> str:
         f"{percent(shares[1])} in the last ({last.penalty:.3f} beside a cross-entropy of "
         f"{last.train_loss:.3f})."
     )
+
+
+def data(opened: TinyImageNet) -> str:
+    """How many images of how many classes there are."""
+    return (
+        f"{len(opened.train):,} training and {len(opened.val):,} validation images of "
+        f"{opened.num_classes} classes."
+    )
+
+
+def mistakes(wrong: pd.DataFrame, data: TinyImageNet) -> list[str]:
+    """Titles for pictures of mistakes: what it is → what it was taken for, and how surely."""
+    names = short_names(data.class_ids, data.class_names)
+    return [
+        f"{names[row.label]}<br>→ {names[row.predicted]}<br>{percent(row.probability)}"
+        for row in wrong.itertuples()
+    ]
+
+
+def normalisation(data: TinyImageNet) -> str:
+    """The constants that images are normalised with."""
+    rows = [
+        f"| {name} | {m:.3f} | {s:.3f} |"
+        for name, m, s in zip(("red", "green", "blue"), data.mean, data.std, strict=True)
+    ]
+    head = "| channel | mean (0–255) | standard deviation |\n|---|---|---|\n"
+    return head + "\n".join(rows)
+
+
+def technique_counts(plan: augment.EpochPlan) -> pd.DataFrame:
+    """Items of an epoch by augmentation technique."""
+    counts = plan.technique.bincount(minlength=len(augment.Technique)).tolist()
+    names = [technique.name.lower().replace("_", " ") for technique in augment.Technique]
+    table = pd.DataFrame({"technique": [*names, "all"], "items": [*counts, sum(counts)]})
+    return table.set_index("technique")
+
+
+def audit(found: Audit, data: TinyImageNet) -> str:
+    """What the audit found."""
+    splits = found.splits.set_index("split")
+    counts = ", ".join(f"{row.images:,} {name}" for name, row in splits.iterrows())
+    groups = identical_groups(found.identical)
+    return (
+        f"The data hold {counts} images of {data.num_classes} classes. "
+        f"{splits.grayscale.sum():,} files are grayscale "
+        f"({percent(splits.grayscale.sum() / splits.images.sum())}). "
+        f"There are {len(groups)} groups of byte-identical files; in {int(groups.conflict.sum())} "
+        f"of them the labels contradict each other. Half of the training boxes cover less than "
+        f"{percent(found.boxes.share[found.boxes.split == 'train'].median())} of their image."
+    )
+
+
+def ensemble(table: pd.DataFrame, correlation: pd.DataFrame, errors: pd.DataFrame) -> str:
+    """Whether voting paid, and why."""
+    networks, votes = table[table.kind == "network"], table[table.kind == "vote"]
+    best = networks.loc[networks.accuracy.idxmax()]
+    said = [
+        f"The best single network is {paper.title(best['name'])} with {percent(best.accuracy)}."
+    ]
+    for vote in votes.itertuples():
+        points = 100 * (vote.accuracy - best.accuracy)
+        verb = "gains" if points >= 0 else "loses"
+        said.append(
+            f"The {vote.name} reaches **{percent(vote.accuracy)}** (95 % interval "
+            f"{percent(vote.low)} to {percent(vote.high)}): it {verb} {abs(points):.1f} points."
+        )
+    mean = mean_correlation(correlation)
+    said.append(
+        f"The networks' errors correlate with {mean:.3f} on average (the paper's figure: "
+        f"{paper.ERROR_CORRELATION}); all of them miss {percent(errors.all(axis=1).mean())} of the "
+        f"images, and at least one finds {percent(1 - errors.all(axis=1).mean())}."
+    )
+    return " ".join(said)
+
+
+def filters(compared: pd.DataFrame, run: runs.Run) -> str:
+    """Whether noisy filters go with little regularisation, by ``filters.compare`` tables."""
+    said = []
+    for place in ("first", "last"):
+        rough = compared[(compared.place == place) & (compared.figure == "kernel_roughness")]
+        rough = rough.set_index("network")
+        trained = [name for name in run.fits if name in rough.index]
+        smoother = [n for n in trained if rough.high[n] < rough.low.get(f"{n} (untrained)", 0)]
+        told = ", ".join(f"{paper.title(n)} {rough['mean'][n]:.2f}" for n in trained)
+        said.append(
+            f"Roughness of the {place} convolution's kernels (white noise: 1): {told}; clearly "
+            f"smoother than untrained: {', '.join(map(paper.title, smoother)) or 'none'}."
+        )
+    dead = compared[(compared.figure == "dead") & compared.network.isin(list(run.fits))]
+    worst = dead.loc[dead["mean"].idxmax()]
+    said.append(
+        f"The largest share of dead filters is {percent(worst['mean'])} "
+        f"({paper.title(worst.network)}, {worst.layer})."
+    )
+    said.append(
+        "Networks differ in more than their regularisation, so this alone cannot settle what the "
+        "noise comes from: a smooth first layer needs many updates at a high enough rate as well. "
+        "Train one network twice, with and without `penalties` or `weight_decay`, to compare."
+    )
+    return " ".join(said)
+
+
+def class_errors(
+    ends: pd.DataFrame, pairs: pd.DataFrame, verdict: list[str], doubtful: pd.DataFrame
+) -> str:
+    """Best and worst classes, the commonest confusion, the verdict on the boxes."""
+    best, worst = ends[ends.end == "best"].iloc[0], ends[ends.end == "worst"].iloc[0]
+    said = [
+        f"Best class: **{best['name']}** ({best.errors} errors of {best.images}); worst: "
+        f"**{worst['name']}** ({worst.errors} of {worst.images}), mostly taken for "
+        f"{worst.taken_for or 'nothing'}."
+    ]
+    if len(pairs):
+        pair = pairs.iloc[0]
+        said.append(
+            f"The commonest confusion is {pair.label_name} taken for {pair.predicted_name} "
+            f"({pair['count']} of {pair.images} images)."
+        )
+    said.append(f"Labels worth a second look: {len(doubtful)}.")
+    return " ".join(said) + "\n\n" + "\n".join(f"- {sentence}" for sentence in verdict)

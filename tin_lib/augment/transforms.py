@@ -8,6 +8,7 @@ augmentation.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,3 +68,22 @@ def draw_tint(
 ) -> Tensor:
     """Colours (n, 3), float32, every channel uniform between the bounds, on the 0..255 scale."""
     return torch.empty(n, 3).uniform_(*bounds, generator=generator)
+
+
+def examples(image: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Figure 1: one image and it under each technique, uint8 (6, 3, 64, 64), in their order.
+
+    ``image``: uint8 (3, 64, 64). Parameters are drawn from ``seed``; values are rounded and cut to
+    0..255, for showing only.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.from_numpy(np.array(image))[None].float()
+    shown = [
+        pixels,
+        flip_vertical_axis(pixels),
+        flip_horizontal_axis(pixels),
+        crop_resize(pixels, *draw_offsets(1, generator)),
+        contrast(pixels, draw_contrast(1, generator)),
+        tint(pixels, draw_tint(1, generator)),
+    ]
+    return torch.cat(shown).round().clamp(0, 255).to(torch.uint8).numpy()

@@ -21,7 +21,7 @@ from tin_lib.errors.confusion import (
 )
 from tin_lib.errors.regression import box_regression, verdict
 from tin_lib.errors.shared import agreement, by_image, by_network
-from tin_lib.errors.suspects import disagreements, duplicates, suspects
+from tin_lib.errors.suspects import disagreements, duplicates, pictures, suspects
 from tin_lib.errors.tables import (
     PAPER_ERRORS,
     PAPER_IMAGES,
@@ -55,6 +55,7 @@ __all__ = [
     "mutually_confused",
     "near_diagonal",
     "per_class",
+    "pictures",
     "short_names",
     "suspects",
     "table3",

@@ -1,11 +1,15 @@
 """Labels under suspicion: a list for a person to look through, not a correction."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 COLUMNS = ["split", "file", "label", "suggested", "confidence", "reason"]
+
+if TYPE_CHECKING:
+    from tin_lib.data import TinyImageNet
 
 
 def disagreements(
@@ -69,3 +73,12 @@ def suspects(
     if files is not None:
         parts.append(duplicates(files))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def pictures(table: pd.DataFrame, data: "TinyImageNet") -> list[np.ndarray]:
+    """The images of a ``suspects`` list, uint8 (3, 64, 64) each, in its order."""
+    found = []
+    for row in table.itertuples():
+        split = data.split(str(row.split))
+        found.append(split.images[int(np.flatnonzero(split.files == row.file)[0])])
+    return found

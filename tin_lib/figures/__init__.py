@@ -1,1 +1,5 @@
 """Plotly figures: a table or an array in, a figure out; one module a topic."""
+
+from tin_lib.figures import boxes, data, ensemble, errors, filters, images, training
+
+__all__ = ["boxes", "data", "ensemble", "errors", "filters", "images", "training"]

@@ -104,6 +104,20 @@ def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
     return style.apply(figure.update_layout(barmode="group", height=380))
 
 
+def loss_parts(history: pd.DataFrame) -> go.Figure:
+    """Cross-entropy and penalties of the training loss by epoch, one on the other.
+
+    ``history``: columns epoch, train_loss (the cross-entropy) and penalty.
+    """
+    parts = (("train_loss", "cross-entropy", 0), ("penalty", "penalties", 1))
+    figure = go.Figure()
+    for column, name, colour in parts:
+        trace = _line(history["epoch"], history[column], name, style.PALETTE[colour], "solid")
+        figure.add_trace(trace.update(stackgroup="loss"))
+    figure.update_yaxes(title="training loss (nats)")
+    return style.apply(_by_epoch(figure, history["epoch"]))
+
+
 def layer_sizes(table: pd.DataFrame) -> go.Figure:
     """Where a network's parameters are: a bar for each layer.
 

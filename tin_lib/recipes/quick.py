@@ -1,15 +1,39 @@
-"""Small networks and short training, for the built-in sample on a CPU."""
+"""Narrow networks and short training, for the built-in sample on a CPU.
+
+Made so that each takes about half a minute on two cores and the sample's validation accuracy lies
+between guessing and perfect; what they reached stands in the run's results.csv. The settings were
+chosen by that accuracy, so it is no unbiased figure.
+"""
+
+from typing import Any
 
 from tin_lib.augment import AugmentSpec
 from tin_lib.recipes.base import Recipe
 
-FLIPS = AugmentSpec(mode="paper_fresh")
-
-_COMMON = {"schedule": "linear", "warmup": 0.2, "momentum": 0.9, "nesterov": True, "augment": FLIPS}
+COMMON: dict[str, Any] = {
+    "batch_size": 32,  # 1,200 images: smaller batches give enough updates
+    "schedule": "cosine",
+    "warmup": 0.1,
+    "augment": AugmentSpec(mode="paper_fresh"),
+}
+ADAM = COMMON | {"optimizer": "adamw", "lr": 1e-3}  # plain stacks without batchnorm need it here
 
 RECIPES = {
-    "convnet9": Recipe("convnet9", epochs=12, lr=0.05, width=0.25, batch_size=64, **_COMMON),
-    "vgg_like": Recipe("vgg_like", epochs=20, lr=0.05, width=0.5, batch_size=64, **_COMMON),
-    "vgg16": Recipe("vgg16", epochs=12, lr=0.02, width=0.125, batch_size=64, **_COMMON),
-    "alexnet": Recipe("alexnet", epochs=20, lr=0.02, width=0.25, batch_size=64, **_COMMON),
+    "convnet9": Recipe(
+        "convnet9",
+        epochs=24,
+        lr=0.02,
+        width=0.25,
+        momentum=0.9,
+        nesterov=True,
+        network_options={"dropout": 0.3},
+        **COMMON,
+    ),
+    "vgg_like": Recipe("vgg_like", epochs=18, width=0.5, network_options={"dropout": 0.5}, **ADAM),
+    "vgg16": Recipe(
+        "vgg16", epochs=20, width=0.125, network_options={"init": "he", "dropout": 0.4}, **ADAM
+    ),
+    "alexnet": Recipe(
+        "alexnet", epochs=20, width=0.25, network_options={"init": "he", "dropout": 0.4}, **ADAM
+    ),
 }
