@@ -1,7 +1,7 @@
 """Keras-style penalties on weights and activations (paper, section on networks).
 
-λ·Σ|w| and λ·Σw² are added to the loss; λ is not halved. For activations, λ times the sum over a
-layer's units of the batch mean of |output| and of output².
+λ·Σ|w| and λ·Σw² are added to the loss; λ is not halved, and biases are free. For activations, λ
+times the sum over a layer's units of the batch mean of |output| and of output².
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from tin_lib.networks.base import Network
 
 @dataclass(frozen=True)
 class Penalty:
-    """Factors λ for one layer: on its weights (biases are free) and on its activation."""
+    """Factors λ (0 or more) for one layer: on its weights, and on its activation after ReLU."""
 
     l1: float = 0.0
     l2: float = 0.0
@@ -23,51 +23,48 @@ class Penalty:
     activity_l2: float = 0.0
 
 
-def alike(factor: float, activity: float = 0.0) -> Penalty:
+def alike(weights: float, activity: float = 0.0) -> Penalty:
     """The same λ for L1 and L2."""
-    return Penalty(factor, factor, activity, activity)
+    return Penalty(weights, weights, activity, activity)
 
 
-def _vgg16(dense1: Penalty, dense2: Penalty) -> dict[str, Penalty]:
-    convs = {f"conv{11 + i}": alike(10.0 ** (i - 7), 10.0 ** (i - 7)) for i in range(3)}
-    return convs | {"dense1": dense1, "dense2": dense2}
-
-
-PENALTIES: dict[tuple[str, str], dict[str, Penalty]] = {
-    ("paper", "convnet9"): {
-        "conv1": alike(1e-7),
-        "dense1": alike(1e-5),
-        "dense2": alike(1e-5),
-    },
-    ("paper", "vgg_like"): {"dense1": alike(1e-6), "dense2": alike(1e-5)},
-    ("paper", "vgg16"): _vgg16(
-        Penalty(1e-4, 1e-5, 1e-4, 1e-5),
-        alike(1e-4, 1e-4),
-    ),
-    # The author's code: weights 1e-4, activations 1e-5 on both dense layers.
-    ("code", "vgg16"): _vgg16(alike(1e-4, 1e-5), alike(1e-4, 1e-5)),
+_VGG16_CONVS = {
+    "conv11": alike(1e-7, 1e-7),
+    "conv12": alike(1e-6, 1e-6),
+    "conv13": alike(1e-5, 1e-5),
 }
+
+PAPER: dict[str, dict[str, Penalty]] = {
+    "convnet9": {"conv1": alike(1e-7), "dense1": alike(1e-5), "dense2": alike(1e-5)},
+    "vgg_like": {"dense1": alike(1e-6), "dense2": alike(1e-5)},
+    "vgg16": _VGG16_CONVS
+    | {"dense1": Penalty(1e-4, 1e-5, 1e-4, 1e-5), "dense2": alike(1e-4, 1e-4)},
+}
+
+# The author's code, where it differs.
+CODE = PAPER | {"vgg16": _VGG16_CONVS | {"dense1": alike(1e-4, 1e-5), "dense2": alike(1e-4, 1e-5)}}
 
 
 def named(which: str, network: str) -> dict[str, Penalty]:
-    """Penalties of a network: ``none``, the ``paper``'s or the author's ``code``'s.
+    """Penalties by layer: ``none``, the ``paper``'s or the author's ``code``'s.
 
-    The code differs from the paper only for vgg16; networks the paper does not penalise have none.
+    A network that the paper does not penalise has none. Raises ValueError for another name.
     """
-    if which == "none":
-        return {}
-    return PENALTIES.get((which, network), PENALTIES.get(("paper", network), {}))
+    tables: dict[str, dict[str, dict[str, Penalty]]] = {"none": {}, "paper": PAPER, "code": CODE}
+    if which not in tables:
+        raise ValueError(f"penalties={which!r}: choose one of {', '.join(tables)}")
+    return tables[which].get(network, {})
 
 
 def weight_penalty(network: Network, penalties: Mapping[str, Penalty]) -> Tensor:
-    """Σ over layers of l1·Σ|w| + l2·Σw², a scalar with a gradient."""
+    """Σ over layers of l1·Σ|w| + l2·Σw², a scalar with a gradient.
+
+    Raises ValueError when the network has no layer of a name.
+    """
     total = torch.zeros((), device=next(network.parameters()).device)
     for name, penalty in penalties.items():
-        weight = network.get_submodule(network.layers[name].weight).weight.float()
-        if penalty.l1:
-            total = total + penalty.l1 * weight.abs().sum()
-        if penalty.l2:
-            total = total + penalty.l2 * weight.square().sum()
+        weight = network.get_parameter(f"{network.check(name).weight}.weight")
+        total = total + _l1_l2(weight, penalty.l1, penalty.l2)
     return total
 
 
@@ -76,13 +73,30 @@ def activity_penalty(
 ) -> Tensor | float:
     """Σ over layers of λ times the sum over units of the batch mean of |a| and a².
 
-    ``activations``: (N, C, H, W) or (N, units) by layer name. 0.0 without any.
+    ``activations``: (N, C, H, W) or (N, units) by layer name; every position of a map is a unit.
+    Those without a penalty count nothing; 0.0 when none has one.
     """
     total: Tensor | float = 0.0
-    for name, activation in activations.items():
-        penalty, values = penalties[name], activation.float()
-        if penalty.activity_l1:
-            total = total + penalty.activity_l1 * values.abs().sum() / len(values)
-        if penalty.activity_l2:
-            total = total + penalty.activity_l2 * values.square().sum() / len(values)
+    for name, penalty in penalties.items():
+        if name in activations:
+            values = activations[name]
+            total = total + _l1_l2(values, penalty.activity_l1, penalty.activity_l2) / len(values)
+    return total
+
+
+def _l1_l2(values: Tensor, l1: float, l2: float) -> Tensor | float:
+    """l1·Σ|v| + l2·Σv², added up in float32 or better, without copies of ``values``.
+
+    Row by row (one a filter, unit or image): over all of 16 million values at once, vector_norm
+    adds in an order that loses 1.5 % in float32 on a CPU.
+    """
+    options = {
+        "dim": tuple(range(1, values.ndim)),
+        "dtype": torch.promote_types(values.dtype, torch.float32),
+    }
+    total: Tensor | float = 0.0
+    if l1:
+        total = total + l1 * torch.linalg.vector_norm(values, 1, **options).sum()
+    if l2:
+        total = total + l2 * torch.linalg.vector_norm(values, 2, **options).square().sum()
     return total

@@ -17,38 +17,52 @@ stride 1 before a dense layer of 4096 units: over 10⁹ weights.) At full width 
 | dense3 | 200         | 819,400    |
 """
 
+from dataclasses import dataclass
+
 from torch import nn
 
-from tin_lib.networks.base import Network, Stack, dropout, initialise, scale
+from tin_lib.networks import base
+from tin_lib.networks.base import Network, Stack, dropout, initialise, norms, scale
 
-# filters, kernel, stride, padding, whether a 3×3 pool of stride 2 follows
-CONVS = ((64, 11, 2, 2, True), (192, 5, 1, 2, True), (384, 3, 1, 1, False))
-CONVS += ((256, 3, 1, 1, False), (256, 3, 1, 1, True))
+# filters, kernel, stride, padding, and whether a 3×3 pool of stride 2 follows
+CONVS = (
+    (64, 11, 2, 2, True),
+    (192, 5, 1, 2, True),
+    (384, 3, 1, 1, False),
+    (256, 3, 1, 1, False),
+    (256, 3, 1, 1, True),
+)
+DROPOUT = 0.5
 
 
-def build(
-    num_classes: int,
-    width: float,
-    batchnorm: bool = False,
-    dropout_factor: float = 1.0,
-    init: str = "glorot",
-) -> Network:
-    """The network. ``batchnorm`` adds one after each convolution (not with ImageNet weights).
-    ``dropout`` multiplies the rate 0.5 before dense 1 and dense 2. ``init``: glorot or he.
-    """
-    features, before = Stack("features"), 3
-    for number, (filters, kernel, stride, padding, pool) in enumerate(CONVS, 1):
-        channels = scale(filters, width)
-        norm = [nn.BatchNorm2d(channels)] if batchnorm else []
-        conv = nn.Conv2d(before, channels, kernel, stride, padding)
-        features.layer(f"conv{number}", conv, *norm, nn.ReLU())
-        features.add(*[nn.MaxPool2d(3, 2)] * pool)
-        before = channels
+@dataclass(frozen=True)
+class Options(base.Options):
+    """Choices for AlexNet; dropout 0.5 stands before dense 1 and dense 2."""
+
+    batchnorm: bool = False  # after each convolution; does not go with ImageNet weights
+
+
+def build(num_classes: int, width: float, options: Options) -> Network:
+    """The network, with random weights."""
+    features, channels = conv_part(width, options.batchnorm)
     classifier, units = Stack("classifier").add(nn.Flatten()), scale(4096, width)
-    for number, inputs in ((1, before * 4), (2, units)):
-        classifier.add(dropout(0.5, dropout_factor))
+    for number, inputs in ((1, channels * 2 * 2), (2, units)):
+        classifier.add(dropout(DROPOUT, options.dropout))
         classifier.layer(f"dense{number}", nn.Linear(inputs, units), nn.ReLU())
     classifier.layer("dense3", nn.Linear(units, num_classes))
     network = Network(features, classifier)
-    initialise(network, init)
+    initialise(network, options.init)
     return network
+
+
+def conv_part(width: float, batchnorm: bool) -> tuple[Stack, int]:
+    """The five convolutions, and the channels of the last."""
+    features, before = Stack("features"), 3
+    for number, (filters, kernel, stride, padding, pool) in enumerate(CONVS, 1):
+        channels = scale(filters, width)
+        conv = nn.Conv2d(before, channels, kernel, stride, padding)
+        features.layer(f"conv{number}", conv, *norms(channels, batchnorm), nn.ReLU())
+        if pool:
+            features.add(nn.MaxPool2d(3, 2))
+        before = channels
+    return features, before

@@ -1,12 +1,10 @@
-"""What all networks share: named layers, named intermediate features, initial weights."""
+"""What all networks share: named layers, named intermediate features, initial weights, options."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
-
-SIDE = 64  # pixels
 
 
 class Layer(NamedTuple):
@@ -19,7 +17,8 @@ class Layer(NamedTuple):
 class Network(nn.Module):
     """A convolutional part ``features`` and a dense part ``classifier``, run one after the other.
 
-    ``layers`` names them in order: conv1, conv2, …, dense1, …
+    ``layers`` names them in order: conv1, conv2, …, dense1, …; ``origin`` says in words where the
+    starting weights came from.
     """
 
     def __init__(self, features: "Stack", classifier: "Stack") -> None:
@@ -29,6 +28,7 @@ class Network(nn.Module):
         self.layers: dict[str, Layer] = features.layers | classifier.layers
         self.name, self.num_classes, self.width = "", 0, 1.0
         self.options: dict[str, Any] = {}
+        self.origin = "random"
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores before softmax, (N, classes), of normalised images (N, 3, 64, 64)."""
@@ -39,9 +39,7 @@ class Network(nn.Module):
 
         Raises ValueError, listing the layers, for an unknown name.
         """
-        for name in names:
-            self.check(name)
-        wanted = {self.layers[name].output: name for name in names}
+        wanted = {self.check(name).output: name for name in names}
         found: dict[str, Tensor] = {}
         for part in ("features", "classifier"):
             for key, module in getattr(self, part).named_children():
@@ -79,26 +77,56 @@ class Stack:
         return self
 
 
+@dataclass(frozen=True)
+class Options:
+    """What every network lets one choose. Raises ValueError, naming the field, for a bad value."""
+
+    dropout: float = 1.0  # factor on the network's own dropout rates; 0 switches them off
+    init: str = "glorot"  # convolutions start as glorot (uniform, Keras's default) or he (normal)
+
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"init": ("glorot", "he")}
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_type(field.name, getattr(self, field.name), field.default)
+        for name, allowed in self.CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}={getattr(self, name)!r}: choose {' or '.join(allowed)}")
+        if self.dropout < 0:
+            raise ValueError(f"dropout={self.dropout}: must be 0 or more")
+
+
+def _check_type(name: str, value: Any, default: Any) -> None:
+    """Raise ValueError unless ``value`` is of the default's type; a whole number is a float too."""
+    kinds = (int, float) if isinstance(default, float) else (type(default),)
+    if type(value) not in kinds:
+        raise ValueError(f"{name}={value!r}: must be of type {kinds[-1].__name__}")
+
+
 def scale(count: int, width: float) -> int:
     """Channels or units at a width; at least four, so that no layer becomes a bottleneck of one."""
     return max(4, round(count * width))
 
 
 def dropout(rate: float, factor: float) -> nn.Dropout:
-    """Dropout at ``factor`` times the published rate, capped below 1."""
+    """Dropout at ``factor`` times the published rate, at most 0.95."""
     return nn.Dropout(min(rate * factor, 0.95))
 
 
-def initialise(network: nn.Module, init: str) -> None:
-    """Draw starting weights: ``glorot`` (uniform, Keras's default) or ``he`` (normal, fan out).
+def norms(channels: int, wanted: bool) -> list[nn.Module]:
+    """One batchnorm or none, to stand between a convolution and its ReLU."""
+    return [nn.BatchNorm2d(channels)] if wanted else []
 
-    Biases start at zero. Raises ValueError for another name.
+
+def initialise(network: nn.Module, init: str) -> None:
+    """Draw starting weights from the global generator; biases start at zero.
+
+    Dense layers are Glorot's (uniform), as in Keras. Convolutions too, or with ``init="he"`` normal
+    with variance 2 / fan-out, which keeps the size of gradients through ReLUs (He et al., 2015).
     """
-    if init not in ("glorot", "he"):
-        raise ValueError(f"init={init!r}: choose glorot or he")
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            if init == "he":
+            if init == "he" and isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             else:
                 nn.init.xavier_uniform_(module.weight)
@@ -107,20 +135,5 @@ def initialise(network: nn.Module, init: str) -> None:
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Number of trained weights."""
+    """Number of trained weights, biases included."""
     return sum(p.numel() for p in module.parameters())
-
-
-@torch.no_grad()
-def trace(network: Network, side: int = SIDE) -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
-    """Each module on the path of one image and the shape (C, H, W) or (units,) of its output."""
-    was_training, seen = network.training, {}
-    reference = next(network.parameters())
-    x = torch.zeros(1, 3, side, side, device=reference.device, dtype=reference.dtype)
-    network.eval()
-    for part in ("features", "classifier"):
-        for key, module in getattr(network, part).named_children():
-            x = module(x)
-            seen[f"{part}.{key}"] = (module, tuple(x.shape[1:]))
-    network.train(was_training)
-    return seen

@@ -18,48 +18,54 @@ and 200 classes, 11,615,240 weights:
 | dense2 | 200         | 102,600    |
 """
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import nn
 
+from tin_lib.networks import base
 from tin_lib.networks.base import Network, Stack, dropout, initialise, scale
 
 FILTERS = (64, 64, 128, 128, 256, 256, 512, 512, 1024)
 DROPOUT_AFTER = {"paper": (3, 6), "code": (3, 6, 9)}  # conv layers, rate 0.25
+EPSILON, MOMENTUM = 1e-6, 0.1  # of batchnorm; Keras calls this momentum 0.9
 
 
-def norm2d(channels: int) -> nn.BatchNorm2d:
-    """Batchnorm with the paper's ε; PyTorch's momentum 0.1 is Keras's 0.9."""
-    return nn.BatchNorm2d(channels, eps=1e-6, momentum=0.1)
+@dataclass(frozen=True)
+class Options(base.Options):
+    """Choices for the 9-layer ConvNet."""
+
+    # Where dropout stands. paper: 0.25 after conv 3 and conv 6, 0.5 after each dense layer, the
+    # output too. code (the author's): 0.25 also after conv 9, and none after the output.
+    variant: str = "paper"
+
+    CHOICES: ClassVar = base.Options.CHOICES | {"variant": ("paper", "code")}
 
 
-def build(
-    num_classes: int,
-    width: float,
-    variant: str = "paper",
-    dropout_factor: float = 1.0,
-    init: str = "glorot",
-) -> Network:
-    """The network. ``variant``: "paper" drops 0.5 after each dense layer, the output too; "code"
-    (the author's) 0.25 after conv 9 as well, 0.5 after dense 1 and nothing after the output.
-    ``dropout`` multiplies all dropout rates; 0 switches them off. ``init``: glorot or he.
-    """
-    if variant not in DROPOUT_AFTER:
-        raise ValueError(f"variant={variant!r}: choose paper or code")
-    features, before = Stack("features"), 3
-    for i, filters in enumerate(FILTERS, 1):
-        channels, kernel = scale(filters, width), 5 if i == 1 else 3
-        conv = nn.Conv2d(before, channels, kernel, stride=1 + i % 2, padding=kernel // 2)
-        features.layer(f"conv{i}", conv, norm2d(channels), nn.ReLU())
-        if i in DROPOUT_AFTER[variant]:
-            features.add(dropout(0.25, dropout_factor))
-        before = channels
-    units = scale(512, width)
-    classifier = Stack("classifier").add(nn.Flatten())
-    norm = nn.BatchNorm1d(units, eps=1e-6, momentum=0.1)
-    classifier.layer("dense1", nn.Linear(before * 4, units), norm, nn.ReLU())
-    classifier.add(dropout(0.5, dropout_factor))
+def build(num_classes: int, width: float, options: Options) -> Network:
+    """The network, with random weights."""
+    features, channels = conv_part(width, options)
+    classifier, units = Stack("classifier").add(nn.Flatten()), scale(512, width)
+    norm = nn.BatchNorm1d(units, EPSILON, MOMENTUM)
+    classifier.layer("dense1", nn.Linear(channels * 2 * 2, units), norm, nn.ReLU())
+    classifier.add(dropout(0.5, options.dropout))
     classifier.layer("dense2", nn.Linear(units, num_classes))
-    if variant == "paper":
-        classifier.add(dropout(0.5, dropout_factor))
+    if options.variant == "paper":
+        classifier.add(dropout(0.5, options.dropout))
     network = Network(features, classifier)
-    initialise(network, init)
+    initialise(network, options.init)
     return network
+
+
+def conv_part(width: float, options: Options) -> tuple[Stack, int]:
+    """The nine convolutions, and the channels of the last."""
+    features, before = Stack("features"), 3
+    for number, filters in enumerate(FILTERS, 1):
+        channels, kernel = scale(filters, width), 5 if number == 1 else 3
+        conv = nn.Conv2d(before, channels, kernel, stride=1 + number % 2, padding=kernel // 2)
+        norm = nn.BatchNorm2d(channels, EPSILON, MOMENTUM)
+        features.layer(f"conv{number}", conv, norm, nn.ReLU())
+        if number in DROPOUT_AFTER[options.variant]:
+            features.add(dropout(0.25, options.dropout))
+        before = channels
+    return features, before

@@ -4,7 +4,7 @@ At full width and 200 classes, 11,271,432 weights:
 
 | layer  | output      | parameters |
 |--------|-------------|------------|
-| conv1  | 64×64×64    | 1,856      |
+| stem   | 64×64×64    | 1,856      |
 | stage1 | 64×64×64    | 147,968    |
 | stage2 | 128×32×32   | 525,568    |
 | stage3 | 256×16×16   | 2,099,712  |
@@ -12,17 +12,44 @@ At full width and 200 classes, 11,271,432 weights:
 | dense1 | 200         | 102,600    |
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torchvision.ops import SqueezeExcitation, StochasticDepth
 
+from tin_lib.networks import base
 from tin_lib.networks.base import Layer, Network, Stack, dropout, initialise, scale
 
 FILTERS = (64, 128, 256, 512)
 
 
+@dataclass(frozen=True)
+class Options(base.Options):
+    """Choices for the residual network."""
+
+    dropout: float = 0.0  # rate before the dense layer; the published network has none
+    init: str = "he"  # as published (normal, fan out); glorot for comparison
+    blocks: tuple[int, ...] = (2, 2, 2, 2)  # a stage; (3, 4, 6, 3) is ResNet-34
+    stem_stride: int = 1  # 2 quarters the work of every layer, for some accuracy
+    squeeze_excite: bool = False  # weigh channels by a look at all (Hu et al., 2018)
+    drop_path: float = 0.0  # rate at which an image skips the last block; linearly less before it
+    # (stochastic depth, Huang et al., 2016): regularises long trainings
+    zero_init: bool = True  # blocks start as the identity (Goyal et al., 2017): safe at high rates
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", tuple(self.blocks))  # JSON has lists
+        super().__post_init__()
+        if len(self.blocks) != 4 or min(self.blocks) < 1:
+            raise ValueError(f"blocks={self.blocks}: must be four counts of at least 1")
+        if self.stem_stride not in (1, 2):
+            raise ValueError(f"stem_stride={self.stem_stride}: must be 1 or 2")
+        if not 0 <= self.drop_path < 1:
+            raise ValueError(f"drop_path={self.drop_path}: must lie in [0, 1)")
+
+
 class Block(nn.Module):
-    """Two 3×3 convolutions and a way around them; shapes (N, C, H, W) → (N, C', H/s, W/s)."""
+    """Two 3×3 convolutions and a way around them; (N, C, H, W) → (N, C', H/stride, W/stride)."""
 
     def __init__(self, before: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -30,6 +57,8 @@ class Block(nn.Module):
         self.norm1, self.relu1 = nn.BatchNorm2d(channels), nn.ReLU()
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.norm2, self.relu2 = nn.BatchNorm2d(channels), nn.ReLU()
+        self.excite: nn.Module = nn.Identity()
+        self.skip: nn.Module = nn.Identity()
         self.around: nn.Module = nn.Identity()
         if stride != 1 or before != channels:
             conv = nn.Conv2d(before, channels, 1, stride, bias=False)
@@ -38,49 +67,55 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """The block's output."""
         y = self.norm2(self.conv2(self.relu1(self.norm1(self.conv1(x)))))
-        return self.relu2(y + self.around(x))
+        return self.relu2(self.skip(self.excite(y)) + self.around(x))
 
 
-def build(
-    num_classes: int,
-    width: float,
-    stem_stride: int = 1,
-    blocks: Sequence[int] = (2, 2, 2, 2),
-    dropout_factor: float = 0.0,
-    init: str = "he",
-) -> Network:
-    """The network. ``stem_stride`` 2 quarters the work of every layer; ``blocks`` a stage.
-    ``dropout`` is the rate before the dense layer. ``init``: glorot or he.
-    """
-    if stem_stride not in (1, 2) or len(blocks) != 4 or min(blocks) < 1:
-        raise ValueError(
-            f"stem_stride={stem_stride}, blocks={blocks}: 1 or 2, and four counts >= 1"
-        )
-    features, before = Stack("features"), scale(FILTERS[0], width)
-    stem = nn.Conv2d(3, before, 3, stem_stride, 1, bias=False)
-    features.layer("conv1", stem, nn.BatchNorm2d(before), nn.ReLU())
-    for stage, (filters, count) in enumerate(zip(FILTERS, blocks, strict=True), 1):
-        channels = scale(filters, width)
-        stride = 1 if stage == 1 else 2
-        units = [
-            Block(before if i == 0 else channels, channels, stride if i == 0 else 1)
-            for i in range(count)
-        ]
-        features.layer(f"stage{stage}", nn.Sequential(*units))
-        features.layers[f"stage{stage}"] = last_conv(features, f"stage{stage}", count)
-        before = channels
+class Stage(nn.Sequential):
+    """Blocks of one resolution."""
+
+
+def build(num_classes: int, width: float, options: Options) -> Network:
+    """The network, with random weights."""
+    features, channels = conv_part(width, options)
     classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    classifier.add(dropout(1.0, dropout_factor))
-    classifier.layer("dense1", nn.Linear(before, num_classes))
+    classifier.add(dropout(options.dropout, 1.0))
+    classifier.layer("dense1", nn.Linear(channels, num_classes))
     network = Network(features, classifier)
-    initialise(network, init)
-    for module in network.modules():
-        if isinstance(module, Block):  # blocks start as the identity (Goyal et al., 2017)
-            nn.init.zeros_(module.norm2.weight)
+    initialise(network, options.init)
+    if options.zero_init:
+        for block in blocks_of(network):
+            nn.init.zeros_(block.norm2.weight)
     return network
 
 
-def last_conv(features: Stack, name: str, count: int) -> Layer:
-    """A stage's weights are those of its last convolution."""
-    path = features.layers[name].weight
-    return Layer(f"{path}.{count - 1}.conv2", path)
+def conv_part(width: float, options: Options) -> tuple[Stack, int]:
+    """Stem and four stages, and the channels of the last."""
+    features, before = Stack("features"), scale(FILTERS[0], width)
+    stem = nn.Conv2d(3, before, 3, options.stem_stride, 1, bias=False)
+    features.layer("stem", stem, nn.BatchNorm2d(before), nn.ReLU())
+    for number, (filters, count) in enumerate(zip(FILTERS, options.blocks, strict=True), 1):
+        channels, stride = scale(filters, width), 1 if number == 1 else 2
+        rest = [Block(channels, channels, 1) for _ in range(count - 1)]
+        name = f"stage{number}"
+        features.layer(name, Stage(Block(before, channels, stride), *rest))
+        path = features.layers[name].output  # a stage's weights are those of its last convolution
+        features.layers[name] = Layer(f"{path}.{count - 1}.conv2", path)
+        before = channels
+    extend(features, options)
+    return features, before
+
+
+def extend(features: Stack, options: Options) -> None:
+    """Give the blocks what the options ask for."""
+    blocks = [block for stack in features.modules for block in blocks_of(stack)]
+    for number, block in enumerate(blocks, 1):
+        channels = block.conv2.out_channels
+        if options.squeeze_excite:
+            block.excite = SqueezeExcitation(channels, scale(channels, 1 / 16))
+        if options.drop_path:
+            block.skip = StochasticDepth(options.drop_path * number / len(blocks), "row")
+
+
+def blocks_of(network: nn.Module) -> Iterator[Block]:
+    """The residual blocks, first to last."""
+    return (module for module in network.modules() if isinstance(module, Block))

@@ -24,37 +24,44 @@ weights fit, and dense layers of 4096, 4096 and the classes. At full width and 2
 | dense3 | 200         | 819,400    |
 """
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import nn
 
-from tin_lib.networks.base import Network, Stack, dropout, initialise, scale
+from tin_lib.networks import base
+from tin_lib.networks.base import Network, Stack, dropout, initialise, norms, scale
 
-BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions; then a pool
+DROPOUT = 0.75
 
 
-def build(
-    num_classes: int,
-    width: float,
-    batchnorm: bool = False,
-    head: str = "paper",
-    dropout_factor: float = 1.0,
-    init: str = "glorot",
-) -> Network:
-    """The network. ``batchnorm`` adds one after each convolution (torchvision's ``vgg16_bn``).
-    ``head``: "paper" (4096, 4096, classes; dropout 0.75) or "gap" (mean over positions, one dense
-    layer; a tenth of the weights). ``dropout`` multiplies the rates. ``init``: glorot or he.
+@dataclass(frozen=True)
+class Options(base.Options):
+    """Choices for VGG-16.
+
+    From random weights without batchnorm choose ``init="he"``: with Glorot's the activations shrink
+    to about a sixtieth between conv 1 and conv 13, with He's to about a half.
     """
-    if head not in ("paper", "gap"):
-        raise ValueError(f"head={head!r}: choose paper or gap")
-    features, channels = conv_part(width, batchnorm)
-    classifier = Stack("classifier")
-    if head == "gap":
-        classifier.add(nn.AdaptiveAvgPool2d(1), nn.Flatten(), dropout(0.75, dropout_factor))
+
+    batchnorm: bool = False  # after each convolution, as torchvision's vgg16_bn; the paper: none
+    head: str = "paper"  # paper: 4096, 4096, classes; gap: mean over positions, one dense layer
+
+    CHOICES: ClassVar = base.Options.CHOICES | {"head": ("paper", "gap")}
+
+
+def build(num_classes: int, width: float, options: Options) -> Network:
+    """The network, with random weights."""
+    features, channels = conv_part(width, options.batchnorm)
+    if options.head == "gap":
+        classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        classifier.add(dropout(DROPOUT, options.dropout))
         classifier.layer("dense1", nn.Linear(channels, num_classes))
     else:
-        classifier.add(nn.Flatten())
-        dense_part(classifier, channels * 4, (scale(4096, width), num_classes), dropout_factor)
+        sizes = (channels * 2 * 2, scale(4096, width), num_classes)
+        classifier = dense_part(sizes, options.dropout)
     network = Network(features, classifier)
-    initialise(network, init)
+    initialise(network, options.init)
     return network
 
 
@@ -64,18 +71,18 @@ def conv_part(width: float, batchnorm: bool) -> tuple[Stack, int]:
     for filters, count in BLOCKS:
         for _ in range(count):
             number, channels = number + 1, scale(filters, width)
-            norm = [nn.BatchNorm2d(channels)] if batchnorm else []
             conv = nn.Conv2d(before, channels, 3, padding=1)
-            features.layer(f"conv{number}", conv, *norm, nn.ReLU())
+            features.layer(f"conv{number}", conv, *norms(channels, batchnorm), nn.ReLU())
             before = channels
         features.add(nn.MaxPool2d(2))
     return features, before
 
 
-def dense_part(classifier: Stack, inputs: int, sizes: tuple[int, int], factor: float) -> None:
-    """Two dense layers with dropout 0.75 each, and the output."""
-    units, num_classes = sizes
+def dense_part(sizes: tuple[int, int, int], factor: float) -> Stack:
+    """Two dense layers with dropout each, and the output; ``sizes``: inputs, units, classes."""
+    inputs, units, num_classes = sizes
+    classifier = Stack("classifier").add(nn.Flatten())
     for number, before in ((1, inputs), (2, units)):
         classifier.layer(f"dense{number}", nn.Linear(before, units), nn.ReLU())
-        classifier.add(dropout(0.75, factor))
-    classifier.layer("dense3", nn.Linear(units, num_classes))
+        classifier.add(dropout(DROPOUT, factor))
+    return classifier.layer("dense3", nn.Linear(units, num_classes))

@@ -13,37 +13,47 @@ Two blocks of two unpadded 3×3 convolutions, and two dense layers. At full widt
 | dense2 | 200         | 51,400     |
 """
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import nn
 
-from tin_lib.networks.base import Network, Stack, dropout, initialise, scale
+from tin_lib.networks import base
+from tin_lib.networks.base import Network, Stack, dropout, initialise, norms, scale
 
 SECOND_DROPOUT = {"paper": 0.25, "code": 0.5}
 
 
-def build(
-    num_classes: int,
-    width: float,
-    variant: str = "paper",
-    dropout_factor: float = 1.0,
-    init: str = "glorot",
-) -> Network:
-    """The network. ``variant``: "code" (the author's) drops 0.5, not 0.25, after the second block.
-    ``dropout`` multiplies all dropout rates; 0 switches them off. ``init``: glorot or he.
-    """
-    if variant not in SECOND_DROPOUT:
-        raise ValueError(f"variant={variant!r}: choose paper or code")
-    features, before, number = Stack("features"), 3, 0
-    for filters, rate in ((32, 0.25), (64, SECOND_DROPOUT[variant])):
-        for _ in range(2):
-            number, channels = number + 1, scale(filters, width)
-            features.layer(f"conv{number}", nn.Conv2d(before, channels, 3), nn.ReLU())
-            before = channels
-        features.add(nn.MaxPool2d(2), dropout(rate, dropout_factor))
-    units = scale(256, width)
-    classifier = Stack("classifier").add(nn.Flatten())
-    classifier.layer("dense1", nn.Linear(before * 13 * 13, units), nn.ReLU())
-    classifier.add(dropout(0.5, dropout_factor))
+@dataclass(frozen=True)
+class Options(base.Options):
+    """Choices for the VGG-like network."""
+
+    variant: str = "paper"  # dropout after the second block: paper 0.25, code (the author's) 0.5
+    batchnorm: bool = False  # after each convolution; the paper has none
+
+    CHOICES: ClassVar = base.Options.CHOICES | {"variant": ("paper", "code")}
+
+
+def build(num_classes: int, width: float, options: Options) -> Network:
+    """The network, with random weights."""
+    features, channels = conv_part(width, options)
+    classifier, units = Stack("classifier").add(nn.Flatten()), scale(256, width)
+    classifier.layer("dense1", nn.Linear(channels * 13 * 13, units), nn.ReLU())
+    classifier.add(dropout(0.5, options.dropout))
     classifier.layer("dense2", nn.Linear(units, num_classes))
     network = Network(features, classifier)
-    initialise(network, init)
+    initialise(network, options.init)
     return network
+
+
+def conv_part(width: float, options: Options) -> tuple[Stack, int]:
+    """The two blocks, and the channels of the last convolution."""
+    features, before, number = Stack("features"), 3, 0
+    for filters, rate in ((32, 0.25), (64, SECOND_DROPOUT[options.variant])):
+        for _ in range(2):
+            number, channels = number + 1, scale(filters, width)
+            norm = norms(channels, options.batchnorm)
+            features.layer(f"conv{number}", nn.Conv2d(before, channels, 3), *norm, nn.ReLU())
+            before = channels
+        features.add(nn.MaxPool2d(2), dropout(rate, options.dropout))
+    return features, before
