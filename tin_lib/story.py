@@ -174,12 +174,30 @@ def filters(compared: pd.DataFrame, run: runs.Run) -> str:
         f"The largest share of dead filters is {percent(worst['mean'])} "
         f"({paper.title(worst.network)}, {worst.layer})."
     )
-    said.append(
-        "Networks differ in more than their regularisation, so this alone cannot settle what the "
-        "noise comes from: a smooth first layer needs many updates at a high enough rate as well. "
-        "Train one network twice, with and without `penalties` or `weight_decay`, to compare."
-    )
     return " ".join(said)
+
+
+def filter_pair(paired: pd.DataFrame, fits: dict[str, runs.Fit]) -> str:
+    """Whether the unregularised twin has the rougher filters."""
+    said = []
+    for place in ("first", "last"):
+        rows = paired[(paired.place == place) & (paired.figure == "kernel_roughness")]
+        rows = rows.set_index("network")
+        with_, without = rows.loc["penalised"], rows.loc["unregularised"]
+        verdict = "the intervals overlap, so they cannot be told apart"
+        if without.low > with_.high:
+            verdict = "the unregularised one is rougher, as the paper supposes"
+        elif without.high < with_.low:
+            verdict = "the penalised one is rougher, against what the paper supposes"
+        said.append(
+            f"In the {place} convolution, roughness is {with_['mean']:.2f} ({with_.low:.2f} to "
+            f"{with_.high:.2f}) with penalties and {without['mean']:.2f} ({without.low:.2f} to "
+            f"{without.high:.2f}) without regularisation: {verdict}."
+        )
+    told = " and ".join(
+        f"{percent(fit.summary['val_accuracy'])} ({kind})" for kind, fit in fits.items()
+    )
+    return " ".join(said) + f" Their validation accuracies are {told}."
 
 
 def class_errors(

@@ -7,7 +7,7 @@ from typing import Any
 
 from tin_lib.recipes.base import Recipe, augment_from
 
-__all__ = ["Recipe", "augment_from", "get", "names"]
+__all__ = ["Recipe", "augment_from", "get", "names", "unregularised"]
 
 
 def _tables() -> dict[str, dict[str, Recipe]]:
@@ -40,3 +40,15 @@ def get(name: str, network: str, **changes: Any) -> Recipe:
             f"recipe {name!r} has no network {network!r}; it has {', '.join(tables[name])}"
         )
     return tables[name][network].replace(**{k: v for k, v in changes.items() if v is not None})
+
+
+def unregularised(recipe: Recipe) -> Recipe:
+    """The recipe without dropout, penalties, weight decay, smoothing or mixing; the rest stays."""
+    return recipe.replace(
+        network_options=recipe.network_options | {"dropout": 0.0},
+        penalties="none",
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        mixup=0.0,
+        cutmix=0.0,
+    )
