@@ -38,10 +38,12 @@ def read_notebook(path: Path) -> Any | None:
 def render(notebook: Any, name: str) -> Page:
     """The page of an executed notebook; ``name`` is its title where it has no heading."""
     from nbconvert import HTMLExporter
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
     title, question = heading(notebook, name)
     prepare(notebook)
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
+    exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)  # one log, not lines
     body, _ = exporter.from_notebook_node(notebook)
     body = relinked(offline(body))
     return Page(title, question, body, figures="tin-figure" in body)
