@@ -147,7 +147,7 @@ def submit(args: argparse.Namespace) -> None:
     from tin_lib import challenge, runs
 
     table = runs.open_fit(args.fit).predictions("test")
-    challenge.write_submission(args.out, table.file, table.predicted)
+    challenge.write_submission(args.out, list(table.file), list(table.predicted))
     print(f"{args.out}: {len(table):,} lines")
 
 

@@ -54,7 +54,7 @@ def evaluate(
     world: "World",
     flip_test: bool = False,
 ) -> Tensor:
-    """Sums over this process's share of a split: loss, top-1 hits, top-5 hits, images; float64 (4,)."""
+    """Sums over this process's share of a split: loss, hits, top-5 hits, images; float64 (4,)."""
     images = resident.images[world.rank :: world.size]
     labels = resident.labels[world.rank :: world.size]
     logits = scores(network, images, mean, std, flip_test)

@@ -80,7 +80,7 @@ class Bars:
 
 
 def choose(progress: "Progress | str | None" = "auto") -> Progress:
-    """``auto``: bars for a person at a terminal or in JupyterLab, lines in a log; None is silent."""
+    """``auto``: bars for a person at a terminal or in a notebook, lines in a log; None: silent."""
     if progress is None:
         return Silent()
     if progress != "auto":

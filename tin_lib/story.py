@@ -15,11 +15,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def rows(table: pd.DataFrame) -> list[Any]:
+    """The rows, whose columns are attributes."""
+    return list(table.itertuples())
+
+
 def training(fit: runs.Fit) -> str:
     """What training one network came to."""
     s, history = fit.summary, fit.history()
     gap = s["train_accuracy"] - s["val_accuracy"]
-    best = history.loc[history.val_accuracy.idxmax()]
+    best = history.iloc[int(history.val_accuracy.to_numpy().argmax())]
     sentences = [
         f"**{paper.title(s['network'])}** ({s['parameters']:,} parameters) trained "
         f"{s['epochs']} epochs in {s['seconds']:,.0f} s, {s['images_per_second']:,.0f} images/s "
@@ -63,9 +68,9 @@ def recipe_table(recipe: Any) -> pd.DataFrame:
     values = recipe.to_dict()
     default = type(recipe)(recipe.network, recipe.epochs, recipe.lr).to_dict()
     shown = ("network", "epochs", "lr", "batch_size", "optimizer", "momentum", "width", "seed")
-    rows = {k: v for k, v in values.items() if k in shown or v != default[k]}
-    rows["augment"] = values["augment"]["mode"]
-    return pd.DataFrame({"value": {k: str(v) for k, v in rows.items()}}).rename_axis("field")
+    kept = {k: v for k, v in values.items() if k in shown or v != default[k]}
+    kept["augment"] = values["augment"]["mode"]
+    return pd.DataFrame({"value": {k: str(v) for k, v in kept.items()}}).rename_axis("field")
 
 
 def penalty_share(fit: runs.Fit) -> str:
@@ -95,18 +100,18 @@ def mistakes(wrong: pd.DataFrame, data: TinyImageNet) -> list[str]:
     names = short_names(data.class_ids, data.class_names)
     return [
         f"{names[row.label]}<br>→ {names[row.predicted]}<br>{percent(row.probability)}"
-        for row in wrong.itertuples()
+        for row in rows(wrong)
     ]
 
 
 def normalisation(data: TinyImageNet) -> str:
     """The constants that images are normalised with."""
-    rows = [
+    lines = [
         f"| {name} | {m:.3f} | {s:.3f} |"
         for name, m, s in zip(("red", "green", "blue"), data.mean, data.std, strict=True)
     ]
     head = "| channel | mean (0–255) | standard deviation |\n|---|---|---|\n"
-    return head + "\n".join(rows)
+    return head + "\n".join(lines)
 
 
 def technique_counts(plan: augment.EpochPlan) -> pd.DataFrame:
@@ -135,11 +140,11 @@ def audit(found: Audit, data: TinyImageNet) -> str:
 def ensemble(table: pd.DataFrame, correlation: pd.DataFrame, errors: pd.DataFrame) -> str:
     """Whether voting paid, and why."""
     networks, votes = table[table.kind == "network"], table[table.kind == "vote"]
-    best = networks.loc[networks.accuracy.idxmax()]
+    best = networks.iloc[int(networks.accuracy.to_numpy().argmax())]
     said = [
         f"The best single network is {paper.title(best['name'])} with {percent(best.accuracy)}."
     ]
-    for vote in votes.itertuples():
+    for vote in rows(votes):
         points = 100 * (vote.accuracy - best.accuracy)
         verb = "gains" if points >= 0 else "loses"
         said.append(
@@ -169,7 +174,7 @@ def filters(compared: pd.DataFrame, run: runs.Run) -> str:
             f"smoother than untrained: {', '.join(map(paper.title, smoother)) or 'none'}."
         )
     dead = compared[(compared.figure == "dead") & compared.network.isin(list(run.fits))]
-    worst = dead.loc[dead["mean"].idxmax()]
+    worst = dead.iloc[int(dead["mean"].to_numpy().argmax())]
     said.append(
         f"The largest share of dead filters is {percent(worst['mean'])} "
         f"({paper.title(worst.network)}, {worst.layer})."
@@ -181,9 +186,9 @@ def filter_pair(paired: pd.DataFrame, fits: dict[str, runs.Fit]) -> str:
     """Whether the unregularised twin has the rougher filters."""
     said = []
     for place in ("first", "last"):
-        rows = paired[(paired.place == place) & (paired.figure == "kernel_roughness")]
-        rows = rows.set_index("network")
-        with_, without = rows.loc["penalised"], rows.loc["unregularised"]
+        rough = paired[(paired.place == place) & (paired.figure == "kernel_roughness")]
+        rough = rough.set_index("network")
+        with_, without = rough.loc["penalised"], rough.loc["unregularised"]
         verdict = "the intervals overlap, so they cannot be told apart"
         if without.low > with_.high:
             verdict = "the unregularised one is rougher, as the paper supposes"

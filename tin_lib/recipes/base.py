@@ -91,7 +91,8 @@ def augment_from(values: dict[str, Any]) -> AugmentSpec:
     known = {f.name for f in dataclasses.fields(AugmentSpec)}
     if unknown := values.keys() - known:
         raise ValueError(f"augment has no field {sorted(unknown)[0]!r}; fields: {sorted(known)}")
-    return AugmentSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return AugmentSpec(**plain)
 
 
 def _check_ranges(recipe: Recipe) -> None:
