@@ -263,3 +263,17 @@ def test_progress_reaches_the_end(tiny: TinyImageNet, tmp_path: Path, capsys: An
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     assert all("images/s" in line and "left" in line and "loss" in line for line in lines)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+def test_compiled_training_gives_the_same_losses(tiny: TinyImageNet) -> None:
+    """With CutMix, whose share changes every batch, and penalties on the weights."""
+    recipe = SMALL.replace(cutmix=1.0, network_options={"dropout": 0.0}, batch_size=32)
+    losses = []
+    for mode in ("", "default"):
+        trainer = Trainer(recipe.replace(compile=mode), tiny, join("cpu"))
+        row = trainer.epoch(1, lambda done, total, loss: None)
+        losses.append((row["train_loss"], row["penalty"]))
+        assert getattr(trainer.objective, "reason", "") == ""
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

@@ -110,7 +110,8 @@ class Trainer:
         if rng.random() < recipe.mix_probability:
             mixing = augment.draw_mixing(rng, recipe.mixup, recipe.cutmix)
         mixed = augment.mix(images, labels, mixing)
-        return mixed.images, Target(mixed.labels, mixed.partners, mixing.share)
+        share = torch.full((), mixing.share, device=self.device)  # filled there: no wait
+        return mixed.images, Target(mixed.labels, mixed.partners, share)
 
     def update(self, lr: float) -> None:
         """Apply the gradients at rate ``lr``."""

@@ -16,11 +16,13 @@ class Target(NamedTuple):
 
     labels: Tensor
     other: Tensor | None = None
-    share: float = 1.0  # weight of ``labels``; the rest is ``other``'s
+    # float32 (): weight of ``labels``, the rest is ``other``'s. A tensor, since torch.compile makes
+    # a new graph for every new number.
+    share: Tensor | None = None
 
 
 class Losses(NamedTuple):
-    """``total`` is differentiated; the others, detached, are for the record."""
+    """``total`` is differentiated; the others are for the record."""
 
     total: Tensor
     cross_entropy: Tensor  # mean over the batch
@@ -52,12 +54,14 @@ class Objective(nn.Module):
         total = weight * (entropy + activity) + penalty
         with torch.no_grad():
             correct = (logits.argmax(1) == target.labels).sum()
-        return Losses(total, entropy.detach(), (penalty + activity).detach(), correct)
+        # Not detached here: torch.compile may give one tensor for two equal ones, and then without
+        # its gradient (seen with torch 2.15).
+        return Losses(total, entropy, penalty + activity, correct)
 
     def cross_entropy(self, logits: Tensor, target: Target) -> Tensor:
         """Mean cross-entropy, of both labels by their shares when the batch was mixed."""
         loss = F.cross_entropy(logits, target.labels, label_smoothing=self.smoothing)
-        if target.other is None:
+        if target.other is None or target.share is None:
             return loss
         other = F.cross_entropy(logits, target.other, label_smoothing=self.smoothing)
         return target.share * loss + (1 - target.share) * other

@@ -25,6 +25,7 @@ class Running:
         self.asked = False
         self.looked = time.monotonic()
 
+    @torch.no_grad()
     def add(self, losses: Losses, count: int) -> None:
         """Add a batch of ``count`` images: sums of cross-entropy, penalty, hits, images."""
         scaled = torch.stack([losses.cross_entropy, losses.penalty]).double() * count
