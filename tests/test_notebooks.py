@@ -32,7 +32,15 @@ def test_there_are_nine() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_committed_clean(path: Path) -> None:
-    checked = [sys.executable, "-m", "nbstripout", "--verify", "--extra-keys", "metadata.papermill", str(path)]
+    checked = [
+        sys.executable,
+        "-m",
+        "nbstripout",
+        "--verify",
+        "--extra-keys",
+        "metadata.papermill",
+        str(path),
+    ]
     result = subprocess.run(checked, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
     assert json.loads(path.read_text())["metadata"]["kernelspec"]["name"] == "python3"
