@@ -223,3 +223,35 @@ def class_errors(
         )
     said.append(f"Labels worth a second look: {len(doubtful)}.")
     return " ".join(said) + "\n\n" + "\n".join(f"- {sentence}" for sentence in verdict)
+
+
+def named_prediction(run: runs.Run, network: str, row: int) -> str:
+    """A network's label of a validation image, with its probability, in a row's label."""
+    fit = run.fits[network]
+    names = short_names(fit.class_ids, fit.class_names)
+    table = fit.predictions("val").iloc[row]
+    mark = "✓" if table.label == table.predicted else "✗"
+    return f"<br>{names[table.predicted]} {percent(table.probability)} {mark}"
+
+
+def saliency(measures: pd.DataFrame, checked: pd.DataFrame) -> str:
+    """Whether the maps beat chance, and whether they depend on what was learnt."""
+    beyond = measures[measures.measure == "beyond the box"].set_index(["network", "method"])
+    said = []
+    for method in dict.fromkeys(measures[measures.kind == "method"].method):
+        part = beyond.xs(method, level="method")
+        edges, centre = (beyond.xs(name, level="method") for name in ("edges", "centre"))
+        above = [n for n in part.index if part.low[n] > max(edges.high[n], centre.high[n])]
+        told = ", ".join(f"{paper.title(n)} {100 * part['mean'][n]:+.1f}" for n in part.index)
+        said.append(
+            f"- **{method}** puts this many points more of its map into the box than the box has "
+            f"of the image: {told}; clearly more than an edge detector and a blob in the middle: "
+            f"{', '.join(map(paper.title, above)) or 'for no network'}."
+        )
+    reset = checked[checked.layers == "all layers"].groupby("method")["mean"].mean()
+    told = ", ".join(f"{method} {value:.2f}" for method, value in reset.items())
+    said.append(
+        "- With all layers set back to random, maps keep this rank correlation with the trained "
+        f"network's, averaged over the networks: {told} (0 would be none)."
+    )
+    return "\n".join(said)

@@ -1,0 +1,28 @@
+"""Explanations of predictions: maps, the paper's three views of them, and tests of their worth."""
+
+from tin_lib.saliency.evaluate import Subjects, evaluate, subjects
+from tin_lib.saliency.methods import METHODS, explain
+from tin_lib.saliency.randomise import randomisation
+from tin_lib.saliency.views import (
+    VIEWS,
+    absolute,
+    five,
+    negative,
+    overlay,
+    positive,
+    preprocessed,
+    to_uint8,
+)
+
+__all__ = [
+    "METHODS",
+    "VIEWS",
+    "Subjects",
+    "absolute",
+    "evaluate",
+    "explain",
+    "five",
+    "negative",
+    "overlay",
+]
+__all__ += ["positive", "preprocessed", "randomisation", "subjects", "to_uint8"]

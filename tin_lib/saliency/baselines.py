@@ -1,0 +1,42 @@
+"""Maps that know nothing of any network, (N, H, W) of uint8 (N, 3, H, W): what to beat."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def uniform(pixels: Tensor) -> Tensor:
+    """The same everywhere."""
+    return torch.ones(len(pixels), *pixels.shape[2:])
+
+
+def centre(pixels: Tensor) -> Tensor:
+    """A Gaussian about the image's centre, its deviation a quarter of the side."""
+    side = pixels.shape[-1]
+    place = (torch.arange(side) - (side - 1) / 2) / (side / 4)
+    bump = torch.exp(-(place**2) / 2)
+    return (bump[:, None] * bump[None]).expand(len(pixels), -1, -1)
+
+
+def edges(pixels: Tensor) -> Tensor:
+    """Sobel's gradient magnitude of the gray image."""
+    gray = pixels.float().mean(1, keepdim=True)
+    kernel = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])[None, None]
+    padded = F.pad(gray, (1, 1, 1, 1), mode="replicate")
+    return torch.hypot(F.conv2d(padded, kernel), F.conv2d(padded, kernel.mT))[:, 0]
+
+
+def noise(pixels: Tensor) -> Tensor:
+    """Uniform noise from a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(len(pixels), *pixels.shape[2:], generator=generator)
+
+
+BASELINES: dict[str, Callable[[Tensor], Tensor]] = {
+    "uniform": uniform,
+    "centre": centre,
+    "edges": edges,
+    "noise": noise,
+}

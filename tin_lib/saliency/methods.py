@@ -1,0 +1,175 @@
+"""Explanations of a prediction: one map the size of the image, for whole batches of images."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from tin_lib.networks import Network
+
+CHUNK = 64  # images explained at a time; bounds the memory
+
+
+def explain(
+    network: "Network",
+    images: Tensor,
+    method: str = "gradient",
+    target: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
+    """Explain ``network``'s scores of ``images``: float32 (N, 3, H, W), signed.
+
+    ``images``: normalised float32 (N, 3, H, W) on the network's device. ``target``: int64 (N,),
+    the classes to explain; None takes each image's winning class. ``method``: a key of METHODS;
+    ``options`` are the method's. The network is left as it was: mode, gradients, parameters.
+    Raises ValueError for an unknown method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method={method!r}: choose one of {', '.join(METHODS)}")
+    with explaining(network):
+        if target is None:
+            target = winners(network, images)
+        parts = [
+            METHODS[method](network, images[i : i + CHUNK], target[i : i + CHUNK], **options)
+            for i in range(0, len(images), CHUNK)
+        ]
+    return torch.cat(parts).detach() if parts else torch.zeros_like(images)
+
+
+@contextlib.contextmanager
+def explaining(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and no gradients for parameters: only the image's is wanted, which saves a
+    third of the work."""
+    training = network.training
+    wanted = [p.requires_grad for p in network.parameters()]
+    network.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.train(training)
+        for parameter, flag in zip(network.parameters(), wanted, strict=True):
+            parameter.requires_grad_(flag)
+
+
+@torch.no_grad()
+def winners(network: nn.Module, images: Tensor) -> Tensor:
+    """The class with the highest score for each image, int64 (N,)."""
+    parts = [network(images[i : i + CHUNK]).argmax(1) for i in range(0, len(images), CHUNK)]
+    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
+
+
+def gradient(
+    network: nn.Module, images: Tensor, target: Tensor, after_softmax: bool = False
+) -> Tensor:
+    """Gradient of the class's score (Simonyan et al., 2014; the paper's section on saliency).
+
+    Before softmax by default: the score of this class alone. ``after_softmax`` explains the
+    probability instead, which also rises when the scores of other classes fall, and whose gradient
+    vanishes where the network is sure.
+    """
+    with torch.enable_grad():
+        x = images.detach().requires_grad_(True)
+        scores = network(x)
+        scores = scores.softmax(1) if after_softmax else scores
+        (found,) = torch.autograd.grad(scores.gather(1, target[:, None]).sum(), x)
+    return found
+
+
+def guided_backprop(network: nn.Module, images: Tensor, target: Tensor) -> Tensor:
+    """Gradient with negative signals dropped at each ReLU (Springenberg et al., 2015)."""
+    from captum.attr import GuidedBackprop
+
+    with warnings.catch_warnings():
+        # captum says that it sets hooks on ReLUs, and removes them again.
+        warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU")
+        return GuidedBackprop(network).attribute(images.clone(), target=target)
+
+
+def smoothgrad(
+    network: nn.Module,
+    images: Tensor,
+    target: Tensor,
+    samples: int = 16,
+    noise: float = 0.15,
+    seed: int = 0,
+) -> Tensor:
+    """Mean gradient over noisy copies of the image (Smilkov et al., 2017).
+
+    ``noise``: standard deviation as a share of each image's own range. Each of the ``samples`` is
+    drawn from ``seed``, the same for every image.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    spread = (images.amax((1, 2, 3)) - images.amin((1, 2, 3)))[:, None, None, None] * noise
+    total = torch.zeros_like(images)
+    for _ in range(samples):
+        drawn = torch.randn(images.shape[1:], generator=generator).to(images.device)
+        total += gradient(network, images + spread * drawn, target)
+    return total / samples
+
+
+def integrated_gradients(
+    network: nn.Module, images: Tensor, target: Tensor, steps: int = 32
+) -> Tensor:
+    """Gradients along the way from the mean image (zero once normalised), times the way.
+
+    Sundararajan et al., 2017: they sum to the difference of the two scores, up to ``steps``.
+    """
+    from captum.attr import IntegratedGradients
+
+    found = IntegratedGradients(network).attribute(
+        images, target=target, n_steps=steps, internal_batch_size=CHUNK
+    )
+    return found.float()
+
+
+def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "last") -> Tensor:
+    """Channels of a conv layer weighted by their mean gradient (Selvaraju et al., 2017).
+
+    The map, enlarged to the image, is the same for all three channels. ``layer``: a name, or
+    ``first`` or ``last`` conv layer.
+    """
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    from tin_lib.filters import find
+
+    module = network.get_submodule(network.layers[find(network, layer)].output)
+    found = LayerGradCam(network, module).attribute(images.clone(), target=target)
+    size = (images.shape[2], images.shape[3])
+    large = LayerAttribution.interpolate(found, size, interpolate_mode="bilinear")
+    return large.detach().expand(-1, 3, -1, -1)
+
+
+def occlusion(
+    network: nn.Module, images: Tensor, target: Tensor, patch: int = 12, stride: int = 4
+) -> Tensor:
+    """Fall of the score when a patch is covered by the mean colour (Zeiler & Fergus, 2014).
+
+    Each pixel gets the mean over the patches that cover it. ``patch`` and ``stride`` in pixels.
+    """
+    from captum.attr import Occlusion
+
+    return (
+        Occlusion(network)
+        .attribute(
+            images,
+            target=target,
+            sliding_window_shapes=(images.shape[1], patch, patch),
+            strides=(images.shape[1], stride, stride),
+            perturbations_per_eval=4,
+        )
+        .float()
+    )
+
+
+METHODS: dict[str, Callable[..., Tensor]] = {
+    "gradient": gradient,
+    "guided_backprop": guided_backprop,
+    "smoothgrad": smoothgrad,
+    "integrated_gradients": integrated_gradients,
+    "grad_cam": grad_cam,
+    "occlusion": occlusion,
+}

@@ -1,0 +1,65 @@
+"""The paper's three views of a map (Figure 5), and their display as uint8 pictures."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+PERCENTILE = 99.5  # of a view's values is shown at full strength; the few above are cut
+
+
+def absolute(maps: Tensor) -> Tensor:
+    """Largest absolute value over the channels, (N, H, W) of (N, C, H, W)."""
+    return maps.abs().amax(1)
+
+
+def positive(maps: Tensor) -> Tensor:
+    """What raises the score, negative values cut to 0: (N, C, H, W)."""
+    return maps.clamp(min=0)
+
+
+def negative(maps: Tensor) -> Tensor:
+    """What lowers the score, as positive values: (N, C, H, W)."""
+    return (-maps).clamp(min=0)
+
+
+VIEWS = {"absolute": absolute, "positive": positive, "negative": negative}
+
+
+def to_uint8(view: Tensor, percentile: float = PERCENTILE) -> np.ndarray:
+    """A view (N, H, W) or (N, C, H, W) of values >= 0 as uint8 of that shape.
+
+    Each image is scaled by itself, so that brightness compares places within an image, not images:
+    0 is black and the ``percentile`` (0..100) of its values white. A map of zeros stays black.
+    """
+    flat = view.float().flatten(1)
+    top = torch.quantile(flat, percentile / 100, dim=1)
+    # Sparse maps: where fewer pixels than the percentile leaves are lit, the largest is white.
+    top = torch.where(top > 0, top, flat.amax(1)).clamp(min=1e-20)
+    scaled = view.float() / top.view(-1, *[1] * (view.ndim - 1))
+    return (scaled.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def overlay(images: np.ndarray, view: np.ndarray, strength: float) -> np.ndarray:
+    """Lay a gray view (N, H, W) over images (N, 3, H, W), all uint8, in orange.
+
+    ``strength`` 0 shows the image, 1 hides it where the view is white.
+    """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength={strength}: must lie between 0 and 1")
+    weight = strength * view[:, None].astype(np.float32) / 255
+    colour = np.array([230, 159, 0], np.float32)[None, :, None, None]  # Okabe and Ito's orange
+    return (images * (1 - weight) + colour * weight).round().astype(np.uint8)
+
+
+def preprocessed(inputs: Tensor) -> np.ndarray:
+    """Normalised images (N, 3, H, W) as uint8 of that shape: -2.5..2.5 deviations become 0..255."""
+    return ((inputs + 2.5) * 51).clamp(0, 255).round().to(torch.uint8).cpu().numpy()
+
+
+def five(pixels: np.ndarray, inputs: Tensor, maps: Tensor) -> list[list[np.ndarray]]:
+    """Figure 5's row for each image: original, preprocessed, absolute, positive, negative, uint8.
+
+    ``pixels`` uint8, ``inputs`` and ``maps`` float32, all (N, 3, H, W).
+    """
+    columns = [pixels, preprocessed(inputs), *(to_uint8(view(maps)) for view in VIEWS.values())]
+    return [list(row) for row in zip(*columns, strict=True)]
