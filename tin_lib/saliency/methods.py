@@ -62,6 +62,11 @@ def winners(network: nn.Module, images: Tensor) -> Tensor:
     return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
 
 
+def leaf(images: Tensor) -> Tensor:
+    """A copy that takes a gradient, which captum wants to be given."""
+    return images.detach().clone().requires_grad_(True)
+
+
 def gradient(
     network: nn.Module, images: Tensor, target: Tensor, after_softmax: bool = False
 ) -> Tensor:
@@ -72,7 +77,7 @@ def gradient(
     vanishes where the network is sure.
     """
     with torch.enable_grad():
-        x = images.detach().requires_grad_(True)
+        x = leaf(images)
         scores = network(x)
         scores = scores.softmax(1) if after_softmax else scores
         (found,) = torch.autograd.grad(scores.gather(1, target[:, None]).sum(), x)
@@ -86,7 +91,7 @@ def guided_backprop(network: nn.Module, images: Tensor, target: Tensor) -> Tenso
     with warnings.catch_warnings():
         # captum says that it sets hooks on ReLUs, and removes them again.
         warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU")
-        return GuidedBackprop(network).attribute(images.clone(), target=target)
+        return GuidedBackprop(network).attribute(leaf(images), target=target)
 
 
 def smoothgrad(
@@ -129,7 +134,8 @@ def integrated_gradients(
 def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "last") -> Tensor:
     """Channels of a conv layer weighted by their mean gradient (Selvaraju et al., 2017).
 
-    The map, enlarged to the image, is the same for all three channels. ``layer``: a name, or
+    What speaks for the class only (a ReLU, as published); the map, enlarged to the image, is the
+    same for all three channels. ``layer``: a name, or
     ``first`` or ``last`` conv layer.
     """
     from captum.attr import LayerAttribution, LayerGradCam
@@ -137,7 +143,9 @@ def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "l
     from tin_lib.filters import find
 
     module = network.get_submodule(network.layers[find(network, layer)].output)
-    found = LayerGradCam(network, module).attribute(images.clone(), target=target)
+    found = LayerGradCam(network, module).attribute(
+        leaf(images), target=target, relu_attributions=True
+    )
     size = (images.shape[2], images.shape[3])
     large = LayerAttribution.interpolate(found, size, interpolate_mode="bilinear")
     return large.detach().expand(-1, 3, -1, -1)
