@@ -1,0 +1,275 @@
+"""Images a second of training: fit's loop, the bare step, a plain PyTorch loop; and the device.
+
+    python benchmarks/train_step.py [--data sample|DIR] [--device auto|cpu|cuda] [--networks ...]
+        [--recipe paper|modern] [--width 1] [--batch 128] [--seconds 5] [--rounds 5]
+        [--plain vgg_like ...] [--eager]
+
+By turns, for each network:
+  fit    train.Trainer.epoch: draws the epoch's plan, gathers, augments and normalises every batch
+         from uint8 images on the device, adds the recipe's penalties, keeps averaged weights if
+         the recipe does, sums up losses
+  bare   the limit: forward, cross-entropy, backward, optimizer step on one resident float batch;
+         same network, memory format, precision, optimizer and compilation as fit, nothing else
+  plain  a loop as in tutorials: ImageFolder + DataLoader (2 workers) with flips and normalisation,
+         NCHW, the same optimizer; neither the other techniques nor penalties, in its favour
+An epoch of fit is made as long as the measurement, so that its plan and its end count in
+proportion. Ratios are medians over the rounds of what was measured within one round.
+
+The share is bare's and fit's arithmetic (6 × multiply-adds an image: forward, and backward twice
+that) against the rate of one large matrix product, float32 on a CPU, bfloat16 on CUDA. Marks, on 2
+CPU cores: fit/bare at least 0.95 for every network, fit/plain at least 1.3 for vgg_like.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gc
+import itertools
+import statistics
+import time
+from typing import Any
+
+from _common import Rate, Work, by_turns, finish, table, timed, wait  # isort: split
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from tin_lib import augment, networks, recipes
+from tin_lib.data import TinyImageNet, open_data
+from tin_lib.recipes import Recipe
+from tin_lib.train import Trainer
+from tin_lib.train.compiled import Compiled
+from tin_lib.train.distributed import join
+from tin_lib.train.loop import autocast, make_network
+from tin_lib.train.schedule import make_optimizer
+
+NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
+WORKERS = 2
+PRODUCTS = {"cpu": (2048, torch.float32), "cuda": (8192, torch.bfloat16)}  # side, type
+
+
+class Bare:
+    """The limit: nothing but the step, on one batch that is there already."""
+
+    def __init__(self, recipe: Recipe, num_classes: int, device: str) -> None:
+        self.recipe, self.device = recipe, torch.device(device)
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.network = make_network(recipe, num_classes).to(self.device)
+        self.network.to(memory_format=layout)  # type: ignore[call-overload]
+        self.network.train()
+        self.optimizer = make_optimizer(recipe, self.network)
+        loss: nn.Module = Loss(self.network)
+        self.loss = Compiled(loss, recipe.compile) if recipe.compile else loss
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(recipe.batch_size, 3, 64, 64, generator=generator)
+        self.images = images.to(self.device, memory_format=layout)
+        labels = torch.randint(num_classes, (recipe.batch_size,), generator=generator)
+        self.labels = labels.to(self.device)
+
+    def step(self, images: Tensor, labels: Tensor) -> None:
+        """One update."""
+        with autocast(self.recipe, self.device):
+            loss = self.loss(images, labels)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def work(self, steps: int) -> Work:
+        """``steps`` updates on the resident batch."""
+
+        def run() -> int:
+            for _ in range(steps):
+                self.step(self.images, self.labels)
+            return steps * len(self.images)
+
+        return timed(run, self.device.type)
+
+    def steps_within(self, seconds: float) -> int:
+        """How many updates take about that long; at least two."""
+        self.work(2)()  # warm-up: allocations, autotuning, compilation
+        images, taken = self.work(2)()
+        return max(2, round(seconds * images / taken / len(self.images)))
+
+
+class Loss(nn.Module):
+    """Network and cross-entropy as one module."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss of a batch."""
+        return F.cross_entropy(self.network(images).float(), labels)
+
+
+def fit_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Work:
+    """Epochs of ``steps`` updates by the loop that ``fit`` runs."""
+    trainer = Trainer(recipe, cut(data, recipe, steps), join(device))
+    numbers = itertools.cycle(range(1, recipe.epochs + 1))
+
+    def run() -> int:
+        trainer.epoch(next(numbers), lambda done, total, loss: None)
+        return steps * recipe.batch_size
+
+    return timed(run, device)
+
+
+def cut(data: TinyImageNet, recipe: Recipe, steps: int) -> TinyImageNet:
+    """Data whose epoch has ``steps`` batches: images of all classes, again and again if need be."""
+    wanted, count = steps * recipe.batch_size, 1
+    while augment.Augmenter(recipe.augment, count).items() < wanted:
+        count += 1
+    rows = np.linspace(0, len(data.train) - 1, count).astype(int)
+    few = data.val.select(np.arange(2))
+    return dataclasses.replace(data, train=data.train.select(rows), heldout=None, val=few)
+
+
+def plain_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Work:
+    """A plain loop; its workers' start is not timed, what they prefetched counts in its favour."""
+    loop = Bare(recipe.replace(channels_last=False), data.num_classes, device)
+    transforms = v2.Compose(
+        [
+            v2.ToImage(),
+            v2.RandomHorizontalFlip(),
+            v2.ToDtype(torch.float32),
+            v2.Normalize(data.mean.tolist(), data.std.tolist()),
+        ]
+    )
+    folder = ImageFolder(str(data.root / "train"), transforms)
+    loader = DataLoader(folder, recipe.batch_size, shuffle=True, num_workers=WORKERS)
+
+    def run() -> tuple[int, float]:
+        feed = iter(loader)
+        loop.step(*(part.to(device) for part in next(feed)))
+        wait(device)
+        start = time.perf_counter()
+        for images, labels in itertools.islice(feed, steps):
+            loop.step(images.to(device), labels.to(device))
+        wait(device)
+        return steps * recipe.batch_size, time.perf_counter() - start
+
+    return run
+
+
+def product_work(device: str) -> Work:
+    """Matrix products; units are floating-point operations."""
+    side, kind = PRODUCTS[device]
+    a, b = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
+    repeats = 3 if device == "cpu" else 50
+
+    def run() -> int:
+        for _ in range(repeats):
+            a @ b
+        return repeats * 2 * side**3
+
+    return timed(run, device)
+
+
+def flops(network: networks.Network) -> int:
+    """Floating-point operations to train on one image: forward, and backward twice that."""
+    return 6 * int(networks.table(network).multiply_adds.sum())
+
+
+def measure(
+    recipe: Recipe, data: TinyImageNet, device: str, args: argparse.Namespace
+) -> dict[str, Rate]:
+    """Rates of all contenders for one network."""
+    bare = Bare(recipe, data.num_classes, device)
+    steps = bare.steps_within(args.seconds)
+    contenders = {"fit": fit_work(recipe, data, device, steps), "bare": bare.work(steps)}
+    if recipe.network in args.plain:
+        contenders["plain"] = plain_work(recipe, data, device, steps)
+    rates = by_turns(contenders | {"product": product_work(device)}, args.rounds)
+    del bare, contenders
+    gc.collect()
+    torch._dynamo.reset()  # each network has its own compiled code, and there is a limit
+    return rates
+
+
+def ratio(one: Rate, other: Rate) -> float:
+    """Median over the rounds of their ratio."""
+    return statistics.median(a / b for a, b in zip(one.samples, other.samples, strict=True))
+
+
+def row(name: str, rates: dict[str, Rate], work: int) -> dict[str, Any]:
+    """A line of the table; numbers, so that the line of JSON can have them too."""
+    scaled = {part: Rate([s * work for s in rates[part].samples]) for part in ("fit", "bare")}
+    return {
+        "network": name,
+        **{
+            part: rates[part].median if part in rates else None for part in ("fit", "bare", "plain")
+        },
+        "fit/bare": ratio(rates["fit"], rates["bare"]),
+        "fit/plain": ratio(rates["fit"], rates["plain"]) if "plain" in rates else None,
+        "TFLOP/s": work * rates["fit"].median / 1e12,
+        "product TFLOP/s": rates["product"].median / 1e12,
+        "fit share": ratio(scaled["fit"], rates["product"]),
+        "bare share": ratio(scaled["bare"], rates["product"]),
+        "spread": max(rate.spread for rate in rates.values()),
+    }
+
+
+def shown(row: dict[str, object]) -> dict[str, str]:
+    """A row as text."""
+    return {name: text(value) for name, value in row.items()}
+
+
+def text(value: object) -> str:
+    """Whole images a second; ratios and TFLOP/s to two or three digits."""
+    if not isinstance(value, float):
+        return "–" if value is None else str(value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def recipe_of(network: str, args: argparse.Namespace) -> Recipe:
+    """The named recipe, from random weights, as the arguments change it."""
+    changes = {"width": args.width, "weights": None, "batch_size": args.batch}
+    if args.eager:
+        changes["compile"] = ""
+    name = "best" if network == "resnet18" else args.recipe
+    return recipes.get(name, network).replace(**changes)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="sample", help="'sample' or the data set's folder")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=networks.names())
+    parser.add_argument("--recipe", default="paper", choices=("paper", "modern"))
+    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of one measurement, about")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--plain", nargs="*", default=("vgg_like",), help="run the plain loop for")
+    parser.add_argument("--eager", action="store_true", help="without the recipe's torch.compile")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print the table and the line of JSON."""
+    args = arguments()
+    device = join(args.device).device.type
+    data = open_data(args.data)
+    rows = []
+    for network in args.networks:
+        recipe = recipe_of(network, args)
+        rates = measure(recipe, data, device, args)
+        work = flops(make_network(recipe, data.num_classes))
+        rows.append(row(network, rates, work))
+        print(f"{network}: fit/bare {rows[-1]['fit/bare']:.3f}", flush=True)
+    print(table([shown(r) for r in rows]))
+    keys = ("fit/bare", "fit/plain", "fit share", "bare share")
+    ratios = {f"{r['network']} {k}": r[k] for r in rows for k in keys if r[k] is not None}
+    finish("train_step", ratios, device, recipe=args.recipe, width=args.width, batch=args.batch)
+
+
+if __name__ == "__main__":
+    main()
