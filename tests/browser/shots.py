@@ -1,0 +1,11 @@
+"""Screenshots kept as output of a test run."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+def screenshot(page: Any, name: str) -> None:
+    """Keep a picture of the page where TIN_SCREENSHOTS names a folder."""
+    if folder := os.environ.get("TIN_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
