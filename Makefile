@@ -5,6 +5,8 @@ DATA ?= sample
 RUN ?= runs/$(if $(filter sample,$(DATA)),sample,$(notdir $(patsubst %/,%,$(DATA))))
 PROFILE ?= sample
 ARGS ?=
+# OpenMP's threads spin while they wait, which is ruinous as soon as two processes share the cores.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: workbook test lab lint clean
 

@@ -91,6 +91,7 @@ def environment(scratch: Path, threads: int) -> dict[str, str]:
         "JUPYTER_PATH": path_list(str(scratch), "JUPYTER_PATH"),
         "PYTHONPATH": path_list(str(Path(tin_lib.__file__).parents[1]), "PYTHONPATH"),
         "PLOTLY_RENDERER": "plotly_mimetype",
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),  # spinning starves others
         "TIN_BATCH": "1",  # widgets leave a static picture, training prints a line an epoch
         "TQDM_DISABLE": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
