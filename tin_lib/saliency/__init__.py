@@ -7,6 +7,7 @@ from tin_lib.saliency.views import (
     VIEWS,
     absolute,
     five,
+    full_strength,
     negative,
     overlay,
     positive,
@@ -22,6 +23,7 @@ __all__ = [
     "evaluate",
     "explain",
     "five",
+    "full_strength",
     "negative",
     "overlay",
 ]

@@ -16,15 +16,15 @@ from torch import Tensor
 from tin_lib import augment
 from tin_lib.data import Split
 from tin_lib.saliency import baselines
-from tin_lib.saliency.methods import explain, explaining, winners
+from tin_lib.saliency.curves import SHARES, area, curves
+from tin_lib.saliency.methods import check_options, explain
 from tin_lib.saliency.views import absolute
-from tin_lib.statistics import t_quantile
+from tin_lib.statistics import t_quantile, wilson
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
 
 Progress = Callable[[int, int], None]
-STEPS = 8  # shares of the pixels at which insertion and deletion are measured, besides 0 and 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,21 +81,14 @@ def pointing(maps: Tensor, inside: Tensor) -> Tensor:
     return (best & inside.flatten(1)).double().sum(1) / best.double().sum(1)
 
 
-@torch.no_grad()
-def curve(network: "Network", inputs: Tensor, maps: Tensor, insert: bool) -> Tensor:
-    """Probability of the winning class while pixels are inserted or deleted: (N, STEPS + 2).
+def times_the_box(inside: Tensor, area: Tensor) -> Tensor:
+    """The mean share of map within the box over the mean share of image, spread over images: (N,).
 
-    Pixels go in the order of ``maps`` (N, H, W), the most salient first, at equal shares from 0 to
-    1 (Petsiuk et al., 2018). A deleted pixel, or one not yet inserted, has the mean colour.
+    Linear in the images (the delta method), so that the mean of the values is the ratio of means,
+    and their interval the ratio's: the mean of each image's ratio would be that of tiny boxes.
     """
-    target = winners(network, inputs)
-    rank = maps.flatten(1).argsort(1, descending=True).argsort(1).view(maps.shape)
-    points = []
-    for share in torch.linspace(0, 1, STEPS + 2).tolist():
-        reached = (rank < share * rank[0].numel())[:, None]
-        shown = inputs * (reached if insert else ~reached)
-        points.append(network(shown).softmax(1).gather(1, target[:, None])[:, 0])
-    return torch.stack(points, 1)
+    ratio = inside.mean() / area.mean()
+    return ratio + (inside - ratio * area) / area.mean()
 
 
 def evaluate(
@@ -107,23 +100,27 @@ def evaluate(
     """Measure every method, and the baselines, on every network.
 
     Returns (measures, curves). Measures: network, method, kind (method or baseline), measure, mean,
-    low, high (95 %, t), n; the measures are ``mass inside`` (share of the map within the box),
-    ``beyond the box`` (that minus the box's share of the image), ``pointing``, and the means over
-    the ``insertion`` (high is good) and ``deletion`` (low is good) curves. Curves: network, method,
-    kind, curve, share (0..1 of the pixels), probability.
+    low, high (95 %), n; the measures are ``mass inside`` (share of the map within the box),
+    ``beyond the box`` (that minus the box's share of the image), ``times the box`` (that over the
+    box's share), ``pointing``, and the areas under the ``insertion`` (high is good) and
+    ``deletion`` (low is good) curves. Curves: network, method, kind, curve, share (0..1 of the
+    pixels), probability. Raises ValueError for an unknown method, before anything is computed.
     """
+    for method in methods:
+        check_options(method, {})
     tasks = [(name, method) for name in networks for method in (*methods, *baselines.BASELINES)]
-    measures, curves = [], []
+    measures: list[dict[str, object]] = []
+    points: list[dict[str, object]] = []
     for done, (name, method) in enumerate(tasks, 1):
         kind = "baseline" if method in baselines.BASELINES else "method"
         label = {"network": name, "method": method, "kind": kind}
         maps = make_maps(networks[name], images, method)
-        values, found = measure(networks[name], images, maps)
-        measures += [label | {"measure": key} | interval(v) for key, v in values.items()]
-        curves += [label | row for row in found]
+        found = curves(networks[name], images.inputs, maps)
+        measures += [label | row for row in _measures(maps, images.inside, found)]
+        points += [label | row for row in _points(found)]
         if progress:
             progress(done, len(tasks))
-    return pd.DataFrame(measures), pd.DataFrame(curves)
+    return pd.DataFrame(measures), pd.DataFrame(points)
 
 
 def make_maps(network: "Network", images: Subjects, method: str) -> Tensor:
@@ -133,33 +130,37 @@ def make_maps(network: "Network", images: Subjects, method: str) -> Tensor:
     return absolute(explain(network, images.inputs, method))
 
 
-def measure(
-    network: "Network", images: Subjects, maps: Tensor
-) -> tuple[dict[str, Tensor], list[dict[str, object]]]:
-    """The measures of each image, (N,) each, and the mean curves' points."""
-    inside = mass_inside(maps, images.inside)
-    values = {
-        "mass inside": inside,
-        "beyond the box": inside - images.inside.flatten(1).double().mean(1),
-        "pointing": pointing(maps, images.inside),
-    }
-    points: list[dict[str, object]] = []
-    with explaining(network):
-        for name in ("insertion", "deletion"):
-            found = curve(network, images.inputs, maps, name == "insertion")
-            values[name] = found.mean(1)
-            shares = np.linspace(0, 1, found.shape[1])
-            points += [
-                {"curve": name, "share": float(s), "probability": float(p)}
-                for s, p in zip(shares, found.mean(0), strict=True)
-            ]
-    return values, points
+def _measures(maps: Tensor, inside: Tensor, found: dict[str, Tensor]) -> list[dict[str, object]]:
+    """A row a measure: its name, mean, low, high, n."""
+    mass, box = mass_inside(maps, inside), inside.flatten(1).double().mean(1)
+    hits = pointing(maps, inside)
+    values = {"mass inside": mass, "beyond the box": mass - box}
+    values["times the box"] = times_the_box(mass, box)
+    rows = {name: interval(each) for name, each in values.items()}
+    rows["pointing"] = proportion(hits)
+    rows |= {name: interval(area(each)) for name, each in found.items()}
+    return [{"measure": name, **row} for name, row in rows.items()]
+
+
+def _points(found: dict[str, Tensor]) -> list[dict[str, object]]:
+    """The mean curves' points."""
+    return [
+        {"curve": name, "share": share, "probability": probability}
+        for name, values in found.items()
+        for share, probability in zip(SHARES.tolist(), values.mean(0).tolist(), strict=True)
+    ]
 
 
 def interval(values: Tensor) -> dict[str, float]:
-    """Mean with its 95 % interval by Student's t: mean, low, high, n."""
+    """Mean of (N,) values with its 95 % interval by Student's t: mean, low, high, n."""
     n, mean = len(values), float(values.double().mean())
     half = 0.0
     if n > 1:
         half = t_quantile(0.975, n - 1) * float(values.double().std()) / n**0.5
     return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+
+
+def proportion(hits: Tensor) -> dict[str, float]:
+    """Mean of (N,) hits, 0 or 1, with Wilson's 95 % interval: mean, low, high, n."""
+    low, high = wilson(float(hits.sum()), len(hits))
+    return {"mean": float(hits.mean()), "low": float(low), "high": float(high), "n": len(hits)}

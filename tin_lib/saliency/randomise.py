@@ -19,11 +19,22 @@ DEPTHS = {"output layer": 0.0, "upper half": 0.5, "all layers": 1.0}
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
-    """Spearman's correlation of two maps (N, H, W), image by image, (N,) in -1..1."""
-    ranks = [maps.flatten(1).argsort(1).argsort(1).double() for maps in (first, second)]
-    centred = [rank - rank.mean(1, keepdim=True) for rank in ranks]
+    """Spearman's correlation of two maps (N, H, W), image by image: (N,) in -1..1.
+
+    0 where one of the two is the same everywhere, such as an empty map.
+    """
+    centred = [ranks(maps) - (maps[0].numel() - 1) / 2 for maps in (first, second)]
     product = (centred[0] * centred[1]).sum(1)
-    return product / (centred[0].norm(dim=1) * centred[1].norm(dim=1))
+    return product / (centred[0].norm(dim=1) * centred[1].norm(dim=1)).clamp(min=1e-300)
+
+
+def ranks(maps: Tensor) -> Tensor:
+    """Rank (0 the lowest) of each pixel of maps (N, H, W), float64 (N, H·W); equal ones share the
+    mean of theirs, as the many zeros of a Grad-CAM map do."""
+    flat = maps.flatten(1).contiguous()
+    ordered = flat.sort(1)[0]
+    below, to = (torch.searchsorted(ordered, flat, right=right) for right in (False, True))
+    return (below + to - 1).double() / 2
 
 
 def randomised(network: "Network", share: float, seed: int = 0) -> "Network":
@@ -64,16 +75,22 @@ def randomisation(
     the absolute maps with the trained network's, 95 %), n. The explained class stays the trained
     network's. A method whose maps hardly change explains the image, not the network.
     """
-    rows, tasks = [], [(n, d) for n in networks for d in DEPTHS]
-    for done, (name, depth) in enumerate(tasks, 1):
-        other = randomised(networks[name], DEPTHS[depth], seed)
-        target = winners(networks[name], images.inputs)
-        for method in methods:
-            maps = [
-                absolute(explain(n, images.inputs, method, target)) for n in (networks[name], other)
-            ]
-            found = torch.nan_to_num(rank_correlation(maps[0], maps[1]))
-            rows.append({"network": name, "method": method, "layers": depth} | interval(found))
+    rows: list[dict[str, object]] = []
+    for done, (name, network) in enumerate(networks.items(), 1):
+        target = winners(network, images.inputs)
+        trained = _maps(network, images, methods, target)
+        for depth, share in DEPTHS.items():
+            other = _maps(randomised(network, share, seed), images, methods, target)
+            for method in methods:
+                found = interval(rank_correlation(trained[method], other[method]))
+                rows.append({"network": name, "method": method, "layers": depth, **found})
         if progress:
-            progress(done, len(tasks))
+            progress(done, len(networks))
     return pd.DataFrame(rows)
+
+
+def _maps(
+    network: "Network", images: Subjects, methods: Sequence[str], target: Tensor
+) -> dict[str, Tensor]:
+    """Absolute maps (N, H, W) of each method."""
+    return {m: absolute(explain(network, images.inputs, m, target)) for m in methods}

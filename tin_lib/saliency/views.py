@@ -1,5 +1,7 @@
 """The paper's three views of a map (Figure 5), and their display as uint8 pictures."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,18 +27,32 @@ def negative(maps: Tensor) -> Tensor:
 VIEWS = {"absolute": absolute, "positive": positive, "negative": negative}
 
 
-def to_uint8(view: Tensor, percentile: float = PERCENTILE) -> np.ndarray:
+def full_strength(view: Tensor, percentile: float = PERCENTILE) -> Tensor:
+    """The value that is shown white, for each image of a view (N, H, W) or (N, C, H, W): (N,).
+
+    The ``percentile`` (0..100, not 0) of its values, or its largest where fewer pixels are lit.
+    """
+    if not 0 < percentile <= 100:
+        raise ValueError(f"percentile={percentile}: must lie above 0 and be at most 100")
+    flat = view.float().flatten(1)
+    # kthvalue and not quantile, which refuses more than 16 million values.
+    top = flat.kthvalue(math.ceil(percentile / 100 * flat.shape[1]), dim=1).values
+    return torch.where(top > 0, top, flat.amax(1))
+
+
+def to_uint8(
+    view: Tensor, percentile: float = PERCENTILE, scale: Tensor | float | None = None
+) -> np.ndarray:
     """A view (N, H, W) or (N, C, H, W) of values >= 0 as uint8 of that shape.
 
-    Each image is scaled by itself, so that brightness compares places within an image, not images:
-    0 is black and the ``percentile`` (0..100) of its values white. A map of zeros stays black.
+    0 is black and ``scale`` white: one value for all, or one an image (N,). By default each image
+    is scaled by itself, by ``full_strength``, so that brightness compares places within an image,
+    not images. A map of zeros stays black.
     """
-    flat = view.float().flatten(1)
-    top = torch.quantile(flat, percentile / 100, dim=1)
-    # Sparse maps: where fewer pixels than the percentile leaves are lit, the largest is white.
-    top = torch.where(top > 0, top, flat.amax(1)).clamp(min=1e-20)
-    scaled = view.float() / top.view(-1, *[1] * (view.ndim - 1))
-    return (scaled.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+    top = full_strength(view, percentile) if scale is None else torch.as_tensor(scale)
+    top = top.to(view.device).float().expand(len(view)).clamp(min=1e-20)
+    shown = view.float() / top.view(-1, *[1] * (view.ndim - 1))
+    return (shown.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 
 def overlay(images: np.ndarray, view: np.ndarray, strength: float) -> np.ndarray:
