@@ -61,8 +61,10 @@ class Block(nn.Module):
         self.skip: nn.Module = nn.Identity()
         self.around: nn.Module = nn.Identity()
         if stride != 1 or before != channels:
-            conv = nn.Conv2d(before, channels, 1, stride, bias=False)
-            self.around = nn.Sequential(conv, nn.BatchNorm2d(channels))
+            # Every other pixel, then 1×1: as with the stride in the convolution, whose gradient on
+            # CPUs writes out of bounds for few channels in channels-last memory (oneDNN #6035).
+            every, conv = nn.AvgPool2d(1, stride), nn.Conv2d(before, channels, 1, bias=False)
+            self.around = nn.Sequential(every, conv, nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output."""
