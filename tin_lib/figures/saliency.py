@@ -16,6 +16,7 @@ MEASURES = {
     "insertion": "mean probability, inserting (high is good)",
     "deletion": "mean probability, deleting (low is good)",
 }
+SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -33,10 +34,12 @@ def figure5(rows: Mapping[str, list[np.ndarray]], zoom: int = 2) -> go.Figure:
 def measures(table: pd.DataFrame) -> go.Figure:
     """Each measure of ``saliency.evaluate`` with 95 % intervals: a panel a measure, a row a method.
 
-    Hollow symbols are baselines that know nothing of the network: chance.
+    Hollow symbols are baselines that know nothing of the network: chance. ``table``: columns
+    network, method, kind, measure, mean, low, high.
     """
+    titles = list(MEASURES.values())
     figure = make_subplots(
-        rows=2, cols=2, shared_yaxes=True, subplot_titles=list(MEASURES.values())
+        rows=2, cols=2, shared_yaxes=True, vertical_spacing=0.14, subplot_titles=titles
     )
     networks = list(dict.fromkeys(table.network))
     for place, measure in enumerate(MEASURES):
@@ -46,8 +49,9 @@ def measures(table: pd.DataFrame) -> go.Figure:
             trace = _dots(part, network, number, len(networks))
             figure.add_trace(trace.update(showlegend=place == 0), row=row, col=column)
     methods = list(dict.fromkeys(table.method))
-    ticks = {"tickvals": list(range(len(methods))), "ticktext": methods, "autorange": "reversed"}
-    figure.update_yaxes(**ticks, showgrid=False)
+    ticks = {"tickvals": list(range(len(methods))), "ticktext": methods}
+    figure.update_yaxes(**ticks, range=[len(methods) - 0.5, -0.5], showgrid=False, zeroline=False)
+    figure.update_xaxes(tickformat=".0%")
     height = 220 + 2 * 30 * len(methods)
     legend = {"orientation": "h", "y": -0.1}
     return style.apply(figure.update_layout(height=height, legend=legend, margin_l=140))
@@ -55,7 +59,8 @@ def measures(table: pd.DataFrame) -> go.Figure:
 
 def _dots(part: pd.DataFrame, network: str, number: int, count: int) -> go.Scatter:
     shift = (number - (count - 1) / 2) * 0.6 / max(count, 1)
-    hollow = ["circle-open" if kind == "baseline" else "circle" for kind in part.kind]
+    shape = SYMBOLS[number % len(SYMBOLS)]
+    symbols = [shape + "-open" * (kind == "baseline") for kind in part.kind]
     error = {"array": part.high - part["mean"], "arrayminus": part["mean"] - part.low}
     return go.Scatter(
         x=part["mean"],
@@ -64,16 +69,22 @@ def _dots(part: pd.DataFrame, network: str, number: int, count: int) -> go.Scatt
         mode="markers",
         name=network,
         legendgroup=network,
-        marker={"symbol": hollow, "color": style.PALETTE[number % len(style.PALETTE)], "size": 7},
+        marker={"symbol": symbols, "color": style.PALETTE[number % len(style.PALETTE)], "size": 7},
         text=part.method,
-        hovertemplate="%{text}: %{x:.3f}<extra>" + network + "</extra>",
+        hovertemplate="%{text}: %{x:.1%}<extra>" + network + "</extra>",
     )
 
 
 def curves(table: pd.DataFrame, network: str) -> go.Figure:
-    """Insertion and deletion curves of one network, of ``saliency.evaluate``; chance dotted."""
-    figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=("insertion", "deletion"))
+    """Insertion and deletion curves of one network, of ``saliency.evaluate``; chance dotted.
+
+    Raises ValueError, listing the networks of the table, for another.
+    """
     part = table[table.network == network]
+    if part.empty:
+        known = ", ".join(table.network.unique())
+        raise ValueError(f"network={network!r}: the curves are of {known}")
+    figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=("insertion", "deletion"))
     for column, name in enumerate(("insertion", "deletion"), 1):
         groups = part[part.curve == name].groupby(["method", "kind"], sort=False)
         for number, ((method, kind), rows) in enumerate(groups):
@@ -88,7 +99,10 @@ def curves(table: pd.DataFrame, network: str) -> go.Figure:
 
 
 def randomisation(table: pd.DataFrame) -> go.Figure:
-    """Correlation of maps before and after layers were set back; ``saliency.randomisation``."""
+    """Rank correlation of maps before and after layers were set back, with 95 % intervals.
+
+    ``table``: of ``saliency.randomisation``; a panel a method, a line a network.
+    """
     methods = list(dict.fromkeys(table.method))
     figure = make_subplots(cols=len(methods), shared_yaxes=True, subplot_titles=methods)
     for column, method in enumerate(methods, 1):
@@ -99,6 +113,8 @@ def randomisation(table: pd.DataFrame) -> go.Figure:
             trace = go.Scatter(x=rows.layers, y=rows["mean"], error_y=error, line=line)
             trace.update(name=str(network), legendgroup=str(network), showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
-    figure.update_yaxes(title="rank correlation with the trained network's", col=1, range=[-0.3, 1])
+    figure.update_yaxes(
+        title="rank correlation with the trained network's", col=1, range=[-0.3, 1.05]
+    )
     figure.update_xaxes(title="set back to random")
     return style.apply(figure.update_layout(height=400))
