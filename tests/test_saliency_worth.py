@@ -1,5 +1,6 @@
 """The measures of what saliency maps are worth: right by hand, and honest about chance."""
 
+import copy
 import math
 
 import pandas as pd
@@ -158,6 +159,20 @@ def test_randomising_the_network_changes_the_maps(
     mean, std = (torch.tensor(v, dtype=torch.float32) for v in (tiny.mean, tiny.std))
     table = saliency.randomisation({"net": small}, saliency.subjects(tiny.val, mean, std, 4))
     assert (table["mean"] < 0.99).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_gpu_and_cpu_agree(small: networks.Network, tiny: TinyImageNet) -> None:
+    mean, std = (torch.tensor(v, dtype=torch.float32) for v in (tiny.mean, tiny.std))
+    tables = []
+    for device in ("cpu", "cuda"):
+        net = copy.deepcopy(small).to(device)
+        images = saliency.subjects(tiny.val, mean, std, 4, device)
+        measured, _ = saliency.evaluate({"net": net}, images, ["gradient", "grad_cam"])
+        checked = saliency.randomisation({"net": net}, images, ["gradient"])
+        tables.append(torch.tensor([*measured["mean"], *checked["mean"]]))
+    torch.testing.assert_close(tables[0], tables[1], atol=0.02, rtol=0.05)
 
 
 @settings(deadline=None, max_examples=50)

@@ -33,13 +33,13 @@ def curves(network: "Network", inputs: Tensor, maps: Tensor) -> dict[str, Tensor
     Pixels go in the order of ``maps`` (N, H, W), the most salient first. A deleted pixel, or one
     not yet inserted, has the mean colour (0 in the normalised ``inputs`` (N, 3, H, W)).
     """
-    order = pixel_order(maps)
+    order = pixel_order(maps).to(inputs.device)
     with explaining(network):
         parts = [
             _curves(network, x.to(memory_format=torch.channels_last), places)
             for x, places in zip(inputs.split(CHUNK), order.split(CHUNK), strict=True)
         ]
-    found = torch.cat(parts, 2)
+    found = torch.cat(parts, 2).cpu()
     return {"insertion": found[0].T, "deletion": found[1].T}
 
 

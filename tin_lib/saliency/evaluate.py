@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True, eq=False)
 class Subjects:
     """Images to explain: ``pixels`` uint8 (N, 3, 64, 64), normalised ``inputs`` float32 of the same
-    shape, and ``inside`` bool (N, 64, 64), the object's box."""
+    shape on the networks' device, and ``inside`` bool (N, 64, 64), the object's box."""
 
     pixels: np.ndarray
     inputs: Tensor
@@ -40,10 +40,12 @@ class Subjects:
         return len(self.inputs)
 
 
-def subjects(split: Split, mean: Tensor, std: Tensor, limit: int | None = None) -> Subjects:
+def subjects(
+    split: Split, mean: Tensor, std: Tensor, limit: int | None = None, device: str = "cpu"
+) -> Subjects:
     """Images with a box of a split, or ``limit`` of them evenly spread over it.
 
-    Raises ValueError when no image has a box.
+    ``device``: where the networks are that explain them. Raises ValueError when no image has a box.
     """
     rows = np.flatnonzero((np.asarray(split.boxes) >= 0).all(1))
     if not len(rows):
@@ -53,7 +55,7 @@ def subjects(split: Split, mean: Tensor, std: Tensor, limit: int | None = None) 
     pixels = np.array(split.images[rows])
     boxes = torch.from_numpy(np.array(split.boxes[rows])).long()
     inputs = augment.normalise(torch.from_numpy(pixels), mean, std)
-    return Subjects(pixels, inputs, box_mask(boxes, pixels.shape[-1]))
+    return Subjects(pixels, inputs.to(device), box_mask(boxes, pixels.shape[-1]))
 
 
 def box_mask(boxes: Tensor, side: int) -> Tensor:
@@ -124,10 +126,10 @@ def evaluate(
 
 
 def make_maps(network: "Network", images: Subjects, method: str) -> Tensor:
-    """Absolute maps (N, H, W) of a method or a baseline."""
+    """Absolute maps (N, H, W) of a method or a baseline, on the CPU."""
     if method in baselines.BASELINES:
         return baselines.BASELINES[method](torch.from_numpy(images.pixels))
-    return absolute(explain(network, images.inputs, method))
+    return absolute(explain(network, images.inputs, method)).cpu()
 
 
 def _measures(maps: Tensor, inside: Tensor, found: dict[str, Tensor]) -> list[dict[str, object]]:
