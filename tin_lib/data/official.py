@@ -8,12 +8,10 @@
     test/images/test_N.JPEG
 """
 
-import hashlib
 import itertools
 import os
 import zipfile
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +20,6 @@ import numpy as np
 SIZE = 64  # pixels, width and height of every image
 NEEDED = ("wnids.txt", "words.txt", "train", "val/images", "val/val_annotations.txt", "test/images")
 NO_BOX = (-1, -1, -1, -1)
-SCAN_THREADS = 4  # asking a disk or a file server about 120,000 files is mostly waiting
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +86,15 @@ def read_classes(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(ids), tuple(words[wnid].strip() for wnid in ids)
 
 
-def read_tables(root: Path, class_ids: tuple[str, ...]) -> dict[str, Table]:
-    """List the images of ``train``, ``val`` and ``test``, ordered by class and by file number."""
-    return {
-        "train": _train_table(root, class_ids),
-        "val": _val_table(root, class_ids),
-        "test": _test_table(root),
-    }
+def read_labelled(root: Path, class_ids: tuple[str, ...]) -> dict[str, Table]:
+    """List the images of ``train``, ordered by class, and of ``val``; then by file number."""
+    return {"train": _train_table(root, class_ids), "val": _val_table(root, class_ids)}
+
+
+def read_test(root: Path) -> Table:
+    """List the images of ``test``, ordered by file number."""
+    files = _image_names(root / "test" / "images")
+    return _table([f"test/images/{f}" for f in files], [-1] * len(files), [NO_BOX] * len(files))
 
 
 def _train_table(root: Path, class_ids: tuple[str, ...]) -> Table:
@@ -156,11 +155,6 @@ def _val_table(root: Path, class_ids: tuple[str, ...]) -> Table:
     return _table([f"val/images/{file}" for file in files], labels, boxes)
 
 
-def _test_table(root: Path) -> Table:
-    files = _image_names(root / "test" / "images")
-    return _table([f"test/images/{f}" for f in files], [-1] * len(files), [NO_BOX] * len(files))
-
-
 def _table(paths: list[str], labels: list[int], boxes: list[tuple[int, ...]]) -> Table:
     box_array = np.array(boxes, dtype=np.int16).reshape(-1, 4)
     return Table(paths, np.array(labels, dtype=np.int64), box_array)
@@ -219,38 +213,3 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text ({error}); unpack the data again") from None
-
-
-def signature(root: Path) -> str:
-    """Return 64 hex digits that change when a file is added, removed, renamed or edited.
-
-    Hashes the name, size and modification time of every file, and the modification time of every
-    image folder, so that a file moved over another of the same size and time counts too. The
-    contents are not read: that is what makes opening take less than a second.
-    """
-    train = root / "train"
-    folders = [root / "val" / "images", root / "test" / "images"]
-    for wnid in sorted(os.listdir(train)):
-        if (train / wnid).is_dir():
-            folders += [train / wnid, train / wnid / "images"]
-    digest = hashlib.sha256()
-    for name in ("wnids.txt", "words.txt", "val/val_annotations.txt"):
-        digest.update(_stamp(name, (root / name).stat()).encode())
-    with ThreadPoolExecutor(SCAN_THREADS) as pool:
-        for listing in pool.map(_listing, folders):
-            digest.update(listing.encode())
-    return digest.hexdigest()
-
-
-def _listing(folder: Path) -> str:
-    """Stamps of a folder and of the files in it; empty where there is no such folder."""
-    if not folder.is_dir():
-        return ""
-    with os.scandir(folder) as entries:
-        stamps = sorted([_stamp(e.name, e.stat()) for e in entries if e.is_file()])
-    own = f"{folder.parent.name}/{folder.name} {os.stat(folder).st_mtime_ns}\n"
-    return own + "".join(stamps)
-
-
-def _stamp(name: str, status: os.stat_result) -> str:
-    return f"{name} {status.st_size} {status.st_mtime_ns}\n"

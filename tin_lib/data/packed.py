@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import numpy as np
 from tin_lib.data import official
 from tin_lib.data.decode import Decoded, Progress, decode_files
 from tin_lib.data.lock import locked
+from tin_lib.data.signature import signature as sign
 from tin_lib.data.stats import mean_std
 from tin_lib.data.types import Split
 
@@ -56,12 +58,12 @@ def pack(data: str | Path, *, threads: int | None = None, progress: Progress | N
 
     It is written to ``.tin_packed`` in the data folder; where that is not writable, to the user's
     cache; and where the environment variable TIN_CACHE names a folder, there. ``threads`` defaults
-    to one a core; ``progress`` is called with images done and in all. Of two processes packing the
-    same data the second waits for the first. Raises ValueError or FileNotFoundError naming the
-    file that is wrong.
+    to one a core; ``progress`` is called with images done and in all, once that is known. Of two
+    processes packing the same data the second waits for the first. Raises ValueError or
+    FileNotFoundError naming the file that is wrong.
     """
     root = official.find_root(data)
-    signature = official.signature(root)
+    signature = sign(root)
     packed = _find(root, signature)
     if packed:
         return packed.folder
@@ -79,7 +81,7 @@ def pack(data: str | Path, *, threads: int | None = None, progress: Progress | N
 
 def open_packed(root: Path) -> Packed:
     """Open the packed form of ``root``, an absolute path, packing it first where need be."""
-    packed = _find(root, official.signature(root))
+    packed = _find(root, sign(root))
     return packed or _load(pack(root))
 
 
@@ -143,15 +145,8 @@ def _build(
 ) -> None:
     folder.mkdir()
     class_ids, class_names = official.read_classes(root)
-    tables = official.read_tables(root, class_ids)
-    total = sum(len(table.paths) for table in tables.values())
-    done = 0
-    decoded = {}
+    tables, decoded = _decode_all(root, class_ids, folder, threads, progress)
     for name in SPLITS:
-        report = _shifted(progress, done, total)
-        paths = tables[name].paths
-        decoded[name] = decode_files(root, paths, folder / f"{name}.npy", threads, report)
-        done += len(paths)
         columns = _columns(tables[name], decoded[name])
         np.savez(folder / f"{name}.npz", **columns)  # type: ignore[arg-type]
     mean, std = mean_std(decoded["train"].sums, decoded["train"].squares, official.SIZE**2)
@@ -166,6 +161,29 @@ def _build(
         "splits": {name: _sizes(folder, name, len(tables[name].paths)) for name in SPLITS},
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+
+
+def _decode_all(
+    root: Path, class_ids: tuple[str, ...], folder: Path, threads: int, progress: Progress | None
+) -> tuple[dict[str, official.Table], dict[str, Decoded]]:
+    """Read the tables and decode the images of every split into ``folder``."""
+    tables = {"test": official.read_test(root)}
+    decoded = {}
+
+    def decode(name: str, report: Progress) -> None:
+        out = folder / f"{name}.npy"
+        decoded[name] = decode_files(root, tables[name].paths, out, threads, report)
+
+    with ThreadPoolExecutor(1) as reader:  # the test images have no labels to wait for
+        reading = reader.submit(official.read_labelled, root, class_ids)
+        decode("test", lambda *_: None)
+        tables |= reading.result()
+    total = sum(len(table.paths) for table in tables.values())
+    done = len(tables["test"].paths)
+    for name in ("val", "train"):
+        decode(name, _shifted(progress, done, total))
+        done += len(tables[name].paths)
+    return tables, decoded
 
 
 def _shifted(progress: Progress | None, before: int, total: int) -> Progress:
