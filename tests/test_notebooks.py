@@ -37,6 +37,7 @@ def test_committed_clean(path: Path) -> None:
         "-m",
         "nbstripout",
         "--verify",
+        "--keep-id",
         "--extra-keys",
         "metadata.papermill",
         str(path),
