@@ -1,0 +1,114 @@
+"""What the full study's fits amount to: votes, tables, figures."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tin_lib import challenge, ensemble, runs
+from tin_lib.workbook.results import collect_results
+
+from time_to_accuracy import seconds_to  # isort: skip
+
+# Who votes, and whose label decides a tie: the paper's three, and all modern ones.
+VOTES = {
+    "paper": (("convnet9", "vgg_like", "vgg16"), "vgg16"),
+    "modern": (("convnet9", "vgg_like", "vgg16", "alexnet", "resnet18"), "resnet18"),
+}
+SUMMARY = "summary.json"
+TARGET = 0.535  # validation accuracy of the paper's best network
+
+
+def ensembles(out: Path) -> None:
+    """Votes of each group, with those of its networks that are there."""
+    for group, (wanted, fallback) in VOTES.items():
+        members = [name for name in wanted if (out / group / "networks" / name / SUMMARY).is_file()]
+        if len(members) > 1:
+            vote(out / group, members, fallback if fallback in members else members[-1])
+
+
+def vote(folder: Path, members: list[str], fallback: str) -> None:
+    """Accuracies, error correlations and the challenge's test files of one group."""
+    run = runs.open_run(folder)
+    table = ensemble.ensemble_table(run, members, fallback)
+    runs.write_table(table, folder / "ensemble" / "summary.csv")
+    errors = ensemble.errors(ensemble.predictions(run, "val", members))
+    correlation = ensemble.error_correlation(errors)
+    runs.write_table(correlation, folder / "ensemble" / "error_correlation.csv", index=True)
+    for kind, test in (
+        ("majority", ensemble.vote(run, "test", members, fallback)),
+        ("soft", ensemble.soft(run, "test", members)),
+    ):
+        path = folder / "ensemble" / f"submission_{kind}.txt"
+        challenge.write_submission(path, list(test.file), list(test.predicted))
+    print(table[["name", "members", "accuracy", "top5"]].to_string(index=False), flush=True)
+
+
+def tables(out: Path, plan: dict[str, dict[str, Any]]) -> None:
+    """results.csv, histories.csv and time_to_accuracy.json."""
+    groups = [g for g in ("paper", "modern", "fast") if list(fits(out, g))]
+    if not groups:
+        raise ValueError(f"{out} holds no finished fit yet")
+    results = pd.concat([collect_results(out / g).assign(recipe=g) for g in groups])
+    notes = [note(plan, recipe, name) for recipe, name in zip(results.recipe, results.name)]
+    results.insert(0, "recipe", results.pop("recipe"))
+    runs.write_table(results.assign(note=notes), out / "results.csv")
+    print(
+        results[["recipe", "name", "val_accuracy", "paper_val", "seconds"]].to_string(index=False)
+    )
+    histories = [fit_history(folder, out) for folder in fits(out)]
+    runs.write_table(pd.concat(histories), out / "histories.csv")
+    runs.write_json(out / "time_to_accuracy.json", times(out))
+
+
+def note(plan: dict[str, dict[str, Any]], recipe: str, name: str) -> str:
+    """What the plan changed of a fit; "" for a vote."""
+    keys = (f"{recipe}/{name}", f"best/{name}" if recipe == "modern" else "")
+    return next((plan[key]["note"] for key in keys if key in plan), "")
+
+
+def fit_history(folder: Path, out: Path) -> pd.DataFrame:
+    """A fit's epochs, with recipe and network in front."""
+    table = runs.open_fit(folder).history()
+    table.insert(0, "network", folder.name)
+    table.insert(0, "recipe", folder.relative_to(out).parts[0])
+    return table
+
+
+def times(out: Path) -> dict[str, Any]:
+    """Seconds of training to the paper's best accuracy, for every fit.
+
+    ``compiled``: the first epoch as long as the median of the others, since it compiled as well.
+    """
+    found = {}
+    for folder in fits(out):
+        history = runs.open_fit(folder).history()
+        seconds, epoch = seconds_to(history, TARGET)
+        history.loc[0, "seconds"] = history.seconds[1:].median() if len(history) > 1 else None
+        compiled, _ = seconds_to(history, TARGET)
+        row = {"epoch": epoch, "seconds": seconds, "compiled": compiled}
+        found[str(folder.relative_to(out))] = row
+    return {"accuracy": TARGET, "fits": found}
+
+
+def figures(out: Path) -> None:
+    """Curves of every fit as pages that share one copy of plotly.js."""
+    if importlib.util.find_spec("plotly") is None:
+        print("no plotly here: run again with --only figures where it is", flush=True)
+        return
+    from tin_lib.figures import training
+
+    (out / "figures").mkdir(exist_ok=True)
+    for folder in fits(out):
+        name = "-".join(folder.relative_to(out).parts[::2])
+        figure = training.curves(runs.open_fit(folder).history())
+        figure.update_layout(title=name)
+        figure.write_html(out / "figures" / f"{name}.html", include_plotlyjs="directory")
+
+
+def fits(out: Path, group: str = "*") -> list[Path]:
+    """Folders of the finished fits."""
+    return sorted(path.parent for path in out.glob(f"{group}/networks/*/{SUMMARY}"))
