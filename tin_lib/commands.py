@@ -179,4 +179,35 @@ def add_run(verbs: Any) -> None:
     p.set_defaults(call=cli.run_command)
 
 
-VERBS = (add_download, add_sample, add_pack, add_train, add_submit, add_vote, add_run)
+def add_browse(verbs: Any) -> None:
+    """``tin browse RUN``"""
+    p = verbs.add_parser(
+        "browse",
+        help="look at a run's saliency maps in a web page",
+        description="Serve the saliency browser on 127.0.0.1 behind a token, until Ctrl-C.",
+    )
+    p.add_argument("folder", type=Path, metavar="RUN", help="a run's folder, e.g. runs/sample")
+    p.add_argument("--data", type=Path, help="where the data lie now, if they have moved")
+    p.add_argument("--port", type=int, help="port to listen on (default: a free one)")
+    p.add_argument("--no-open", action="store_true", help="print the address, open no web browser")
+    p.add_argument("--dark", action="store_true", help="dark page")
+    p.set_defaults(call=browse)
+
+
+def browse(args: argparse.Namespace) -> None:
+    """Serve the browser."""
+    from tin_lib.widgets.serve import serve
+
+    serve(args.folder, args.data, args.port, not args.no_open, args.dark)
+
+
+VERBS = (
+    add_download,
+    add_sample,
+    add_pack,
+    add_train,
+    add_submit,
+    add_vote,
+    add_run,
+    add_browse,
+)

@@ -35,6 +35,7 @@ class Browser(widgets.VBox):
         self.name = name
         self.pictures = Pictures(self.make, keep)
         self.picture = widgets.Image(format="png")
+        self.picture.layout.align_self = "flex-start"  # at its own size, pixel for pixel
         self.said = widgets.HTML()
         self.saver = Saver(
             lambda: (f"{self.name}.png", self.png()),

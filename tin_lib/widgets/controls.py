@@ -52,7 +52,8 @@ class Controls(widgets.VBox):
             group("methods", list(self.methods.values())),
         ]
         chosen = [self.label, self.taken_for, self.show, self.place]
-        return [*chosen, widgets.HBox(two), self.overlay, self.box]
+        beside = widgets.HBox(two, layout=widgets.Layout(grid_gap="24px"))
+        return [*chosen, beside, self.overlay, self.box]
 
     def on_change(self, call: Callable[[View], None]) -> None:
         """Call back with the new view whenever a person changes it (the image apart)."""

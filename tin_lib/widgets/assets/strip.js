@@ -17,11 +17,23 @@ function create(tag, parent, attributes) {
   return node;
 }
 
-// JupyterLab must not take arrow keys for the notebook while a control of the browser has focus.
-function keepKeys(el) {
+// JupyterLab must not take arrow keys for the notebook while a control of the browser has focus,
+// and sliders and pictures need names, which ipywidgets does not give them.
+function prepare(el) {
   const root = el.closest(".tin-browser");
-  if (root) root.setAttribute("data-lm-suppress-shortcuts", "true");
-  else if (!el.isConnected) requestAnimationFrame(() => keepKeys(el));
+  if (!root) {
+    if (!el.isConnected) requestAnimationFrame(() => prepare(el));
+    return;
+  }
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  const name = () => {
+    for (const picture of root.querySelectorAll("img.widget-image"))
+      picture.alt = "The text below says what is shown.";
+    for (const handle of root.querySelectorAll(".noUi-handle"))
+      handle.setAttribute("aria-label", handle.closest(".widget-slider").innerText.split("\n")[0]);
+  };
+  root.addEventListener("focusin", name);
+  requestAnimationFrame(name);
 }
 
 function render({ model, el }) {
@@ -83,7 +95,7 @@ function render({ model, el }) {
     model.on(`change:${name}`, drawMark);
   drawPicture();
   drawMark();
-  keepKeys(el);
+  prepare(el);
   return () => URL.revokeObjectURL(image.src);
 }
 

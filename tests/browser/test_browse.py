@@ -1,0 +1,179 @@
+"""``tin browse`` in a real browser: type a class, press arrow keys, switch network and method."""
+
+import io
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from shots import screenshot
+
+from tin_lib import augment, runs, saliency
+from tin_lib.widgets import card
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from small_run import make_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PICTURE = ".tin-browser img.widget-image"
+SAID = ".tin-said"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    return make_run(tmp_path_factory.mktemp("browse"))
+
+
+@pytest.fixture(scope="module")
+def address(run: runs.Run) -> Iterator[str]:
+    """Address with token of a running ``tin browse``."""
+    command = [sys.executable, "-m", "tin_lib", "browse", str(run.path), "--no-open"]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert server.stdout
+    line = server.stdout.readline().strip()
+    assert line.startswith("http://127.0.0.1:"), line
+    yield line
+    server.terminate()
+    server.wait(30)
+    server.stdout.close()
+
+
+def opened(page: Any, address: str) -> Any:
+    page.foreign = []
+    page.on("request", lambda r: page.foreign.append(r.url) if foreign(r.url) else None)
+    page.goto(address)
+    page.wait_for_selector(".tin-strip", timeout=60_000)
+    page.wait_for_selector(PICTURE, timeout=30_000)
+    return page
+
+
+def foreign(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1:", "data:", "blob:", "ws://127.0.0.1:"))
+
+
+def shown(page: Any) -> np.ndarray:
+    """The picture as the page has it, RGB."""
+    data = page.evaluate(
+        f"""async () => {{
+            const answer = await fetch(document.querySelector('{PICTURE}').src);
+            return [...new Uint8Array(await answer.arrayBuffer())];
+        }}"""
+    )
+    return np.array(Image.open(io.BytesIO(bytes(data))))
+
+
+def wait_for_words(page: Any, words: str) -> None:
+    page.wait_for_function(
+        "words => document.querySelector('.tin-said')?.innerText.includes(words)", arg=words
+    )
+
+
+def tile(picture: np.ndarray, row: int, name: str) -> np.ndarray:
+    x, y, zoom = card.place(row, name)
+    part = picture[y : y + 64 * zoom : zoom, x : x + 64 * zoom : zoom]
+    return part.transpose(2, 0, 1)
+
+
+def check_maps(picture: np.ndarray, run: runs.Run, image: int, rows: list[tuple[str, str]]) -> None:
+    """Every row of the picture against maps computed here."""
+    val = run.data().val
+    assert (tile(picture, -1, "original") == val.images[image]).all()
+    pixels = torch.from_numpy(np.array(val.images[image : image + 1]))
+    for number, (network, method) in enumerate(rows):
+        fit = run.fits[network]
+        target = torch.from_numpy(np.array(fit.logits("val")[image : image + 1])).argmax(1)
+        inputs = augment.normalise(pixels, fit.mean, fit.std)
+        maps = saliency.explain(fit.network(), inputs, method, target)
+        for name, view in saliency.VIEWS.items():
+            wanted = saliency.to_uint8(view(maps))[0].astype(int)
+            # Another process may add in another order: one step of rounding, at few pixels.
+            difference = np.abs(tile(picture, number, name).astype(int) - wanted)
+            assert difference.max() <= 1, (network, method, name)
+            assert (difference > 0).mean() < 0.01
+
+
+def test_class_arrow_keys_networks_and_methods(page: Any, address: str, run: runs.Run) -> None:
+    opened(page, address)
+    page.get_by_label("object's box").uncheck()
+    val = run.data().val
+    name = run.first.class_names[2].split(",")[0]
+    page.get_by_label("class", exact=True).fill(name)
+    page.keyboard.press("Enter")
+    of_class = np.flatnonzero(val.labels == 2)
+    wait_for_words(page, f"image 1 of {len(of_class)}: {val.files[of_class[0]]}")
+    both = [("convnet9", "gradient"), ("vgg_like", "gradient")]
+    check_maps(shown(page), run, of_class[0], both)
+
+    page.focus(".tin-strip")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    wait_for_words(page, f"{val.files[of_class[2]]}")
+    check_maps(shown(page), run, of_class[2], both)
+
+    page.get_by_label("vgg_like").uncheck()
+    page.get_by_label("grad cam").check()
+    page.wait_for_function(f"!document.querySelector('{SAID}').innerText.includes('vgg_like')")
+    page.wait_for_timeout(1000)
+    rows = [("convnet9", "gradient"), ("convnet9", "grad_cam")]
+    check_maps(shown(page), run, of_class[2], rows)
+    screenshot(page, "tin_browse")
+    assert page.errors == []
+    assert page.foreign == []
+
+
+def test_link_reopens_the_view(page: Any, address: str) -> None:
+    opened(page, address)
+    page.get_by_label("taken for").focus()  # leaves the slider by keyboard alone
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    wait_for_words(page, "image 2 of")
+    page.get_by_label("smoothgrad").check()
+    page.wait_for_timeout(1500)
+    before, words = shown(page), page.inner_text(SAID)
+    page.get_by_role("link", name="Link to this view").click()
+    page.wait_for_load_state()
+    page.wait_for_selector(PICTURE, timeout=60_000)
+    wait_for_words(page, "image 2 of")
+    assert page.inner_text(SAID) == words
+    assert (shown(page) == before).all()
+    assert page.errors == []
+
+
+def test_thumbnail_click_and_saved_picture(page: Any, address: str) -> None:
+    opened(page, address)
+    page.click(".tin-strip img", position={"x": 48 * 3 + 5, "y": 48 + 5})  # second row of six
+    wait_for_words(page, "image 10 of")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save picture").click()
+    saved = np.array(Image.open(download.value.path()))
+    assert (saved == shown(page)).all()
+
+
+def test_every_control_has_a_name(page: Any, address: str) -> None:
+    opened(page, address)
+    page.focus(".noUi-handle")
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll(
+            '.tin-browser :is(input, select, button, img, [role], [tabindex="0"])')]
+            .filter(e => e.offsetParent && !(e.ariaLabel || e.labels?.length || e.innerText?.trim()
+                || e.alt || e.title || e.closest('[role=listbox]')?.ariaLabel))
+            .map(e => e.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_no_token_no_page(address: str) -> None:
+    with urllib.request.urlopen(address.split("?")[0], timeout=10) as answer:
+        assert "/login" in answer.url
+        assert b"saliency-browser" not in answer.read()
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(address.split("?")[0] + "api/kernels", timeout=10)
