@@ -20,7 +20,7 @@ from conftest import make_tiny
 from tin_lib.augment import AugmentSpec
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed, fit
-recipe = Recipe("vgg_like", epochs={epochs}, lr=0.02, width=0.25, batch_size=25, momentum=0.9,
+recipe = Recipe("vgg_like", epochs={epochs}, lr=0.002, width=0.25, batch_size=25, momentum=0.9,
                 network_options={{"dropout": 0.0}}, penalties="paper",
                 augment=AugmentSpec(mode="paper_fresh"))
 fit(recipe, make_tiny(), {out!r}, device="cpu")

@@ -17,7 +17,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: two Playwrights at a time do not work
 def chromium() -> Iterator[Any]:
     """Chromium from the path, driven by Playwright; missing, it skips, but fails in CI."""
     from playwright.sync_api import sync_playwright
