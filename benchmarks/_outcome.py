@@ -53,8 +53,10 @@ def tables(out: Path, plan: dict[str, dict[str, Any]]) -> None:
     if not groups:
         raise ValueError(f"{out} holds no finished fit yet")
     results = pd.concat([collect_results(out / g).assign(recipe=g) for g in groups])
-    notes = [note(plan, recipe, name) for recipe, name in zip(results.recipe, results.name)]
-    results.insert(0, "recipe", results.pop("recipe"))
+    best = (results.recipe == "modern") & (results["name"] == "resnet18")
+    results.insert(0, "recipe", results.pop("recipe").mask(best, "best"))
+    keys = results.recipe + "/" + results["name"]
+    notes = [plan.get(key, {}).get("note", "") for key in keys]  # a vote has none
     runs.write_table(results.assign(note=notes), out / "results.csv")
     print(
         results[["recipe", "name", "val_accuracy", "paper_val", "seconds"]].to_string(index=False)
@@ -62,12 +64,6 @@ def tables(out: Path, plan: dict[str, dict[str, Any]]) -> None:
     histories = [fit_history(folder, out) for folder in fits(out)]
     runs.write_table(pd.concat(histories), out / "histories.csv")
     runs.write_json(out / "time_to_accuracy.json", times(out))
-
-
-def note(plan: dict[str, dict[str, Any]], recipe: str, name: str) -> str:
-    """What the plan changed of a fit; "" for a vote."""
-    keys = (f"{recipe}/{name}", f"best/{name}" if recipe == "modern" else "")
-    return next((plan[key]["note"] for key in keys if key in plan), "")
 
 
 def fit_history(folder: Path, out: Path) -> pd.DataFrame:

@@ -52,7 +52,10 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Do what is left to do; 1 when something failed."""
     args = arguments()
-    study = _study.Study(args)
+    try:
+        study = _study.Study(args)
+    except ValueError as error:
+        sys.exit(f"full_scale: {error}")
     for name, call in _study.items():
         if any(name.startswith(start) for start in args.only):
             study.do(name, call)

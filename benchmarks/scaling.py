@@ -10,8 +10,9 @@ batches    images/s of training by fit's loop
 processes  images/s of training under torch's launcher, the batch of 128 shared out; on a CPU the
            cores are shared out too
 Every measurement is a process of its own; memory is its peak, in MiB, less what it held after its
-imports (on a GPU: the device's peak, too); pages of the packed file that were read count as memory. Ratios: time and memory of the most images per image,
-against the fewest; images/s of the largest batch and of most processes against the first.
+imports (on a GPU: the device's peak, too); pages of the packed file that were read count as memory.
+Ratios: time and memory of the most images per image, against the fewest; images/s of the largest
+batch and of most processes against the first.
 """
 
 from __future__ import annotations

@@ -220,10 +220,20 @@ def test_average_follows_its_formula() -> None:
     averaged, expected = Averaged(layer, 0.5), layer.weight.detach().clone()
     for update in range(6):
         layer.weight.data += 1.0
-        averaged.update(layer)
+        averaged.update()
         decay = min(0.5, (1 + update) / (10 + update))
         expected = decay * expected + (1 - decay) * layer.weight.detach()
     torch.testing.assert_close(averaged.network.weight.data, expected)
+
+
+def test_average_copies_batchnorm_statistics() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+    averaged = Averaged(network, 0.5)
+    network(torch.randn(8, 2))
+    averaged.update()
+    for mine, theirs in zip(averaged.network.buffers(), network.buffers(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert averaged.network[1].num_batches_tracked == 1
 
 
 def test_failed_compiler_says_why_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,6 +250,19 @@ def test_failed_compiler_says_why_and_training_goes_on(monkeypatch: pytest.Monke
         out = compiled(torch.ones(1, 2))
     torch.testing.assert_close(out, layer(torch.ones(1, 2)))
     assert compiled(torch.ones(1, 2)).shape == (1, 1)
+
+
+def test_only_the_first_batch_size_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def spy(module: Any, **options: Any) -> Any:
+        return lambda batch: sizes.append(len(batch)) or module(batch)
+
+    monkeypatch.setattr(torch, "compile", spy)
+    compiled = Compiled(torch.nn.Linear(2, 1), "default")
+    shapes = [compiled(torch.ones(count, 2)).shape for count in (4, 3, 4)]
+    assert sizes == [4, 4]
+    assert shapes == [(4, 1), (3, 1), (4, 1)]
 
 
 def test_unknown_devices_are_refused() -> None:

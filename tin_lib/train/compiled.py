@@ -10,17 +10,20 @@ from torch import nn
 class Compiled(nn.Module):
     """Calls ``module`` compiled; after a failure of the compiler, as it is.
 
-    ``reason`` says why it fell back, "" while it has not.
+    Compiled for the size of the first batch alone: an epoch's smaller last one would cost a second
+    compilation, which takes longer than all such batches of a fit. ``reason`` says why it fell
+    back, "" while it has not.
     """
 
     def __init__(self, module: nn.Module, mode: str) -> None:
         super().__init__()
-        self.module, self.reason = module, ""
+        self.module, self.reason, self.size = module, "", 0
         self.call: Any = torch.compile(module, mode=mode, dynamic=False)
 
     def forward(self, *inputs: Any) -> Any:
-        """As the module's."""
-        if self.reason:
+        """As the module's; the first input is a batch."""
+        self.size = self.size or len(inputs[0])
+        if self.reason or len(inputs[0]) != self.size:
             return self.module(*inputs)
         try:
             return self.call(*inputs)

@@ -124,7 +124,7 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.averaged:
-            self.averaged.update(self.network)
+            self.averaged.update()
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """bf16 where the recipe and the device have it."""

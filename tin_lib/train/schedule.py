@@ -49,6 +49,16 @@ def shrink(parameters: Iterable[torch.Tensor], factor: float) -> None:
         torch._foreach_mul_(list(parameters), 1.0 - factor)
 
 
+Pairs = tuple[list[torch.Tensor], list[torch.Tensor]]  # sources and targets
+
+
+def by_type(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> list[Pairs]:
+    """Sources and targets in lists of one type each, which a GPU copies in one kernel."""
+    kinds = dict.fromkeys(source.dtype for source, _ in pairs)
+    groups = [[pair for pair in pairs if pair[0].dtype == kind] for kind in kinds]
+    return [([s for s, _ in group], [t for _, t in group]) for group in groups]
+
+
 class Averaged:
     """Exponential moving average of a network's weights; its buffers are copied.
 
@@ -58,12 +68,17 @@ class Averaged:
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0
         self.network = copy.deepcopy(network).requires_grad_(False)
+        # Listed once, since looking through all modules at every update would take time.
+        self.weights: Pairs = [*network.parameters()], [*self.network.parameters()]
+        buffers = zip(network.buffers(), self.network.buffers(), strict=True)
+        self.buffers = by_type(list(buffers))
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Move the average towards ``network``."""
+    def update(self) -> None:
+        """Move the average towards the network."""
         weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(list(self.network.parameters()), list(network.parameters()), weight)
-        for mine, theirs in zip(self.network.buffers(), network.buffers(), strict=True):
-            mine.copy_(theirs)
+        theirs, mine = self.weights
+        torch._foreach_lerp_(mine, theirs, weight)
+        for theirs, mine in self.buffers:
+            torch._foreach_copy_(mine, theirs)
         self.updates += 1
