@@ -3,6 +3,7 @@
 from tin_lib.saliency.evaluate import Subjects, evaluate, subjects
 from tin_lib.saliency.methods import METHODS, explain
 from tin_lib.saliency.randomise import randomisation
+from tin_lib.saliency.static import write_static_browser
 from tin_lib.saliency.views import (
     VIEWS,
     absolute,
@@ -28,3 +29,4 @@ __all__ = [
     "overlay",
 ]
 __all__ += ["positive", "preprocessed", "randomisation", "subjects", "to_uint8"]
+__all__ += ["write_static_browser"]
