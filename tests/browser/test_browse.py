@@ -3,7 +3,6 @@
 import io
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,5 +174,5 @@ def test_no_token_no_page(address: str) -> None:
     with urllib.request.urlopen(address.split("?")[0], timeout=10) as answer:
         assert "/login" in answer.url
         assert b"saliency-browser" not in answer.read()
-    with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(address.split("?")[0] + "api/kernels", timeout=10)
+    with urllib.request.urlopen(address.split("?")[0] + "api/kernels", timeout=10) as answer:
+        assert "/login" in answer.url

@@ -5,7 +5,10 @@ import os
 import secrets
 import socket
 import tempfile
+import threading
+import webbrowser
 from pathlib import Path
+from typing import Any
 
 from tin_lib import runs
 from tin_lib.widgets.parts import ASSETS
@@ -13,7 +16,13 @@ from tin_lib.widgets.saliency import SaliencyBrowser
 from tin_lib.widgets.view import from_query
 
 HOST = "127.0.0.1"  # nobody but this machine
-OPTIONS = ("--template=tin", "--Voila.log_level=WARN")
+OPTIONS = (
+    "--template=tin",
+    "--Voila.log_level=WARN",
+    # A kernel whose page was closed, crashed or lost ends by itself.
+    "--MappingKernelManager.cull_idle_timeout=120",
+    "--MappingKernelManager.cull_interval=30",
+)
 
 
 class Page(SaliencyBrowser):
@@ -43,18 +52,31 @@ def serve(
     ``show`` opens a web browser. Raises FileNotFoundError and ValueError, before anything starts,
     for a run without trained networks, for data that do not belong to it, or a port in use.
     """
-    from voila.app import Voila
-
     opened = runs.open_run(runs.locate(run).resolve())
     root = opened.data(data).root.resolve()
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(_template_folders())
-    port, token = free_port(port), secrets.token_urlsafe(24)
+    port = free_port(port)
     with tempfile.TemporaryDirectory(prefix="tin-browse-") as folder:
         notebook = write_notebook(Path(folder), opened.path, root)
-        app = Voila(token=token, ip=HOST, port=port, port_retries=0, open_browser=show)
-        app.initialize([str(notebook), *OPTIONS, f"--theme={'dark' if dark else 'light'}"])
-        print(f"http://{HOST}:{port}/?token={token}\nCtrl-C ends it.", flush=True)
+        token = secrets.token_urlsafe(24)
+        app = application(notebook, port, token, dark)
+        address = f"http://{HOST}:{port}/?token={token}"
+        print(f"{address}\nCtrl-C ends it.", flush=True)
+        if show:
+            threading.Timer(1.0, webbrowser.open, [address]).start()  # once it listens
         app.start()
+
+
+def application(notebook: Path, port: int, token: str, dark: bool) -> Any:
+    """Voila, set up to show one notebook."""
+    from voila.app import Voila
+
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(_template_folders())
+    app = Voila(token=token, ip=HOST, port=port, port_retries=0, open_browser=False)
+    # A page that is left ends its kernel by a beacon, which cannot carry the XSRF token. Requests
+    # still need the token or its cookie, and the origin must be this server.
+    app.tornado_settings = {"disable_check_xsrf": True}
+    app.initialize([str(notebook), *OPTIONS, f"--theme={'dark' if dark else 'light'}"])
+    return app
 
 
 def _template_folders() -> list[str]:
