@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from shots import screenshot
 
+KERNEL_IDLE = """() => {
+    const session = jupyterapp.shell.currentWidget?.sessionContext;
+    return session?.isReady && session.session?.kernel?.status === 'idle';
+}"""
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -13,13 +17,14 @@ def run_all(page: Any, address: str, seconds: float = 240) -> None:
     """Open a notebook, run all its cells and wait until the last one has."""
     page.goto(address)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    # A command sent before the kernel is ready is lost, in part or whole.
+    page.wait_for_function(KERNEL_IDLE, timeout=120_000)
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
     last = time.monotonic() + seconds
-    while not executed(page):  # a command sent before the kernel is ready is lost
-        assert time.monotonic() < last, "the notebook did not start"
-        page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
-        page.wait_for_timeout(5000)
     while len(executed(page)) < code_cells(page):
-        assert time.monotonic() < last, f"{len(executed(page))} cells ran in {seconds} s"
+        if time.monotonic() > last:
+            screenshot(page, "jupyterlab_stuck")
+            pytest.fail(f"{len(executed(page))} cells ran in {seconds} s: {outputs(page)}"[:5000])
         page.wait_for_timeout(500)
 
 

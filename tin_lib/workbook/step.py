@@ -79,8 +79,14 @@ def running_cell(output: Path) -> str:
         cells = json.loads(output.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError):
         return ""
-    begun = [cell for cell in cells if cell.get("execution_count")]
-    return describe(begun[-1]["execution_count"], "".join(begun[-1]["source"])) if begun else ""
+    # Papermill's own marks: a kernel can die before it has told the number of the cell.
+    begun = [c for c in cells if c["cell_type"] == "code" and mark(c).get("start_time")]
+    return describe(len(begun), "".join(begun[-1]["source"])) if begun else ""
+
+
+def mark(cell: dict[str, Any]) -> dict[str, Any]:
+    """What papermill notes at a cell: when it began, how it went."""
+    return cell.get("metadata", {}).get("papermill", {})
 
 
 def describe(count: int, source: str) -> str:
