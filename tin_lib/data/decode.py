@@ -77,7 +77,7 @@ def _decode_chunk(paths: list[str], handle: int, position: int) -> Decoded:
         data = _read(path)
         digests.append(hashlib.sha256(data).digest())
         image = decode_image(data, path)
-        gray.append(len(image) == 1)
+        gray.append(image.shape[0] == 1)
         pixels[row] = image.numpy()  # a single channel is repeated three times
     _write(handle, pixels, position)
     files = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
@@ -119,8 +119,8 @@ def decode_image(data: bytearray, path: str) -> torch.Tensor:
         raise ValueError(
             f"{path} is cut short or damaged ({reason}); unpack the data again"
         ) from None
-    if image.shape[1:] != (SIZE, SIZE):
-        height, width = image.shape[1:]
+    _, height, width = image.shape
+    if height != SIZE or width != SIZE:
         raise ValueError(f"{path} is {width}x{height} pixels, expected {SIZE}x{SIZE}")
     return image
 
@@ -134,8 +134,9 @@ def decode_jpeg(data: bytearray) -> torch.Tensor:
     """
     if not hasattr(torch.ops.image, "decode_jpeg"):
         return decode_with_pil(data)
-    image = torch.ops.image.decode_jpeg(torch.frombuffer(data, dtype=torch.uint8), UNCHANGED)
-    return image if len(image) in (1, 3) else decode_with_pil(data)  # 4: CMYK
+    operator = torch.ops.image.decode_jpeg.default  # its one overload: no search for it
+    image = operator(torch.frombuffer(data, dtype=torch.uint8), UNCHANGED)
+    return image if image.shape[0] in (1, 3) else decode_with_pil(data)  # 4: CMYK
 
 
 def decode_with_pil(data: bytearray) -> torch.Tensor:
