@@ -3,13 +3,14 @@
 import base64
 import html
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 
 from tin_lib import runs
+from tin_lib.data import TinyImageNet
 from tin_lib.widgets.ahead import Pause, Pictures
 from tin_lib.widgets.parts import Saver
 
@@ -19,6 +20,19 @@ WIDE = {"description_width": "80px"}
 def batch() -> bool:
     """Whether nobody can click: a run under papermill."""
     return bool(os.environ.get("TIN_BATCH"))
+
+
+def opened(run: runs.Run | str | Path) -> runs.Run:
+    """A run, given itself or its folder."""
+    return run if isinstance(run, runs.Run) else runs.open_run(runs.locate(run))
+
+
+def images(run: runs.Run, data: TinyImageNet | None) -> TinyImageNet:
+    """The data that a run was trained on, opened anew unless given; ValueError for other ones."""
+    data = data or run.data()
+    if data.fingerprint != run.first.meta["fingerprint"]:
+        raise ValueError(f"data: {data.root} holds other images than {run.path} was trained on")
+    return data
 
 
 class Browser(widgets.VBox):
@@ -94,6 +108,22 @@ def combobox(description: str, names: Sequence[str], tooltip: str) -> widgets.Co
         tooltip=tooltip,
         style=WIDE,
     )
+
+
+def find(text: str, names: Mapping[str, str]) -> str:
+    """The wnid whose name or self is the text, else of the first name that begins with it, or holds
+    it; empty where there is none. ``names``: wnid -> name."""
+    text = text.strip().lower()
+    tests: list[Callable[[str, str], bool]] = [
+        lambda wnid, name: text in (name, wnid),
+        lambda wnid, name: name.startswith(text),
+        lambda wnid, name: text in name,
+    ]
+    for test in tests if text else []:
+        for wnid, name in names.items():
+            if test(wnid, name.lower()):
+                return wnid
+    return ""
 
 
 def checkbox(description: str, value: bool, tooltip: str) -> widgets.Checkbox:

@@ -6,10 +6,8 @@ from typing import Any
 import ipywidgets as widgets
 
 from tin_lib.saliency import METHODS
-from tin_lib.widgets.base import WIDE, checkbox, combobox, group
+from tin_lib.widgets.base import WIDE, checkbox, combobox, find, group
 from tin_lib.widgets.view import SHOWS, View
-
-ANY = ""
 
 
 class Controls(widgets.VBox):
@@ -78,29 +76,14 @@ class Controls(widgets.VBox):
     def chosen(self) -> View:
         """The view that the controls stand for; a text that names no class counts as any."""
         return View(
-            label=self.find(self.label.value),
-            taken_for=self.find(self.taken_for.value),
+            label=find(self.label.value, self.names),
+            taken_for=find(self.taken_for.value, self.names),
             show=self.show.value,
             networks=tuple(name for name, tick in self.networks.items() if tick.value),
             methods=tuple(name for name, tick in self.methods.items() if tick.value),
             box=self.box.value,
             overlay=self.overlay.value,
         )
-
-    def find(self, text: str) -> str:
-        """The wnid of a name, a wnid, or the first name that begins with, or holds, the text."""
-        text = text.strip().lower()
-        names = {wnid: name.lower() for wnid, name in self.names.items()}
-        tests: list[Callable[[str, str], bool]] = [
-            lambda wnid, name: text in (name, wnid),
-            lambda wnid, name: name.startswith(text),
-            lambda wnid, name: text in name,
-        ]
-        for test in tests if text else []:
-            for wnid, name in names.items():
-                if test(wnid, name):
-                    return wnid
-        return ANY
 
     def put(self, view: View) -> None:
         """Set the controls to a view, without calling back."""

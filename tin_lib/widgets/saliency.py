@@ -14,7 +14,7 @@ from tin_lib.data import TinyImageNet
 from tin_lib.saliency.store import MapStore
 from tin_lib.widgets import card
 from tin_lib.widgets.ahead import Pause
-from tin_lib.widgets.base import Browser
+from tin_lib.widgets.base import Browser, images, opened
 from tin_lib.widgets.canvas import Canvas
 from tin_lib.widgets.controls import Controls
 from tin_lib.widgets.parts import Strip
@@ -51,7 +51,7 @@ class SaliencyBrowser(Browser):
         **view: Any,
     ) -> None:
         super().__init__("saliency")
-        self.run = run if isinstance(run, runs.Run) else runs.open_run(runs.locate(run))
+        self.run = opened(run)
         self.split = _split(self.run, data, split)
         self.store = MapStore(self.run.fits, self.split, self.run.path / "saliency" / "maps")
         self.ids = self.run.first.class_ids
@@ -212,10 +212,7 @@ def pairs(networks: Sequence[str], methods: Sequence[str]) -> Iterator[tuple[str
 def _split(run: runs.Run, data: TinyImageNet | None, split: str) -> Any:
     if split not in ("val", "test"):
         raise ValueError(f"split={split!r}: choose val or test, whose scores a fit keeps")
-    data = data or run.data()
-    if data.fingerprint != run.first.meta["fingerprint"]:
-        raise ValueError(f"data: {data.root} holds other images than {run.path} was trained on")
-    return data.split(split)
+    return images(run, data).split(split)
 
 
 def _nothing() -> bytes:
