@@ -155,6 +155,20 @@ def soft(run: Run, split: str = "val", members: Sequence[str] = ()) -> pd.DataFr
     )
 
 
+def with_votes(run: Run, split: str = "val") -> dict[str, pd.DataFrame]:
+    """Predictions tables of every network, then of their votes, under ``ensemble_table``'s names.
+
+    One network alone has no votes; without ``FALLBACK`` among them there is no majority vote.
+    """
+    tables = predictions(run, split)
+    votes = {}
+    if len(tables) > 1 and FALLBACK in tables:
+        votes["majority vote"] = vote(run, split)
+    if len(tables) > 1:
+        votes["soft vote"] = soft(run, split)
+    return tables | votes
+
+
 def ensemble_table(run: Run, members: Sequence[str] = (), fallback: str = FALLBACK) -> pd.DataFrame:
     """Validation accuracy of each member and of their majority and soft vote.
 

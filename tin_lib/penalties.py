@@ -6,6 +6,7 @@ times the sum over a layer's units of the batch mean of |output| and of output²
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,18 +86,31 @@ def activity_penalty(
 
 
 def _l1_l2(values: Tensor, l1: float, l2: float) -> Tensor | float:
-    """l1·Σ|v| + l2·Σv², added up in float32 or better, without copies of ``values``.
+    """l1·Σ|v| + l2·Σv², added up in float32 or better."""
+    return _Sums.apply(values, l1, l2) if l1 or l2 else 0.0
 
-    Row by row (one a filter, unit or image): over all of 16 million values at once, vector_norm
-    adds in an order that loses 1.5 % in float32 on a CPU.
+
+class _Sums(torch.autograd.Function):
+    """The sums with their gradient, l1·sign(v) + 2·l2·v, in three passes over ``values``.
+
+    Derived by autograd it takes three times as long: 6 % of VGG-16's step on a CPU.
     """
-    options = {
-        "dim": tuple(range(1, values.ndim)),
-        "dtype": torch.promote_types(values.dtype, torch.float32),
-    }
-    total: Tensor | float = 0.0
-    if l1:
-        total = total + l1 * torch.linalg.vector_norm(values, 1, **options).sum()
-    if l2:
-        total = total + l2 * torch.linalg.vector_norm(values, 2, **options).square().sum()
-    return total
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, l1: float, l2: float) -> Tensor:
+        # Row by row (one a filter, unit or image): over all of 16 million values at once,
+        # vector_norm adds in an order that loses 1.5 % in float32 on a CPU.
+        rows = tuple(range(1, values.ndim))
+        kind = torch.promote_types(values.dtype, torch.float32)
+        absolute = torch.linalg.vector_norm(values, 1, rows, dtype=kind).sum()
+        squares = torch.linalg.vector_norm(values, 2, rows, dtype=kind).square().sum()
+        ctx.save_for_backward(values)
+        ctx.factors = l1, l2
+        return l1 * absolute + l2 * squares
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (values,) = ctx.saved_tensors
+        l1, l2 = ctx.factors
+        gradient = gradient.to(values.dtype)
+        return values.sign().mul_(l1 * gradient).addcmul_(values, 2 * l2 * gradient), None, None

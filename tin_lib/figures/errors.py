@@ -98,12 +98,14 @@ def confusion(
     """
     order = list(counts.index if order is None else order)
     labels = [names[wnid] for wnid in order]
+    z, percents = _cells(counts.loc[order, order].to_numpy())
     heat = go.Heatmap(
-        z=counts.loc[order, order].to_numpy().astype(np.uint16),
+        z=z,
+        customdata=percents,
         x=labels,
         y=labels,
         colorscale=_root_scale("Viridis"),
-        hovertemplate="%{y} taken for %{x}: %{z} images<extra></extra>",
+        hovertemplate="%{y} taken for %{x}:<br>%{z} images, %{customdata} %<extra></extra>",
         colorbar={"title": {"text": "images"}, "thickness": 14},
     )
     figure = go.Figure(heat)
@@ -111,6 +113,12 @@ def confusion(
     figure.update_yaxes(title="label", autorange="reversed", scaleanchor="x", constrain="domain")
     figure.update_layout(height=820, width=880, dragmode="zoom")
     return style.apply(figure)
+
+
+def _cells(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts, and whole percents of the images of each label (row), in few bytes."""
+    percents = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    return matrix.astype(np.uint16), percents.round().astype(np.uint8)
 
 
 def _root_scale(name: str) -> list[tuple[float, str]]:
