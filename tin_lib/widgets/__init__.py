@@ -4,6 +4,7 @@ They train nothing. Each is one picture with controls beside it, and leaves the 
 a notebook runs with nobody to click.
 """
 
+from tin_lib.widgets.confusion import ConfusionBrowser
 from tin_lib.widgets.saliency import SaliencyBrowser
 
-__all__ = ["SaliencyBrowser"]
+__all__ = ["ConfusionBrowser", "SaliencyBrowser"]

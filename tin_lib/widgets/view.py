@@ -73,17 +73,18 @@ def checked(
     """
     view = replace(view, networks=tuple(view.networks) or tuple(networks))
     view = replace(view, methods=tuple(view.methods), overlay=float(view.overlay))
-    _known("networks", view.networks, networks)
-    _known("methods", view.methods, methods)
-    _known("show", [view.show], list(SHOWS))
-    _known("label", [view.label] if view.label else [], ids)
-    _known("taken_for", [view.taken_for] if view.taken_for else [], ids)
+    check_known("networks", view.networks, networks)
+    check_known("methods", view.methods, methods)
+    check_known("show", [view.show], list(SHOWS))
+    check_known("label", [view.label] if view.label else [], ids)
+    check_known("taken_for", [view.taken_for] if view.taken_for else [], ids)
     if not 0 <= view.overlay <= 1:
         raise ValueError(f"overlay={view.overlay}: must lie between 0 and 1")
     return view
 
 
-def _known(name: str, given: Sequence[str], known: Sequence[str]) -> None:
+def check_known(name: str, given: Sequence[str], known: Sequence[str]) -> None:
+    """Raise ValueError, naming the parameter, unless all values given are known."""
     for value in given:
         if value not in known:
             shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
