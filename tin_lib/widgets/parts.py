@@ -43,9 +43,14 @@ class Strip(anywidget.AnyWidget):
 
 
 class Saver(anywidget.AnyWidget):
-    """A button; ``content()`` gives the name and bytes of the file that the browser saves."""
+    """A button; ``content()`` gives the name and bytes of the file that the browser saves.
+
+    Every browser has one, so it also brings what they share: their style, and what they need to
+    be used by keyboard.
+    """
 
     _esm = (ASSETS / "saver.js").read_text()
+    _css = (ASSETS / "saver.css").read_text()
     description = traitlets.Unicode().tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)
 

@@ -17,25 +17,6 @@ function create(tag, parent, attributes) {
   return node;
 }
 
-// JupyterLab must not take arrow keys for the notebook while a control of the browser has focus,
-// and sliders and pictures need names, which ipywidgets does not give them.
-function prepare(el) {
-  const root = el.closest(".tin-browser");
-  if (!root) {
-    if (!el.isConnected) requestAnimationFrame(() => prepare(el));
-    return;
-  }
-  root.setAttribute("data-lm-suppress-shortcuts", "true");
-  const name = () => {
-    for (const picture of root.querySelectorAll("img.widget-image"))
-      picture.alt = "The text below says what is shown.";
-    for (const handle of root.querySelectorAll(".noUi-handle"))
-      handle.setAttribute("aria-label", handle.closest(".widget-slider").innerText.split("\n")[0]);
-  };
-  root.addEventListener("focusin", name);
-  requestAnimationFrame(name);
-}
-
 function render({ model, el }) {
   const id = `tin-strip-${++made}`;
   const list = create("div", el, {
@@ -95,7 +76,6 @@ function render({ model, el }) {
     model.on(`change:${name}`, drawMark);
   drawPicture();
   drawMark();
-  prepare(el);
   return () => URL.revokeObjectURL(image.src);
 }
 
