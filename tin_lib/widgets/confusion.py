@@ -64,7 +64,7 @@ class ConfusionBrowser(Browser):
         figure = figures.errors.confusion(self.counts[network], self.names, self.order)
         marker = {"symbol": "square-open", "size": 13, "color": MARK, "line": {"width": 3}}
         mark = go.Scatter(mode="markers", marker=marker, hoverinfo="skip", showlegend=False)
-        figure.add_trace(mark).update_layout(width=640, height=600)
+        figure.add_trace(mark).update_layout(width=600, height=560)
         figure.update_xaxes(range=[-0.5, len(self.order) - 0.5])
         figure.update_yaxes(range=[len(self.order) - 0.5, -0.5], autorange=None)
         if batch():
@@ -74,7 +74,7 @@ class ConfusionBrowser(Browser):
         return shown
 
     def _compose(self) -> None:
-        self.fields.layout.flex = "1 1 300px"
+        self.fields.layout.flex = "1 1 250px"
         top = [self.fields] if batch() else [self.matrix, self.fields]
         above = widgets.HBox(top, layout=widgets.Layout(flex_flow="row wrap"))
         self.children = [above, self.picture, self.said, self.saver]
@@ -156,7 +156,7 @@ class ConfusionBrowser(Browser):
 
     def groups(self, cell: Cell) -> list[gallery.Group]:
         """A cell's images, then some right ones of both classes."""
-        groups = [self._group(f"{self.title(cell)}: {self.count(cell)}", self.behind(cell), MOST)]
+        groups = [self._group(self.title(cell), self.behind(cell), MOST)]
         for wnid in dict.fromkeys([cell.label, cell.predicted]):
             right = cell._replace(label=wnid, predicted=wnid)
             if right != cell:
@@ -166,9 +166,10 @@ class ConfusionBrowser(Browser):
 
     def _group(self, title: str, rows: pd.DataFrame, most: int) -> gallery.Group:
         first = rows.head(most)
-        if len(rows) > most:
-            title += f" (the {most} most confident)"
-        return gallery.Group(title, self.pixels[first.row.to_numpy()], _captions(first))
+        shown = f"the {most} most confident of {len(rows)}" if len(rows) > most else len(rows)
+        return gallery.Group(
+            f"{title}: {shown}", self.pixels[first.row.to_numpy()], _captions(first)
+        )
 
     def title(self, cell: Cell) -> str:
         """A cell in words."""

@@ -39,7 +39,10 @@ class Fields(widgets.VBox):
             style=WIDE,
         )
         self.quiet = False
-        super().__init__([self.network, self.label, self.predicted, self.zoom, self.pairs])
+        fields = [self.network, self.label, self.predicted, self.zoom, self.pairs]
+        for field in fields:
+            field.layout.width = "auto"  # as wide as there is room
+        super().__init__(fields)
 
     def offer(self, pairs: pd.DataFrame) -> None:
         """List the commonest mistakes; ``pairs``: by ``errors.most_confused``."""
