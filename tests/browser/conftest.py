@@ -46,13 +46,22 @@ def page(chromium: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a JupyterLab on a copy of the notebooks, with its token."""
+    """Address of a JupyterLab on a copy of the notebooks, with its token.
+
+    Its settings are its own: a theme chosen by a test must not stay with whoever runs the tests.
+    """
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".*", "runs"))
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
     command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}"]
     command += ["--expose-app-in-browser", "--LabApp.news_url=None"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    settings = folder.parent / "settings"
+    news = settings / "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text('{"fetchNews": "false"}')  # else it asks, over what a screenshot shows
+    command += [f"--LabApp.user_settings_dir={settings}"]
+    command += [f"--LabApp.workspaces_dir={folder.parent / 'workspaces'}"]
     environment = {k: v for k, v in os.environ.items() if k != "TIN_BATCH"}
     log = folder.parent / "log"
     with log.open("w") as output:
