@@ -105,8 +105,8 @@ def confusion(
         x=labels,
         y=labels,
         colorscale=_root_scale("Viridis"),
-        hovertemplate="%{y} taken for %{x}:<br>%{z} images, %{customdata} %<extra></extra>",
-        colorbar={"title": {"text": "images"}, "thickness": 14},
+        hovertemplate="%{y} taken for %{x}:<br>%{z} images, %{customdata}%<extra></extra>",
+        colorbar={"title": {"text": "images", "side": "right"}, "thickness": 14},
     )
     figure = go.Figure(heat)
     figure.update_xaxes(title="predicted", constrain="domain", showgrid=False, tickangle=-60)

@@ -156,20 +156,19 @@ class ConfusionBrowser(Browser):
 
     def groups(self, cell: Cell) -> list[gallery.Group]:
         """A cell's images, then some right ones of both classes."""
-        groups = [self._group(self.title(cell), self.behind(cell), MOST)]
+        groups = [self._group("", cell, MOST)]
         for wnid in dict.fromkeys([cell.label, cell.predicted]):
             right = cell._replace(label=wnid, predicted=wnid)
             if right != cell:
-                title = f"for comparison: {self.title(right)}"
-                groups.append(self._group(title, self.behind(right), BESIDE))
+                groups.append(self._group("for comparison: ", right, BESIDE))
         return groups
 
-    def _group(self, title: str, rows: pd.DataFrame, most: int) -> gallery.Group:
+    def _group(self, before: str, cell: Cell, most: int) -> gallery.Group:
+        rows = self.behind(cell)
         first = rows.head(most)
-        shown = f"the {most} most confident of {len(rows)}" if len(rows) > most else len(rows)
-        return gallery.Group(
-            f"{title}: {shown}", self.pixels[first.row.to_numpy()], _captions(first)
-        )
+        cut = f" (the {most} most confident)" if len(rows) > most else ""
+        title = f"{before}{self.title(cell)}: {self.count(cell)}{cut}"
+        return gallery.Group(title, self.pixels[first.row.to_numpy()], _captions(first))
 
     def title(self, cell: Cell) -> str:
         """A cell in words."""
