@@ -119,6 +119,17 @@ def test_ensemble_table(run: runs.Run) -> None:
     assert table.members["soft vote"] == "convnet9, vgg_like, vgg16, alexnet"
 
 
+def test_predictions_with_votes(run: runs.Run) -> None:
+    tables = ensemble.with_votes(run)
+    assert list(tables) == list(ensemble.ensemble_table(run).name)
+    assert tables["majority vote"].equals(ensemble.vote(run))
+    assert tables["soft vote"].equals(ensemble.soft(run))
+    two = runs.Run(run.path, {name: run.fits[name] for name in ("convnet9", "alexnet")})
+    assert list(ensemble.with_votes(two)) == ["convnet9", "alexnet", "soft vote"]
+    one = runs.Run(run.path, {"vgg16": run.fits["vgg16"]})
+    assert list(ensemble.with_votes(one)) == ["vgg16"]
+
+
 def test_members_and_fallback(run: runs.Run) -> None:
     three = ["convnet9", "vgg_like", "vgg16"]
     table = ensemble.vote(run, "val", three)

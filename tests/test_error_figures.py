@@ -73,6 +73,8 @@ def test_confusion_keeps_counts_in_the_given_order(
     order = errors.class_order(counts)
     heat = figures.confusion(counts, NAMES, order).data[0]
     assert (np.asarray(heat.z) == counts.loc[order, order].to_numpy()).all()
+    shares = counts.div(counts.sum(axis=1), axis=0).loc[order, order]
+    assert np.abs(np.asarray(heat.customdata) - 100 * shares.to_numpy()).max() <= 0.5
     assert list(heat.y) == list(heat.x) == [NAMES[wnid] for wnid in order]
     places = [place for place, _ in heat.colorscale]
     assert places[0] == 0

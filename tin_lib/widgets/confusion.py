@@ -44,10 +44,7 @@ class ConfusionBrowser(Browser):
         self.run = opened(run)
         self.pixels = images(self.run, data).val.images
         self.names = errors.short_names(self.run.first.class_ids, self.run.first.class_names)
-        self.tables = ensemble.with_votes(self.run)
-        each = self.tables.items()
-        self.counts = {name: errors.confusion_matrix(table, self.names) for name, table in each}
-        self.order = errors.class_order(sum(self.counts.values()))  # type: ignore[arg-type]
+        self._count()
         network = network or next(iter(self.tables))
         check_known("network", [network], list(self.tables))
         self.fields = Fields(list(self.tables), self.names)
@@ -59,17 +56,23 @@ class ConfusionBrowser(Browser):
         self.fields.on_change(self._chosen)
         self.fields.zoom.observe(lambda change: self._zoom(), "value")
 
+    def _count(self) -> None:
+        """Read every network's predictions, and find one order of the classes for all."""
+        self.tables = ensemble.with_votes(self.run)
+        self.counts = {
+            name: errors.confusion_matrix(table, self.names) for name, table in self.tables.items()
+        }
+        self.order = errors.class_order(sum(self.counts.values()))  # type: ignore[arg-type]
+
     def _matrix(self, network: str) -> go.Figure:
         """The matrix and a mark for the cell; in a notebook with somebody to click, a widget."""
         figure = figures.errors.confusion(self.counts[network], self.names, self.order)
         marker = {"symbol": "square-open", "size": 13, "color": MARK, "line": {"width": 3}}
         mark = go.Scatter(mode="markers", marker=marker, hoverinfo="skip", showlegend=False)
-        figure.add_trace(mark).update_layout(width=600, height=560)
-        figure.update_xaxes(range=[-0.5, len(self.order) - 0.5])
-        figure.update_yaxes(range=[len(self.order) - 0.5, -0.5], autorange=None)
+        figure.add_trace(mark).update_layout(xaxis_autorange=False, yaxis_autorange=False)
         if batch():
             return figure
-        shown = go.FigureWidget(figure)
+        shown = go.FigureWidget(figure.update_layout(width=600, height=560))
         shown.data[0].on_click(self._clicked)
         return shown
 

@@ -48,7 +48,7 @@ class Fields(widgets.VBox):
         """List the commonest mistakes; ``pairs``: by ``errors.most_confused``."""
         self.quiet = True
         self.pairs.options = [
-            (f"{p.label_name} → {p.predicted_name}: {n} of {p.images}", (p.label, p.predicted))
+            (f"{n} of {p.images}: {p.label_name} → {p.predicted_name}", (p.label, p.predicted))
             for p, n in zip(pairs.itertuples(), pairs["count"])
         ]
         self.quiet = False
