@@ -12,6 +12,7 @@ A workbook run is a folder with ``networks/<name>/`` (fits) beside what each not
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -156,6 +157,12 @@ class Fit:
     def std(self) -> torch.Tensor:
         """Per-channel standard deviation of the training images, float32 (3,), 0..255 units."""
         return torch.tensor(self.meta["std"], dtype=torch.float32)
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hex digits of the weights file: another training gives others."""
+        with open(self.path / "weights.safetensors", "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
     def history(self) -> pd.DataFrame:
         """One row an epoch: losses, accuracies (0..1), rate, seconds, images/s."""

@@ -16,6 +16,7 @@ from tin_lib.filters.layers import (
     find,
     of_split,
     receptive_field,
+    spread,
     weight,
 )
 from tin_lib.filters.maximise import Maximised, Options, maximise
@@ -59,6 +60,7 @@ __all__ = [
     "receptive_field",
     "roughness",
     "selectivity",
+    "spread",
     "summarise",
     "survey",
     "untrained",

@@ -58,8 +58,17 @@ def of_split(
     std = torch.as_tensor(std, dtype=torch.float32)
     if limit is None or limit >= len(split):
         return Images(split.images, split.labels, mean, std)
-    rows = np.linspace(0, len(split) - 1, limit).round().astype(np.int64)
+    rows = spread(len(split), limit)
     return Images(split.images[rows], split.labels[rows], mean, std)
+
+
+def spread(count: int, limit: int) -> np.ndarray:
+    """``limit`` rows evenly spread over ``count``, int64, or all; ValueError for none."""
+    if limit < 1:
+        raise ValueError(f"images: {limit} are too few to look at; give at least one")
+    if limit >= count:
+        return np.arange(count)
+    return np.linspace(0, count - 1, limit).round().astype(np.int64)
 
 
 def conv_layers(network: "Network") -> list[str]:

@@ -6,7 +6,6 @@ digest of the weights, so that a network trained again starts afresh.
 """
 
 import contextlib
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -69,9 +68,7 @@ class NetworkMaps:
         """The folder of these very weights."""
         if self.folder is None:
             return None
-        with open(self.fit.path / "weights.safetensors", "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
-        return self.folder / FORMAT / f"{self.fit.name}-{digest}"
+        return self.folder / FORMAT / f"{self.fit.name}-{self.fit.digest}"
 
     def views(self, method: str, rows: Sequence[int]) -> np.ndarray:
         """The three views of images, uint8 (N, 7, 64, 64); CHANNELS says which is where."""

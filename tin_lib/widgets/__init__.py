@@ -5,6 +5,7 @@ a notebook runs with nobody to click.
 """
 
 from tin_lib.widgets.confusion import ConfusionBrowser
+from tin_lib.widgets.filters import FilterBrowser
 from tin_lib.widgets.saliency import SaliencyBrowser
 
-__all__ = ["ConfusionBrowser", "SaliencyBrowser"]
+__all__ = ["ConfusionBrowser", "FilterBrowser", "SaliencyBrowser"]
