@@ -149,6 +149,18 @@ def test_zoom_frames_the_cell(browser: ConfusionBrowser) -> None:
         assert max(*x, *y) <= 9.5
 
 
+def test_a_view_zoomed_by_mouse_stays_unless_the_cell_is_elsewhere(
+    browser: ConfusionBrowser,
+) -> None:
+    browser.look(browser.order[1], browser.order[2])
+    browser.matrix.update_layout(xaxis_range=[0.2, 3.4], yaxis_range=[3.1, -0.1])
+    browser.fields.network.value = "vgg_like"
+    browser.fields.label.value = browser.names[browser.order[3]]
+    assert browser.matrix.layout.xaxis.range == (0.2, 3.4)
+    browser.fields.label.value = browser.names[browser.order[8]]
+    assert browser.matrix.layout.yaxis.range == (9.5, -0.5)
+
+
 def test_link_shows_the_cell_again(browser: ConfusionBrowser) -> None:
     browser.look(browser.order[1], browser.order[2], "soft vote")
     again = eval(browser.link(), {"ConfusionBrowser": ConfusionBrowser})

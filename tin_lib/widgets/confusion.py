@@ -27,9 +27,10 @@ class ConfusionBrowser(Browser):
     ``run``: a run's folder, or a Run. ``data``: the data it was trained on; None opens them anew.
     ``network``: whose predictions, a network's name or ``majority vote`` or ``soft vote``; None
     takes the first. ``label``, ``predicted``: wnids of the cell to begin with, the commonest
-    mistake's unless given. Classes stand in one order for all networks, which shows groups. Raises
-    ValueError, naming the parameter, for what is unknown and for data that the run was not trained
-    on.
+    mistake's unless given. Classes stand in one order for all networks, which shows groups. Beside
+    a file stands the probability of what it is taken for (for the majority vote, its share of the
+    votes). Raises ValueError, naming the parameter, for what is unknown and for data that the run
+    was not trained on.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ConfusionBrowser(Browser):
         self._compose()
         self.cell = Cell(network, *self._worst(network))
         self._switch(network)
+        self._zoom()
         self.look(label, predicted)
         self.fields.on_change(self._chosen)
         self.fields.zoom.observe(lambda change: self._zoom(), "value")
@@ -105,7 +107,7 @@ class ConfusionBrowser(Browser):
         check_known("label", [cell.label], list(self.names))
         check_known("predicted", [cell.predicted], list(self.names))
         self._open(cell)
-        self._zoom()
+        self._reveal()
 
     def _clicked(self, trace: Any, points: Any, state: Any) -> None:
         row, column = points.point_inds[0]
@@ -114,7 +116,7 @@ class ConfusionBrowser(Browser):
     def _chosen(self, cell: Cell) -> None:
         if cell.label and cell.predicted:
             self._open(cell)
-            self._zoom()
+            self._reveal()
         else:
             self.fields.put(self.cell)
             self.say("No class has such a name. Type a part of one, and choose.")
@@ -143,6 +145,13 @@ class ConfusionBrowser(Browser):
             for wnid in (self.cell.predicted, self.cell.label)
         )
         self.matrix.update_layout(xaxis_range=[x, x + size], yaxis_range=[y + size, y])
+
+    def _reveal(self) -> None:
+        """Move the matrix to the cell where it is out of sight, as after zooming by mouse."""
+        across, down = self.matrix.layout.xaxis.range, self.matrix.layout.yaxis.range
+        column, row = self.order.index(self.cell.predicted), self.order.index(self.cell.label)
+        if not (min(across) < column < max(across) and min(down) < row < max(down)):
+            self._zoom()
 
     @property
     def shown(self) -> pd.DataFrame:
