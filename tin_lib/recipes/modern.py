@@ -42,8 +42,9 @@ RECIPES = {
         mix_probability=0.5,
         **COMMON,
     ),
-    # Small (2.9 M weights): it underfits, so it is regularised least and trained longest.
-    "vgg_like": Recipe("vgg_like", epochs=60, lr=0.05, **COMMON),
+    # Small (2.9 M weights): it underfits, so it is regularised least and trained longest. On a
+    # held-out part less dropout helped (0.44 to 0.55 at ten classes), batchnorm did not (0.51).
+    "vgg_like": Recipe("vgg_like", epochs=60, lr=0.05, network_options={"dropout": 0.3}, **COMMON),
     "vgg16": Recipe(
         "vgg16",
         epochs=40,
