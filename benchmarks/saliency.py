@@ -18,6 +18,7 @@ under 150 ms for the four full-width networks on 2 cores.
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -60,14 +61,13 @@ def contenders(
     for method in methods:
         allowed = [b for b in batches if b * COSTS.get(method, 1) <= work] or [min(batches)]
         for batch in allowed:
-            found[method, batch] = job(
-                lambda x, m=method: saliency.explain(network, x, m), batch, device
-            )
+            explain = functools.partial(saliency.explain, network, method=method)
+            found[method, batch] = job(explain, batch, device)
     for batch in batches if "gradient" in methods else []:
         target = torch.zeros(batch, dtype=torch.int64, device=device)
         frozen = copy_without_gradients(network)
-        found["bare", batch] = job(lambda x, n=frozen, y=target: bare(n, x, y), batch, device)
-        found["captum", batch] = job(lambda x: captum_saliency(network, x), batch, device)
+        found["bare", batch] = job(functools.partial(bare, frozen, target=target), batch, device)
+        found["captum", batch] = job(functools.partial(captum_saliency, network), batch, device)
     return found
 
 

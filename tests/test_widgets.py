@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 from small_run import NETWORKS, make_run
 
 from tin_lib import augment, runs, saliency
@@ -20,6 +20,7 @@ from tin_lib.data import TinyImageNet
 from tin_lib.saliency.store import MapStore
 from tin_lib.widgets import SaliencyBrowser, card
 from tin_lib.widgets.ahead import Pictures
+from tin_lib.widgets.canvas import GROUND, Canvas, encode_png
 from tin_lib.widgets.view import View, from_query
 
 
@@ -92,6 +93,27 @@ def test_preprocessed_and_box(browser: SaliencyBrowser, run, data) -> None:
     # The outline changes pixels of the object's box and no others.
     assert (rows.min(), columns.min()) == (y0 * zoom, x0 * zoom)
     assert (rows.max(), columns.max()) == ((y1 + 1) * zoom - 1, (x1 + 1) * zoom - 1)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 0, 0), (63, 63, 63, 63), (5, 0, 5, 63), (0, 0, 63, 63)])
+def test_boxes_of_any_size_are_outlined(box: tuple[int, ...]) -> None:
+    canvas = Canvas(64 * 2, 64 * 2)
+    canvas.box(0, 0, np.array(box), 2)
+    x0, y0, x1, y1 = (2 * side for side in box)
+    changed = (np.asarray(canvas.image) != ImageColor.getrgb(GROUND)).any(2)
+    assert changed[y0 : y1 + 2, x0 : x1 + 2].any()
+    changed[y0 : y1 + 4, x0 : x1 + 4] = False
+    assert not changed.any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (5, 7, 3), (300, 200, 3)])
+def test_png_holds_the_very_pixels(shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    image = Image.open(io.BytesIO(encode_png(pixels)))
+    assert image.format == "PNG"
+    assert image.mode == "RGB"
+    image.verify()  # the parts' check sums
+    assert (pixels_of(encode_png(pixels)) == pixels).all()
 
 
 def test_top_five_are_the_fits(browser: SaliencyBrowser, run, data) -> None:
