@@ -218,3 +218,12 @@ def test_statistics_of_the_real_data(tin_data: Path) -> None:
     count = len(data.train) * 64**2
     np.testing.assert_allclose(data.mean, total / count, rtol=1e-14)
     np.testing.assert_allclose(data.std, np.sqrt(square / count - (total / count) ** 2), rtol=1e-13)
+
+
+def test_one_image_of_a_split(root: Path) -> None:
+    val = open_data(root).val
+    assert (val.one(1).images == val.images[1:2]).all()
+    assert val.one(1).files.tolist() == [val.files[1]]
+    for row in (-1, len(val)):
+        with pytest.raises(ValueError, match=f"image {row}: val has images 0 to {len(val) - 1}"):
+            val.one(row)

@@ -42,6 +42,12 @@ def test_unknown_labels_are_refused() -> None:
         errors.per_class(table("1>1").assign(label=""), NAMES)
 
 
+def test_equal_classes_stand_at_one_end_only() -> None:
+    classes = pd.DataFrame({"wnid": list("abcd"), "images": 3, "error_rate": 0.0})
+    ends = errors.best_and_worst(classes, 2)
+    assert ends.wnid.tolist() == ["a", "b", "d", "c"]
+
+
 def test_best_and_worst() -> None:
     classes = errors.per_class(table("1>1 1>1 2>2 2>1 3>1 3>1"), NAMES)
     ends = errors.best_and_worst(classes, 1)

@@ -1,7 +1,11 @@
 """Figures of filters show the pictures and numbers they are given."""
 
+import base64
+import io
+
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from tin_lib.figures import filters
 
@@ -22,6 +26,18 @@ def test_kernels_are_enlarged_by_a_whole_number() -> None:
 def test_maximised_grid_names_the_filters() -> None:
     figure = filters.maximised_grid(noise(3, 3, 64, 64), [5, 7, 9])
     assert [note.text for note in figure.layout.annotations] == ["5", "7", "9"]
+
+
+def test_networks_stand_in_rows_of_one_length() -> None:
+    pictures = {"a": noise(9, 3, 5, 5), "b": noise(4, 3, 11, 11), "c": noise(20, 3, 64, 64)}
+    figure = filters.by_network(pictures)
+    assert [note.text for note in figure.layout.annotations] == ["a", "b", "c"]
+    assert figure.layout.xaxis.range[1] == 4 * (64 + 8) - 8
+    assert figure.data[1].text[5] == "b, filter 1"
+    encoded = figure.data[0].source.split(",")[1]
+    mosaic = np.array(Image.open(io.BytesIO(base64.b64decode(encoded))))
+    assert (mosaic[:64, 72:136, :3][::13, ::13] == pictures["a"][1].transpose(1, 2, 0)).all()
+    assert (mosaic[144:208, 72:136, :3] == pictures["c"][1].transpose(1, 2, 0)).all()
 
 
 def test_exciting_grid_has_a_row_for_each_filter() -> None:

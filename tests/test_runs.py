@@ -67,6 +67,15 @@ def test_a_run_lists_fits_in_the_papers_order(tmp_path: Path) -> None:
     assert list(runs.open_run(tmp_path).fits) == ["convnet9", "vgg16", "alexnet", "resnet18"]
 
 
+def test_an_unknown_network_is_named_beside_the_known(tmp_path: Path) -> None:
+    for name in ("vgg16", "convnet9"):
+        _write_fit(tmp_path / "networks" / name, ["a", "b"], "f")
+    run = runs.open_run(tmp_path)
+    assert run.fit("vgg16") is run.fits["vgg16"]
+    with pytest.raises(ValueError, match="no network 'vgg'; the run has convnet9, vgg16"):
+        run.fit("vgg")
+
+
 def test_fits_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     _write_fit(tmp_path / "networks" / "a", ["a", "b"], "f")
     _write_fit(tmp_path / "networks" / "b", ["b", "a"], "f")

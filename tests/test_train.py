@@ -16,6 +16,7 @@ import torch
 from tin_lib import runs
 from tin_lib.augment import AugmentSpec
 from tin_lib.data import TinyImageNet
+from tin_lib.lock import only_one
 from tin_lib.progress import Silent
 from tin_lib.recipes import Recipe
 from tin_lib.train import Diverged, Trainer, fit
@@ -140,12 +141,40 @@ def test_finished_fit_is_not_trained_again(tiny: TinyImageNet, tmp_path: Path) -
     assert (tmp_path / "net" / "weights.safetensors").stat().st_mtime_ns == before
 
 
-def test_another_recipe_moves_the_old_fit_aside(tiny: TinyImageNet, tmp_path: Path) -> None:
-    fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
-    fit(SMALL.replace(epochs=1, lr=0.01), tiny, tmp_path / "net", device="cpu", progress=None)
-    (old,) = (tmp_path / ".previous").iterdir()
-    assert runs.open_fit(old).recipe["lr"] == 0.003
-    assert runs.open_fit(tmp_path / "net").recipe["lr"] == 0.01
+def test_weights_that_were_removed_are_trained_anew(tiny: TinyImageNet, tmp_path: Path) -> None:
+    recipe = SMALL.replace(epochs=1)
+    fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
+    before = (tmp_path / "net" / "weights.safetensors").read_bytes()
+    (tmp_path / "net" / "weights.safetensors").unlink()
+    fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
+    assert (tmp_path / "net" / "weights.safetensors").read_bytes() == before
+
+
+def test_other_recipes_move_old_fits_aside(tiny: TinyImageNet, tmp_path: Path) -> None:
+    for lr in (0.003, 0.01, 0.02):  # within a second: each gets a name of its own
+        recipe = SMALL.replace(epochs=1, lr=lr)
+        fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
+    old = [runs.open_fit(path).recipe["lr"] for path in (tmp_path / ".previous").iterdir()]
+    assert sorted(old) == [0.003, 0.01]
+    assert runs.open_fit(tmp_path / "net").recipe["lr"] == 0.02
+    # What cannot be trained moves nothing.
+    wrong = recipe.replace(weights=str(tmp_path / "none.safetensors"))
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        fit(wrong, tiny, tmp_path / "net", device="cpu", progress=None)
+    assert runs.open_fit(tmp_path / "net").recipe["lr"] == 0.02
+
+
+def test_a_folder_is_trained_in_by_one_at_a_time(tiny: TinyImageNet, tmp_path: Path) -> None:
+    with only_one(tmp_path / ".net.lock", "it"), pytest.raises(ValueError, match="being run by"):
+        fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
+    assert not (tmp_path / "net").exists()
+
+
+def test_scores_that_are_not_finite_end_a_fit(tiny: TinyImageNet, tmp_path: Path) -> None:
+    recipe = SMALL.replace(epochs=1, lr=9e5, momentum=0.0, nesterov=False, penalties="none")
+    with pytest.raises(Diverged, match=r"epoch 1: the loss is (nan|inf)"):
+        fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
+    assert not (tmp_path / "net" / "checkpoint.pt").exists()
 
 
 def test_a_lost_loss_names_epoch_rate_and_advice(tiny: TinyImageNet, tmp_path: Path) -> None:
@@ -167,9 +196,11 @@ def test_damaged_checkpoint_is_named(tiny: TinyImageNet, tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt):
         fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
     path = tmp_path / "net" / "checkpoint.pt"
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"checkpoint\.pt is not a usable checkpoint"):
-        fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
+    cut = path.read_bytes()[:1000]
+    for damage in (lambda: path.write_bytes(cut), lambda: torch.save({}, path)):
+        damage()
+        with pytest.raises(ValueError, match=r"checkpoint\.pt is not a usable checkpoint"):
+            fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
 
 
 def test_patience_stops_and_keeps_the_best(tiny: TinyImageNet, tmp_path: Path) -> None:

@@ -118,12 +118,14 @@ def test_an_unknown_profile_is_refused_with_close_ones(toys):
 
 def test_assignments_are_yaml_literals():
     given = ["02.epochs=3", "02_left.rate=0.1", "03.names=[a, b]", "04.text=a=b", "05.none=null"]
+    given += ["06.lr=1e-3"]
     assert parameters.parse_assignments(given) == {
         "02.epochs": 3,
         "02_left.rate": 0.1,
         "03.names": ["a", "b"],
         "04.text": "a=b",
         "05.none": None,
+        "06.lr": 1e-3,
     }
     for wrong in ("epochs=3", "02.epochs", "02.epochs=[1"):
         with pytest.raises(ValueError, match=r"-p .*"):

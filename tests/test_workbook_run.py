@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import workbook_toys
 
+from tin_lib.lock import only_one
 from tin_lib.workbook import executor, graph, stamps
 from tin_lib.workbook.executor import map_runs, open_executor
-from tin_lib.workbook.lock import only_one
 from tin_lib.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options
 from tin_lib.workbook.runner import run_workbook
 

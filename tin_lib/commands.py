@@ -110,7 +110,7 @@ def train(args: argparse.Namespace) -> None:
 
     recipe = recipes.get(args.recipe, args.network).replace(**parse_fields(args.set))
     data = _open_data(args)
-    if args.profile_steps:
+    if args.profile_steps is not None:
         print(profile.profile(recipe, data, args.out, args.profile_steps, args.device))
         return
     done = fit(recipe, data, args.out, device=args.device)

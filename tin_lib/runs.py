@@ -212,6 +212,13 @@ class Run:
         """Any fit stands for all in what they share: classes, data, normalisation."""
         return next(iter(self.fits.values()))
 
+    def fit(self, name: str) -> Fit:
+        """A network's fit; ValueError lists the networks that the run has."""
+        if name not in self.fits:
+            known = ", ".join(self.fits)
+            raise ValueError(f"{self.path}: no network {name!r}; the run has {known}")
+        return self.fits[name]
+
     def data(self, folder: str | Path | None = None) -> "TinyImageNet":
         """The images that the fits were trained on, opened again.
 

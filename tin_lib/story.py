@@ -189,7 +189,7 @@ def filter_pair(paired: pd.DataFrame, fits: dict[str, runs.Fit]) -> str:
         rough = paired[(paired.place == place) & (paired.figure == "kernel_roughness")]
         rough = rough.set_index("network")
         with_, without = rough.loc["penalised"], rough.loc["unregularised"]
-        verdict = "the intervals overlap, so they cannot be told apart"
+        verdict = "the intervals overlap, so this pair does not decide it"
         if without.low > with_.high:
             verdict = "the unregularised one is rougher, as the paper supposes"
         elif without.high < with_.low:

@@ -1,6 +1,5 @@
 """``tin browse`` in a real browser: type a class, press arrow keys, switch network and method."""
 
-import io
 import subprocess
 import sys
 import urllib.request
@@ -10,19 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from lab_pages import PICTURE, shown
 from PIL import Image
+from saliency_maps import check_maps
 from shots import screenshot
 
-from tin_lib import augment, runs, saliency
-from tin_lib.widgets import card
+from tin_lib import runs
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from small_run import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PICTURE = ".tin-browser img.widget-image"
 SAID = ".tin-said"
 
 
@@ -58,45 +56,10 @@ def foreign(url: str) -> bool:
     return not url.startswith(("http://127.0.0.1:", "data:", "blob:", "ws://127.0.0.1:"))
 
 
-def shown(page: Any) -> np.ndarray:
-    """The picture as the page has it, RGB."""
-    data = page.evaluate(
-        f"""async () => {{
-            const answer = await fetch(document.querySelector('{PICTURE}').src);
-            return [...new Uint8Array(await answer.arrayBuffer())];
-        }}"""
-    )
-    return np.array(Image.open(io.BytesIO(bytes(data))))
-
-
 def wait_for_words(page: Any, words: str) -> None:
     page.wait_for_function(
         "words => document.querySelector('.tin-said')?.innerText.includes(words)", arg=words
     )
-
-
-def tile(picture: np.ndarray, row: int, name: str) -> np.ndarray:
-    x, y, zoom = card.place(row, name)
-    part = picture[y : y + 64 * zoom : zoom, x : x + 64 * zoom : zoom]
-    return part.transpose(2, 0, 1)
-
-
-def check_maps(picture: np.ndarray, run: runs.Run, image: int, rows: list[tuple[str, str]]) -> None:
-    """Every row of the picture against maps computed here."""
-    val = run.data().val
-    assert (tile(picture, -1, "original") == val.images[image]).all()
-    pixels = torch.from_numpy(np.array(val.images[image : image + 1]))
-    for number, (network, method) in enumerate(rows):
-        fit = run.fits[network]
-        target = torch.from_numpy(np.array(fit.logits("val")[image : image + 1])).argmax(1)
-        inputs = augment.normalise(pixels, fit.mean, fit.std)
-        maps = saliency.explain(fit.network(), inputs, method, target)
-        for name, view in saliency.VIEWS.items():
-            wanted = saliency.to_uint8(view(maps))[0].astype(int)
-            # Another process may add in another order: one step of rounding, at few pixels.
-            difference = np.abs(tile(picture, number, name).astype(int) - wanted)
-            assert difference.max() <= 1, (network, method, name)
-            assert (difference > 0).mean() < 0.01
 
 
 def test_class_arrow_keys_networks_and_methods(page: Any, address: str, run: runs.Run) -> None:

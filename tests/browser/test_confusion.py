@@ -1,26 +1,19 @@
 """Notebook 09's confusion matrix in JupyterLab: clicked with a mouse, then used by keys alone."""
 
-import io
-import json
-import urllib.request
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
 from shots import screenshot
 from small_run import make_run
-from test_jupyterlab import outputs, run_all
 
 from tin_lib import errors, runs
 from tin_lib.widgets.gallery import TILE, ZOOM, Group
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "09_class_errors.ipynb"
-PICTURE = ".tin-browser img.widget-image"
 MATRIX = ".tin-browser .js-plotly-plot"
 CENTRE = """([matrix, label, predicted]) => {
     const figure = document.querySelector(matrix), frame = figure.getBoundingClientRect();
@@ -33,17 +26,6 @@ SIZES = """matrix => {
     return [xaxis.range, yaxis.range].map(([a, b]) => Math.abs(b - a));
 }"""
 
-LIGHT_ON_DARK = """() => {
-    const style = selector => getComputedStyle(document.querySelector(selector));
-    const light = colour => colour.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + b / 3, 0);
-    return light(style('.tin-said').color) - light(style('.jp-Notebook').backgroundColor) > 150;
-}"""
-UNNAMED = """() => [...document.querySelectorAll('.tin-browser *')]
-    .filter(e => e.matches('input, select, button, img, [role]') && e.offsetParent)
-    .filter(e => !(e.ariaLabel || e.labels?.length || e.innerText?.trim() || e.alt || e.title))
-    .filter(e => e.role !== 'toolbar')  // of plotly; its buttons have names
-    .map(e => e.outerHTML)"""
-ACTIVE = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
 SECOND = "() => document.querySelector('.tin-browser select[size] option:nth-child(2)').value"
 
 
@@ -60,24 +42,10 @@ def names(run: runs.Run) -> dict[str, str]:
 @pytest.fixture
 def browser(page: Any, lab: str, run: runs.Run) -> Any:
     """Notebook 09 on the run, executed from top to bottom and scrolled to the matrix."""
-    notebook = json.loads(NOTEBOOK.read_text())
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    cells[0]["source"] += [f'\nrun, network = "{run.path}", "convnet9"']
-    upload(lab.replace("/lab/tree/NAME", "/api/contents/confusion.ipynb"), notebook)
-    run_all(page, lab.replace("NAME", "confusion.ipynb") + "&reset")
-    assert [o for o in outputs(page) if o["output_type"] == "error"] == []
+    run_with(page, lab, "09_class_errors", f'run, network = "{run.path}", "convnet9"')
     page.wait_for_selector(f"{MATRIX} .heatmaplayer image", state="attached", timeout=120_000)
-    page.evaluate("s => document.querySelector(s).scrollIntoView()", ".tin-browser")
     yield page
     assert page.errors == []
-
-
-def upload(address: str, notebook: dict[str, Any]) -> None:
-    """Put a notebook into JupyterLab's folder."""
-    body = json.dumps({"type": "notebook", "content": notebook}).encode()
-    request = urllib.request.Request(address, body, method="PUT")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status in (200, 201)
 
 
 def behind(run: runs.Run, network: str, label: str, predicted: str) -> pd.DataFrame:
@@ -90,17 +58,6 @@ def cells(run: runs.Run, network: str) -> list[tuple[str, str]]:
     """Label and prediction of every cell that is not empty, the fullest first."""
     table = run.fits[network].predictions("val")
     return list(table.groupby(["label", "predicted"]).size().sort_values(ascending=False).index)
-
-
-def shown(page: Any) -> np.ndarray:
-    """The picture as the page has it, RGB."""
-    data = page.evaluate(
-        f"""async () => {{
-            const answer = await fetch(document.querySelector('{PICTURE}').src);
-            return [...new Uint8Array(await answer.arrayBuffer())];
-        }}"""
-    )
-    return np.array(Image.open(io.BytesIO(bytes(data))))
 
 
 def wait_for_cell(page: Any, title: str) -> None:
@@ -184,9 +141,7 @@ def test_by_keyboard_alone(browser: Any, run: runs.Run, names: dict[str, str]) -
 
 
 def test_dark_theme_and_names_of_controls(browser: Any) -> None:
-    theme = "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    browser.evaluate(theme)
-    browser.wait_for_function(LIGHT_ON_DARK, timeout=120_000)
+    to_dark_theme(browser)
     screenshot(browser, "confusion_dark")
     browser.evaluate("document.querySelector('.tin-said').scrollIntoView()")
     screenshot(browser, "confusion_dark_words")

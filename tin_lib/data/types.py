@@ -36,6 +36,12 @@ class Split:
         columns = {name: getattr(self, name)[rows] for name in COLUMNS}
         return replace(self, **columns)
 
+    def one(self, row: int) -> "Split":
+        """Return one image as a split of its own, copied to memory; ValueError for no such row."""
+        if not 0 <= row < len(self):
+            raise ValueError(f"image {row}: {self.name} has images 0 to {len(self) - 1}")
+        return self.select(np.array([row]))
+
 
 COLUMNS = ("images", "labels", "files", "boxes", "gray")
 

@@ -74,12 +74,13 @@ def best_and_worst(classes: pd.DataFrame, k: int = 5) -> pd.DataFrame:
     """The k classes with the lowest and the k with the highest error rate of a ``per_class`` table.
 
     Adds end (best or worst) and rank (1 is the best, or the worst). Classes with the same rate
-    stand in class order. Raises ValueError where 2 k exceeds the number of classes with images.
+    stand in class order among the best, and in the opposite order among the worst, so that none
+    stands in both. Raises ValueError where 2 k exceeds the number of classes with images.
     """
     ranked = classes[classes.images > 0].sort_values("error_rate", kind="stable")
     if not 1 <= k <= len(ranked) // 2:
         raise ValueError(f"k: {k} best and {k} worst do not fit into {len(ranked)} classes")
-    worst = ranked.sort_values("error_rate", ascending=False, kind="stable").head(k)
+    worst = ranked.iloc[::-1].head(k)  # from the other end of one order: no class stands in both
     parts = [ranked.head(k).assign(end="best"), worst.assign(end="worst")]
     table = pd.concat([part.assign(rank=range(1, k + 1)) for part in parts], ignore_index=True)
     return table[["end", "rank", *classes.columns]]

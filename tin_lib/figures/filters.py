@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from tin_lib.figures import images, style
 
+SIDE = 64  # pixels that a picture of any network is enlarged to
 TILE = 48  # pixels on the screen that a tiny kernel is enlarged to
 TITLES = {
     "kernel_roughness": "Roughness of kernels",
@@ -33,6 +34,18 @@ def maximised_grid(
     """Figure 6: the images uint8 (K, 3, 64, 64) that maximise the given filters (K,)."""
     titles = [str(index) for index in filters]
     return images.grid(pictures, titles, columns, zoom, hover=_numbers(filters))
+
+
+def by_network(pictures: Mapping[str, np.ndarray], most: int = 12) -> go.Figure:
+    """One row for each network: its first filters' kernels or made images, as many as all have.
+
+    ``pictures``: uint8 (K, 3, h, w) by network; those of fewer pixels are enlarged to SIDE.
+    """
+    shown = min(most, *(len(kernels) for kernels in pictures.values()))
+    rows = np.concatenate([_resize(kernels[:shown], SIDE) for kernels in pictures.values()])
+    hover = [f"{name}, filter {index}" for name in pictures for index in range(shown)]
+    figure = images.grid(rows, columns=shown, zoom=1, hover=hover)
+    return images.label_rows(figure, list(pictures))
 
 
 def exciting_grid(

@@ -16,6 +16,8 @@ CHOICES = {
     "compile": ("", "default", "reduce-overhead", "max-autotune"),
     "keep": ("last", "best"),
 }
+WHOLE = ("epochs", "batch_size", "patience", "seed")
+SWITCHES = ("nesterov", "flip_test", "channels_last")
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,24 @@ def _check_ranges(recipe: Recipe) -> None:
         "label_smoothing": (0, 0.9),
         "ema": (0, 0.999999),
         "mix_probability": (0, 1),
+        "mixup": (0, 1000),
+        "cutmix": (0, 1000),
+        "seed": (0, 2**63 - 1),
+        "clip": (0, 1e6),
     }
     for name, (low, high) in rules.items():
         value = getattr(recipe, name)
+        kind, words = (int, "a whole") if name in WHOLE else ((int, float), "a")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(f"{name}={value!r}: must be {words} number")
         if not low <= value <= high:
             raise ValueError(f"{name}={value}: must lie between {low} and {high}")
-    if not 0 < recipe.lr < 1e6:
+    if not isinstance(recipe.lr, (int, float)) or not 0 < recipe.lr < 1e6:
         raise ValueError(f"lr={recipe.lr}: must be positive")
+    for name in SWITCHES:
+        if not isinstance(getattr(recipe, name), bool):
+            raise ValueError(f"{name}={getattr(recipe, name)!r}: must be true or false")
+    if not isinstance(recipe.network_options, dict) or not isinstance(recipe.augment, AugmentSpec):
+        raise ValueError("network_options and augment: must be given by their fields, as a dict")
     if recipe.nesterov and not recipe.momentum:
         raise ValueError("nesterov=True needs momentum > 0")

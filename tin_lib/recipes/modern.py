@@ -6,8 +6,10 @@ which the loss settles; decoupled weight decay replaces the paper's L1/L2 penalt
 smoothing, mixup and CutMix regularise 500 images a class; averaged weights and test-time mirroring
 are cheap and steady the result. No upside-down flips: val images stand upright.
 
-What they reach on the real data stands in results/. A recipe without an entry there has not been
-run in full: its numbers are a starting point.
+Reached so far, on ten real classes with 500 training images each, two CPU cores, width 0.25, batch
+64, compile off (command and table in results/): convnet9 0.560 in 159 s, vgg_like 0.590 in 152 s,
+vgg16 0.694 in 671 s, alexnet 0.650 in 170 s. At full width on all 200 classes none has been run:
+there the values are a starting point.
 """
 
 from typing import Any

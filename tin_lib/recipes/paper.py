@@ -2,7 +2,8 @@
 
 The paper's validation accuracy: 9-layer ConvNet 0.455 (from assignment-3 weights, which are not
 public), VGG-like 0.288 (from scratch), VGG-16 0.535 (from ImageNet weights); AlexNet ran out of
-memory. What these recipes reach here stands in results/, with the command and the device.
+memory. Here they have not been run to their end at full scale: that takes a GPU and one command,
+``python benchmarks/full_scale.py DATA OUT``.
 """
 
 from tin_lib.augment import AugmentSpec
@@ -16,7 +17,7 @@ RECIPES = {
     "convnet9": Recipe(
         "convnet9",
         epochs=17,  # as in the paper
-        lr=0.1,  # the best of the five rates tried; plain SGD, no decay, no momentum
+        lr=0.1,  # one of the five rates tried; plain SGD, no decay, no momentum
         augment=COPIES,
         penalties="paper",
     ),

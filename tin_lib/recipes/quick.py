@@ -1,8 +1,9 @@
 """Narrow networks and short training, for the built-in sample on a CPU.
 
-Made so that each takes about half a minute on two cores and the sample's validation accuracy lies
-between guessing and perfect; what they reached stands in the run's results.csv. The settings were
-chosen by that accuracy, so it is no unbiased figure.
+Made so that each takes under a minute on two cores and the sample's validation accuracy lies
+between guessing and perfect: convnet9 0.940 in 54 s, vgg_like 0.755 in 45 s, vgg16 0.860 in 52 s,
+alexnet 0.930 in 18 s (README, results). The settings were chosen by that accuracy, so it is no
+unbiased figure.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Explanations of predictions: maps, the paper's three views of them, and tests of their worth."""
 
 from tin_lib.saliency.evaluate import Subjects, evaluate, subjects
-from tin_lib.saliency.methods import METHODS, explain
+from tin_lib.saliency.methods import METHODS, explain, listed
 from tin_lib.saliency.randomise import randomisation
 from tin_lib.saliency.static import write_static_browser
 from tin_lib.saliency.views import (
@@ -25,8 +25,8 @@ __all__ = [
     "explain",
     "five",
     "full_strength",
+    "listed",
     "negative",
-    "overlay",
 ]
-__all__ += ["positive", "preprocessed", "randomisation", "subjects", "to_uint8"]
+__all__ += ["overlay", "positive", "preprocessed", "randomisation", "subjects", "to_uint8"]
 __all__ += ["write_static_browser"]

@@ -54,6 +54,14 @@ def check_options(method: str, options: dict[str, Any]) -> None:
         )
 
 
+def listed(names: str) -> list[str]:
+    """The methods of a list like ``gradient, grad_cam``; ValueError for an unknown one."""
+    methods = [name.strip() for name in names.split(",")]
+    for method in methods:
+        check_options(method, {})
+    return methods
+
+
 def check_target(network: "Network", images: Tensor, target: Tensor) -> None:
     """Raise ValueError unless ``target`` names a class of the network for each image."""
     if target.shape != images.shape[:1]:
@@ -161,8 +169,8 @@ def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "l
     """Channels of a conv layer weighted by their mean gradient (Selvaraju et al., 2017).
 
     What speaks for the class only (a ReLU, as published): a map can be empty. Enlarged to the
-    image, it is the same for all three channels. ``layer``: a conv layer's name, ``first`` or
-    ``last``. Raises ValueError, listing the layers, for another.
+    image, it is as coarse as the layer's output, and the same for all three channels. ``layer``: a
+    conv layer's name, ``first`` or ``last``. Raises ValueError, listing the layers, for another.
     """
     from captum.attr import LayerAttribution, LayerGradCam
 

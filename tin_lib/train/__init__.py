@@ -1,5 +1,6 @@
 """``fit``: the one training loop, for any recipe, network and device; it resumes."""
 
+import contextlib
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from tin_lib import runs
 from tin_lib.data import TinyImageNet
+from tin_lib.lock import only_one
 from tin_lib.progress import Progress, Silent, choose
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed
@@ -38,26 +40,45 @@ def fit(
     another fit is moved aside. Seeded by ``recipe.seed``. Under torchrun every process calls this.
 
     ``device``: auto, cpu or cuda. ``progress``: auto, None (silent) or a ``Progress``.
-    Raises ValueError for fields that do not fit together, and Diverged when the loss is not finite
-    (the last good checkpoint stays).
+    Raises ValueError for fields that do not fit together and for a folder that another process is
+    training in, and Diverged when a loss, in training or validation, is not finite (the last good
+    checkpoint stays).
     """
     check(recipe, data)
-    folder, world = Path(out), distributed.join(device)
-    if (folder / "summary.json").is_file() and holds(folder, identity(recipe, data)):
-        return runs.open_fit(folder)
-    if world.writes:
-        prepare(folder, recipe, data, world.device)
-    distributed.wait(world)
+    folder, world = Path(out).resolve(), distributed.join(device)
+    lock = folder.parent / f".{folder.name}.lock"  # beside it: the folder may be moved aside
+    with only_one(lock, f"the fit {folder}") if world.writes else contextlib.nullcontext():
+        if not finished(folder, recipe, data):
+            _fit(recipe, data, folder, world, progress)
+        distributed.wait(world)
+    return runs.open_fit(folder)
+
+
+def finished(folder: Path, recipe: Recipe, data: TinyImageNet) -> bool:
+    """Whether the folder holds this fit, with its weights."""
+    there = all((folder / name).is_file() for name in ("summary.json", "weights.safetensors"))
+    return there and holds(folder, identity(recipe, data))
+
+
+def _fit(
+    recipe: Recipe,
+    data: TinyImageNet,
+    folder: Path,
+    world: distributed.World,
+    progress: Progress | str | None,
+) -> None:
+    """Train what is left of a fit and write its results."""
     with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=True):
-        trainer = Trainer(recipe, data, world)
+        trainer = Trainer(recipe, data, world)  # first: it refuses what does not fit together
+        if world.writes:
+            prepare(folder, recipe, data, world.device)
+        distributed.wait(world)
         history = resume(trainer, folder)
         train(trainer, folder, history, choose(progress) if world.writes else Silent())
         if recipe.keep == "best":
             trainer.evaluated.load_state_dict(load_file(folder / "best.safetensors"))
         if world.writes:
             finish(folder, trainer, data, history)
-    distributed.wait(world)
-    return runs.open_fit(folder)
 
 
 def check(recipe: Recipe, data: TinyImageNet) -> None:
@@ -82,6 +103,7 @@ def train(trainer: Trainer, folder: Path, history: list[dict], progress: Progres
         check_finite(row["train_loss"] + row["penalty"], number, row["lr"], folder)
         for split in [name for name in trainer.resident if name != "train"]:
             row |= {f"{split}_{k}": v for k, v in trainer.evaluate(split).items()}
+            check_finite(row[f"{split}_loss"], number, row["lr"], folder)
         history.append(row)
         keep_best(trainer, folder, row)
         if trainer.world.writes:

@@ -69,7 +69,9 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
     if (folder / "recipe.json").is_file():
         if holds(folder, wanted):
             return
-        aside = folder.parent / ".previous" / f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        name = f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        asides = (folder.parent / ".previous" / f"{name}{end}" for end in ("", *range(-2, -99, -1)))
+        aside = next(path for path in asides if not path.exists())
         aside.parent.mkdir(exist_ok=True)
         folder.rename(aside)
         print(f"{folder} held a fit of another recipe or other data; it is now {aside}", flush=True)
@@ -109,7 +111,10 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
     if not path.is_file():
         return None
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location=device, weights_only=True)
+        if missing := {"network", "history"} - set(state):
+            raise ValueError(f"no {sorted(missing)[0]} in it")
+        return state
     except Exception as error:  # torch raises many kinds for a damaged or hostile file
         raise ValueError(
             f"{path} is not a usable checkpoint ({type(error).__name__}); "

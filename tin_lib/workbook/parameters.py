@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from tin_lib.workbook.plan import Workbook, hint
 
+POWER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 COMMON = ("data", "run")  # set by --data and --run for every notebook that declares them
 EVERY = "all"  # stands for every notebook that declares the parameter
 TYPES: dict[str, tuple[type, ...]] = {
@@ -80,10 +82,18 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         if not equals or "." not in name:
             raise ValueError(f"-p {text}: write NN.parameter=value, e.g. 02.epochs=3")
         try:
-            values[name.strip()] = yaml.safe_load(value)
+            values[name.strip()] = read_value(value)
         except yaml.YAMLError as error:
             raise ValueError(f"-p {text}: the value is not a YAML literal ({error})") from None
     return values
+
+
+def read_value(text: str) -> Any:
+    """A YAML literal; numbers like 1e-3, which YAML 1.1 reads as text, are numbers."""
+    import yaml
+
+    found = yaml.safe_load(text)
+    return float(found) if isinstance(found, str) and POWER.fullmatch(found) else found
 
 
 def resolve(

@@ -8,10 +8,10 @@ from typing import Any
 
 import tin_lib
 from tin_lib import runs
+from tin_lib.lock import only_one
 from tin_lib.workbook import parameters
 from tin_lib.workbook.executor import open_executor
 from tin_lib.workbook.graph import Graph
-from tin_lib.workbook.lock import only_one
 from tin_lib.workbook.options import Options, WorkbookResult
 from tin_lib.workbook.plan import Workbook, load_workbook
 from tin_lib.workbook.source import commit

@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tin_lib.workbook.lock import only_one
+from tin_lib.lock import only_one
 from tin_lib.workbook.processes import kill_children
 
 PACKAGES = ("tin_lib", "torch", "torchvision", "numpy", "pandas", "plotly", "papermill")

@@ -1,0 +1,113 @@
+"""What tests of a notebook in JupyterLab share: run it, read its outputs, look at its widgets."""
+
+import io
+import json
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from shots import screenshot
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+PICTURE = ".tin-browser img.widget-image"
+KERNEL_IDLE = """() => {
+    const session = jupyterapp.shell.currentWidget?.sessionContext;
+    return session?.isReady && session.session?.kernel?.status === 'idle';
+}"""
+LIGHT_ON_DARK = """() => {
+    const style = selector => getComputedStyle(document.querySelector(selector));
+    const light = colour => colour.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + b / 3, 0);
+    return light(style('.tin-said').color) - light(style('.jp-Notebook').backgroundColor) > 150;
+}"""
+UNNAMED = """() => [...document.querySelectorAll('.tin-browser *')]
+    .filter(e => e.matches('input, select, button, img, [role]') && e.offsetParent)
+    .filter(e => !(e.ariaLabel || e.labels?.length || e.innerText?.trim() || e.alt || e.title))
+    .filter(e => e.role !== 'toolbar')  // of plotly; its buttons have names
+    .filter(e => e.role !== 'status' && !e.closest('[role=listbox]')?.ariaLabel)
+    .map(e => e.outerHTML)"""
+ACTIVE = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
+
+
+def run_all(page: Any, address: str, seconds: float = 240) -> None:
+    """Open a notebook, run all its cells and wait until the last one has."""
+    page.goto(address)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    # A command sent before the kernel is ready is lost, in part or whole.
+    page.wait_for_function(KERNEL_IDLE, timeout=120_000)
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
+    last = time.monotonic() + seconds
+    while len(executed(page)) < code_cells(page):
+        if time.monotonic() > last:
+            screenshot(page, "jupyterlab_stuck")
+            pytest.fail(f"{len(executed(page))} cells ran in {seconds} s: {outputs(page)}"[:5000])
+        page.wait_for_timeout(500)
+
+
+def code_cells(page: Any) -> int:
+    """Number of code cells with a source."""
+    return page.evaluate(
+        """() => [...jupyterapp.shell.currentWidget.content.widgets]
+               .filter(c => c.model.type === 'code' && c.model.sharedModel.getSource()).length"""
+    )
+
+
+def executed(page: Any) -> list[int]:
+    """Execution counts of the cells that have run."""
+    return page.evaluate(
+        """() => [...jupyterapp.shell.currentWidget.content.widgets]
+               .filter(c => c.model.type === 'code' && c.model.executionCount)
+               .map(c => c.model.executionCount)"""
+    )
+
+
+def outputs(page: Any) -> list[dict[str, Any]]:
+    """All outputs of the notebook, as it would save them."""
+    return page.evaluate(
+        """() => [...jupyterapp.shell.currentWidget.content.widgets]
+               .filter(c => c.model.type === 'code').flatMap(c => c.model.outputs.toJSON())"""
+    )
+
+
+def run_with(page: Any, lab: str, name: str, parameters: str) -> None:
+    """Run a copy of the notebook with other parameters, and scroll to its browser.
+
+    Fails where a cell failed, with the error.
+    """
+    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    cells[0]["source"] += ["\n" + parameters]
+    upload(lab.replace("/lab/tree/NAME", f"/api/contents/tried_{name}.ipynb"), notebook)
+    run_all(page, lab.replace("NAME", f"tried_{name}.ipynb") + "&reset")
+    assert [o for o in outputs(page) if o["output_type"] == "error"] == []
+    page.wait_for_selector(PICTURE, state="attached", timeout=120_000)
+    page.evaluate("s => document.querySelector(s).scrollIntoView()", ".tin-browser")
+
+
+def upload(address: str, notebook: dict[str, Any]) -> None:
+    """Put a notebook into JupyterLab's folder."""
+    body = json.dumps({"type": "notebook", "content": notebook}).encode()
+    request = urllib.request.Request(address, body, method="PUT")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status in (200, 201)
+
+
+def shown(page: Any) -> np.ndarray:
+    """The picture as the page has it, RGB."""
+    data = page.evaluate(
+        f"""async () => {{
+            const answer = await fetch(document.querySelector('{PICTURE}').src);
+            return [...new Uint8Array(await answer.arrayBuffer())];
+        }}"""
+    )
+    return np.array(Image.open(io.BytesIO(bytes(data))))
+
+
+def to_dark_theme(page: Any) -> None:
+    """Switch JupyterLab to its dark theme; fails unless a browser's words become light on dark."""
+    theme = "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    page.evaluate(theme)
+    page.wait_for_function(LIGHT_ON_DARK, timeout=120_000)

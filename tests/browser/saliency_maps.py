@@ -1,0 +1,31 @@
+"""A saliency browser's picture against maps computed here."""
+
+import numpy as np
+import torch
+
+from tin_lib import augment, runs, saliency
+from tin_lib.widgets import card
+
+
+def tile(picture: np.ndarray, row: int, name: str) -> np.ndarray:
+    x, y, zoom = card.place(row, name)
+    part = picture[y : y + 64 * zoom : zoom, x : x + 64 * zoom : zoom]
+    return part.transpose(2, 0, 1)
+
+
+def check_maps(picture: np.ndarray, run: runs.Run, image: int, rows: list[tuple[str, str]]) -> None:
+    """Every row of the picture against maps computed here."""
+    val = run.data().val
+    assert (tile(picture, -1, "original") == val.images[image]).all()
+    pixels = torch.from_numpy(np.array(val.images[image : image + 1]))
+    for number, (network, method) in enumerate(rows):
+        fit = run.fits[network]
+        target = torch.from_numpy(np.array(fit.logits("val")[image : image + 1])).argmax(1)
+        inputs = augment.normalise(pixels, fit.mean, fit.std)
+        maps = saliency.explain(fit.network(), inputs, method, target)
+        for name, view in saliency.VIEWS.items():
+            wanted = saliency.to_uint8(view(maps))[0].astype(int)
+            # Another process may add in another order: one step of rounding, at few pixels.
+            difference = np.abs(tile(picture, number, name).astype(int) - wanted)
+            assert difference.max() <= 1, (network, method, name)
+            assert (difference > 0).mean() < 0.01

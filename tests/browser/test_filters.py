@@ -1,0 +1,112 @@
+"""Notebook 08's filter browser in JupyterLab: a click, arrow keys, another network and layer."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
+from shots import screenshot
+from small_run import make_run
+
+from tin_lib import augment, filters, runs
+from tin_lib.widgets import plate
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+STEPS = 2
+TILE = 48  # pixels of a tile in the strip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    return make_run(tmp_path_factory.mktemp("filters"))
+
+
+@pytest.fixture
+def browser(page: Any, lab: str, run: runs.Run) -> Any:
+    """Notebook 08 on the run, executed from top to bottom and scrolled to the browser."""
+    given = f'run, steps, filters_shown, epochs = "{run.path}", {STEPS}, 2, 1'
+    run_with(page, lab, "08_filters", given)
+    page.wait_for_selector(".tin-browser .tin-strip img", timeout=120_000)
+    yield page
+    assert page.errors == []
+
+
+def wait_for_filter(page: Any, network: str, layer: str, index: int) -> None:
+    """Until the words below the picture are this filter's, and nothing is being computed."""
+    page.wait_for_function(
+        """([start, end]) => {
+            const words = document.querySelector('.widget-image ~ * .tin-said').innerText;
+            const doing = document.querySelector('.tin-browser .tin-said').innerText;
+            return words.startsWith(start) && words.includes(end) && doing.trim() === '';
+        }""",
+        arg=[title(network, layer, index), "Excited most by"],
+        timeout=120_000,
+    )
+
+
+def title(network: str, layer: str, index: int) -> str:
+    return f"{network} · {layer} · filter {index} ("
+
+
+def tile(picture: np.ndarray, side: int, room: int, *where: Any) -> np.ndarray:
+    """One tile at its own resolution, uint8 (3, side, side)."""
+    zoom = plate.zoom_of(side, room)
+    x, y = plate.place(*where)
+    return picture[y : y + side * zoom : zoom, x : x + side * zoom : zoom].transpose(2, 0, 1)
+
+
+def check(page: Any, run: runs.Run, name: str, layer: str, index: int) -> np.ndarray:
+    """The made image is the library's, and the first image the one with the greatest answer."""
+    fit, val = run.fits[name], run.data().val
+    network = fit.network()
+    page_of = range(index // 24 * 24, min(index // 24 * 24 + 24, filters.count(network, layer)))
+    options = filters.Options(steps=STEPS)
+    made = filters.maximise(network, layer, (fit.mean, fit.std), page_of, options).images
+    for _ in range(100):  # the image is made while the rest is shown
+        picture = shown(page)
+        differs = made[index % 24].astype(int) - tile(picture, 64, plate.LARGE, "made")
+        # Another process may add in another order: one step of rounding, at few pixels.
+        if close := np.abs(differs).max() <= 1 and (differs != 0).mean() < 0.01:
+            break
+        page.wait_for_timeout(200)
+    assert close
+    inputs = augment.normalise(torch.from_numpy(np.array(val.images)), fit.mean, fit.std)
+    with torch.inference_mode():
+        answers = filters.activation(network, layer, inputs)[:, index].amax((1, 2))
+    told = page.inner_text(".widget-image ~ * .tin-said")
+    assert f"{answers.max():.2f} {val.files[int(answers.argmax())]}" in told
+    return picture
+
+
+def test_click_arrow_keys_network_and_layer(browser: Any, run: runs.Run) -> None:
+    wait_for_filter(browser, "convnet9", "conv9", 0)
+    seen = [check(browser, run, "convnet9", "conv9", 0)]
+    browser.click(".tin-strip img", position={"x": 2.5 * TILE, "y": 1.5 * TILE})
+    wait_for_filter(browser, "convnet9", "conv9", 8)
+    seen.append(check(browser, run, "convnet9", "conv9", 8))
+    active = browser.evaluate(ACTIVE)
+    browser.focus(".tin-strip")
+    browser.keyboard.press("ArrowRight")
+    wait_for_filter(browser, "convnet9", "conv9", 9)
+    seen.append(check(browser, run, "convnet9", "conv9", 9))
+    screenshot(browser, "filters_light")
+
+    fields = browser.locator(".tin-browser")
+    fields.get_by_label("network", exact=True).select_option("vgg_like")
+    wait_for_filter(browser, "vgg_like", "conv4", 9)  # it has no conv9, so the last
+    seen.append(check(browser, run, "vgg_like", "conv4", 9))
+    fields.get_by_label("layer", exact=True).select_option("conv2: 8 filters")
+    wait_for_filter(browser, "vgg_like", "conv2", 0)
+    seen.append(check(browser, run, "vgg_like", "conv2", 0))
+    assert len({picture.tobytes() for picture in seen}) == len(seen)
+    assert browser.evaluate(ACTIVE) == active
+
+
+def test_dark_theme_and_names_of_controls(browser: Any) -> None:
+    to_dark_theme(browser)
+    wait_for_filter(browser, "convnet9", "conv9", 0)
+    browser.focus(".tin-browser .noUi-handle")  # names the slider
+    screenshot(browser, "filters_dark")
+    assert browser.evaluate(UNNAMED) == []

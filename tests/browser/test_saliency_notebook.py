@@ -1,0 +1,83 @@
+"""Notebook 07's saliency browser in JupyterLab: typed into, stepped through, switched."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
+from saliency_maps import check_maps
+from shots import screenshot
+from small_run import make_run
+
+from tin_lib import runs
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+BOTH = [("convnet9", "gradient"), ("vgg_like", "gradient")]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    return make_run(tmp_path_factory.mktemp("saliency"))
+
+
+@pytest.fixture
+def browser(page: Any, lab: str, run: runs.Run) -> Any:
+    """Notebook 07 on the run, executed from top to bottom and scrolled to the browser."""
+    given = f'run, tested, methods, browsed = "{run.path}", 8, "gradient", 5'
+    run_with(page, lab, "07_saliency", given)
+    page.wait_for_selector(".tin-browser .tin-strip img", timeout=120_000)
+    yield page
+    assert page.errors == []
+
+
+def wait_for_words(page: Any, words: str) -> None:
+    """Until the words below the picture hold these: they come after the picture."""
+    page.wait_for_function(
+        "words => document.querySelector('.tin-said')?.innerText.includes(words)",
+        arg=words,
+        timeout=120_000,
+    )
+
+
+def test_class_arrow_keys_network_and_method(browser: Any, run: runs.Run) -> None:
+    val = run.data().val
+    of_class = np.flatnonzero(val.labels == 2)
+    browser.get_by_label("object's box").uncheck()
+    wait_for_words(browser, "box=False")
+    active = browser.evaluate(ACTIVE)
+    field = browser.locator(".tin-browser").get_by_label("class", exact=True)
+    field.focus()
+    browser.keyboard.type(run.first.class_names[2].split(",")[0][:-1].upper())
+    browser.keyboard.press("Tab")
+    wait_for_words(browser, f"image 1 of {len(of_class)}: {val.files[of_class[0]]}")
+    seen = [shown(browser)]
+    check_maps(seen[-1], run, of_class[0], BOTH)
+
+    browser.focus(".tin-strip")
+    for number, key in [(1, "ArrowRight"), (7, "ArrowDown"), (6, "ArrowLeft"), (0, "ArrowUp")]:
+        browser.keyboard.press(key)
+        wait_for_words(browser, f"image {number + 1} of {len(of_class)}")
+        seen.append(shown(browser))
+        check_maps(seen[-1], run, of_class[number], BOTH)
+    assert (seen[0] == seen[-1]).all()
+    assert len({picture.tobytes() for picture in seen}) == len(seen) - 1
+
+    browser.get_by_label("convnet9", exact=True).uncheck()
+    wait_for_words(browser, "networks=('vgg_like',)")
+    check_maps(shown(browser), run, of_class[0], [("vgg_like", "gradient")])
+    browser.get_by_label("grad cam", exact=True).check()
+    wait_for_words(browser, "methods=('gradient', 'grad_cam')")
+    check_maps(
+        shown(browser), run, of_class[0], [("vgg_like", "gradient"), ("vgg_like", "grad_cam")]
+    )
+    # JupyterLab has taken no key for the notebook.
+    assert browser.evaluate(ACTIVE) == active
+    screenshot(browser, "saliency_light")
+
+
+def test_dark_theme_and_names_of_controls(browser: Any) -> None:
+    to_dark_theme(browser)
+    browser.focus(".tin-browser .noUi-handle")  # names the sliders
+    screenshot(browser, "saliency_dark")
+    assert browser.evaluate(UNNAMED) == []
