@@ -211,6 +211,12 @@ def test_other_images_are_refused(wrong):
         ("resized_crop_scale", (0.0, 1.0)),
         ("jitter", 1.5),
         ("erase", -0.1),
+        ("erase", "a"),
+        ("erase", float("nan")),
+        ("shift", 1.5),
+        ("contrast", None),
+        ("tint", ("a", "b")),
+        ("mirror", 1),
     ],
 )
 def test_a_bad_setting_is_named(field, value):

@@ -153,6 +153,13 @@ def test_the_folder_above(root: Path) -> None:
         open_data(root.parent)
 
 
+def test_a_byte_order_mark_is_no_part_of_a_class(root: Path) -> None:
+    for name in ("wnids.txt", "words.txt", "val/val_annotations.txt"):
+        path = root / name
+        path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert open_data(root).class_ids == CLASSES
+
+
 def test_files_that_do_not_matter(root: Path) -> None:
     """A hidden file, or one that is no image, is no reason to refuse."""
     (root / "train" / ".DS_Store").mkdir()

@@ -138,7 +138,7 @@ def test_a_changed_source_is_packed_again(root: Path, change: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["train.npy", "val.npz", "meta.json"])
-@pytest.mark.parametrize("damage", ["cut", "removed"])
+@pytest.mark.parametrize("damage", ["cut", "removed", "[]", "{}"])
 def test_a_damaged_pack_is_built_again(
     root: Path, name: str, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,8 +147,10 @@ def test_a_damaged_pack_is_built_again(
     calls = builds(monkeypatch)
     if damage == "cut":
         os.truncate(path, len(good) // 2)
-    else:
+    elif damage == "removed":
         path.unlink()
+    else:
+        path.write_text(damage)
     assert open_data(root).train.images.shape == (36, 3, 64, 64)
     assert len(calls) == 1
     assert path.stat().st_size == len(good)

@@ -162,7 +162,7 @@ def test_split_by_name(root: Path) -> None:
 
 
 def test_the_sample_by_name() -> None:
-    assert open_data("sample").num_classes == 10
+    assert open_data("sample").num_classes == open_data(Path("sample")).num_classes == 10
 
 
 def test_audit_finds_what_was_planted(root: Path, tmp_path: Path) -> None:

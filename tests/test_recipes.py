@@ -49,6 +49,10 @@ def test_paper_recipes_are_the_papers() -> None:
         ({"nesterov": True, "momentum": 0.0}, "momentum > 0"),
         ({"augment": {"mod": "none"}}, "no field 'mod'"),
         ({"label_smoothing": 1.5}, "label_smoothing=1.5"),
+        ({"lr": True}, "lr=True: must be positive"),
+        ({"weights": 5}, "weights=5: must be a path"),
+        ({"weights": ""}, "weights='': must be a path"),
+        ({"network_options": {"num_classes": 3}}, "num_classes is not one of a network's options"),
     ],
 )
 def test_bad_fields_are_refused_by_name(changes: dict, message: str) -> None:

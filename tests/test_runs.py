@@ -93,6 +93,29 @@ def test_what_is_missing_says_what_to_run(tmp_path: Path) -> None:
         runs.open_fit(tmp_path / "networks" / "vgg16")
 
 
+def test_predictions_cut_short_are_named(tmp_path: Path) -> None:
+    _write_fit(tmp_path, ["a", "b"], "f")
+    meta = {"class_ids": ["a", "b"], "fingerprint": "f", "images": {"val": 2}}
+    runs.write_json(tmp_path / "meta.json", meta)
+    rows = ["file,label,predicted,probability,top5", "x,a,a,1,a b", "y,a,b,1,b a"]
+    path = tmp_path / "predictions_val.csv"
+    path.write_text("\n".join(rows))
+    assert len(runs.open_fit(tmp_path).predictions("val")) == 2
+    path.write_text("\n".join(rows[:2]))
+    with pytest.raises(ValueError, match=r"predictions_val\.csv has 1 rows: it was cut short"):
+        runs.open_fit(tmp_path).predictions("val")
+    path.write_text("\n".join(row.rsplit(",", 1)[0] for row in rows))
+    with pytest.raises(ValueError, match=r"predictions_val\.csv has no column top5"):
+        runs.open_fit(tmp_path).predictions("val")
+
+
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    _write_fit(tmp_path, ["a", "b"], "f")
+    (tmp_path / "meta.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"meta\.json holds no JSON object"):
+        runs.open_fit(tmp_path).meta  # noqa: B018
+
+
 def test_a_history_line_cut_short_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "h.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
     assert runs.read_history(tmp_path / "h.jsonl").epoch.tolist() == [1, 2]

@@ -1,5 +1,6 @@
 """The training loop: it learns, resumes, stops when it should, and gives the same numbers twice."""
 
+import dataclasses
 import math
 import os
 import signal
@@ -162,6 +163,33 @@ def test_other_recipes_move_old_fits_aside(tiny: TinyImageNet, tmp_path: Path) -
     with pytest.raises(FileNotFoundError, match="does not exist"):
         fit(wrong, tiny, tmp_path / "net", device="cpu", progress=None)
     assert runs.open_fit(tmp_path / "net").recipe["lr"] == 0.02
+
+
+def test_other_starting_weights_under_the_same_name_are_noticed(
+    tiny: TinyImageNet, tmp_path: Path
+) -> None:
+    starts = [tmp_path / "a", tmp_path / "b"]
+    for seed, start in enumerate(starts):
+        fit(SMALL.replace(epochs=1, seed=seed), tiny, start, device="cpu", progress=None)
+    weights = tmp_path / "start.safetensors"
+    recipe = SMALL.replace(epochs=1, weights=str(weights))
+    digests = []
+    for start in starts:
+        weights.write_bytes((start / "weights.safetensors").read_bytes())
+        digests.append(fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None).digest)
+    assert digests[0] != digests[1]
+    weights.unlink()  # a finished fit does not need them any more
+    again = fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
+    assert again.digest == digests[1]
+
+
+def test_what_cannot_be_trained_on_is_named(tiny: TinyImageNet, tmp_path: Path) -> None:
+    nothing = dataclasses.replace(tiny, val=tiny.val.select(np.arange(0)))
+    with pytest.raises(ValueError, match="val has no image"):
+        fit(SMALL, nothing, tmp_path / "net", device="cpu", progress=None)
+    world = dataclasses.replace(join("cpu"), size=9)
+    with pytest.raises(ValueError, match="batch_size=16 of 96 images is too small for 9 proc"):
+        Trainer(SMALL, tiny, world)
 
 
 def test_a_folder_is_trained_in_by_one_at_a_time(tiny: TinyImageNet, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_assignments_are_yaml_literals():
         "05.none": None,
         "06.lr": 1e-3,
     }
-    for wrong in ("epochs=3", "02.epochs", "02.epochs=[1"):
+    for wrong in ("epochs=3", "02.epochs", "02.epochs=[1", "02.epochs=", "02.epochs= "):
         with pytest.raises(ValueError, match=r"-p .*"):
             parameters.parse_assignments([wrong])
 
@@ -183,6 +183,16 @@ def test_the_key_changes_with_what_the_step_depends_on_only(toys, tmp_path):
     assert key(toys, run, {"epochs": 1}, "g") != first
     stamps.write(run, "01_first", stamps.OK)
     assert key(toys, run, {"epochs": 1}) != first
+
+
+def test_the_key_follows_the_content_of_starting_weights(toys, tmp_path):
+    weights = tmp_path / "start.safetensors"
+    gone = key(toys, tmp_path, {"weights": str(weights)})
+    weights.write_bytes(b"one")
+    first = key(toys, tmp_path, {"weights": str(weights)})
+    assert key(toys, tmp_path, {"weights": str(weights)}) == first != gone
+    weights.write_bytes(b"two")
+    assert key(toys, tmp_path, {"weights": str(weights)}) != first
 
 
 def test_the_key_follows_code_and_prose_but_not_outputs(toys, tmp_path):

@@ -142,6 +142,13 @@ def test_the_ensemble_notebooks_table_gives_its_votes_only(run):
     assert found.paper_test.iloc[2] == 0.492
 
 
+@pytest.mark.parametrize("status", [stamps.FAILED, stamps.STARTED, stamps.BLOCKED, stamps.OK])
+def test_votes_of_a_step_that_failed_since_are_left_out(run, status):
+    stamps.write(run, "06_ensemble", status)
+    kinds = ["network", "network", *(["ensemble"] if status == stamps.OK else [])]
+    assert list(collect_results(run).kind) == kinds
+
+
 def test_no_results_are_an_empty_table(tmp_path):
     assert collect_results(tmp_path).empty
     assert tuple(collect_results(tmp_path).columns) == COLUMNS

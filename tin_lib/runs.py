@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tin_lib.data import TinyImageNet
     from tin_lib.networks import Network
 
+PREDICTED = ("file", "label", "predicted", "probability", "top5")  # columns of predictions
 ORDER = ("convnet9", "vgg_like", "vgg16", "alexnet")  # the paper's order; others follow by name
 
 
@@ -75,6 +76,14 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}); remove it and run again") from None
+
+
+def read_object(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object; ValueError names the file when it holds anything else."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no JSON object; remove it and run again")
+    return value
 
 
 def write_table(table: pd.DataFrame, path: str | Path, index: bool = False) -> None:
@@ -126,17 +135,17 @@ class Fit:
     @cached_property
     def meta(self) -> dict[str, Any]:
         """What the fit was made from: network, classes, data fingerprint, versions, device."""
-        return read_json(self.path / "meta.json")
+        return read_object(self.path / "meta.json")
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """The recipe's fields."""
-        return read_json(self.path / "recipe.json")
+        return read_object(self.path / "recipe.json")
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Final figures: accuracies in 0..1, parameters, epochs, seconds, images/s, device."""
-        return read_json(self.path / "summary.json")
+        return read_object(self.path / "summary.json")
 
     @property
     def class_ids(self) -> tuple[str, ...]:
@@ -169,8 +178,16 @@ class Fit:
         return read_history(self.path / "history.jsonl")
 
     def predictions(self, split: str) -> pd.DataFrame:
-        """Columns file, label, predicted (wnids), probability, top5 of a split."""
-        table = read_table(self.path / f"predictions_{split}.csv", dtype={"label": "string"})
+        """Columns file, label, predicted (wnids), probability, top5 of a split.
+
+        Raises FileNotFoundError or ValueError, naming the file, for one that is not whole.
+        """
+        path = self.path / f"predictions_{split}.csv"
+        table = read_table(path, dtype={"label": "string"})
+        missing = [name for name in PREDICTED if name not in table]
+        if missing or len(table) != self.meta["images"].get(split, len(table)):
+            wrong = f"has no column {missing[0]}" if missing else f"has {len(table)} rows"
+            raise ValueError(f"{path} {wrong}: it was cut short or changed; train again")
         return table.assign(label=table.label.fillna(""))
 
     def codes(self, column: pd.Series) -> np.ndarray:

@@ -52,7 +52,10 @@ class AugmentSpec:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+        if not isinstance(self.mirror, bool):
+            raise ValueError(f"mirror must be true or false, not {self.mirror!r}")
         for name, low, high in _BOUNDS:
+            _check_number(name, getattr(self, name), name in _WHOLE)
             if not low <= getattr(self, name) <= high:
                 got = getattr(self, name)
                 raise ValueError(f"{name} must be between {low} and {high}, not {got}")
@@ -74,8 +77,23 @@ _BOUNDS = (
 )
 
 
-def _check_range(name: str, bounds: tuple[float, float] | None) -> None:
-    if bounds is not None and (len(bounds) != 2 or bounds[0] > bounds[1]):
+_WHOLE = ("crop_size", "shift")  # pixels
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _check_number(name: str, value: object, whole: bool) -> None:
+    if not _number(value) or (whole and not isinstance(value, int)):
+        raise ValueError(f"{name} must be a{' whole' if whole else ''} number, not {value!r}")
+
+
+def _check_range(name: str, bounds: object) -> None:
+    if bounds is None and name == "resized_crop_scale":
+        return
+    pair = isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(_number, bounds))
+    if not pair or bounds[0] > bounds[1]:  # type: ignore[index]
         raise ValueError(f"{name} must be (low, high) with low <= high, not {bounds}")
 
 

@@ -36,7 +36,7 @@ class Table:
 
 def find_root(data: str | Path) -> Path:
     """Return the official-layout folder that ``data`` means."""
-    if data == "sample":
+    if str(data) == "sample":
         from tin_lib import sample
 
         data = sample.ensure()
@@ -210,6 +210,6 @@ def _refuse_repeats(ids: list[str], path: Path) -> None:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors put a mark first
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text ({error}); unpack the data again") from None

@@ -32,6 +32,7 @@ from tin_lib.data.types import Split
 
 FORMAT = 1  # goes up with every change of what is written; other formats are built again
 SPLITS = ("train", "val", "test")
+META = {"fingerprint", "class_ids", "class_names", "mean", "std", "splits"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +110,9 @@ def _name(signature: str) -> str:
 def _find(root: Path, signature: str) -> Packed | None:
     """Return a whole, up-to-date packed form, or None."""
     for home in _homes(root):
-        with contextlib.suppress(OSError, ValueError, KeyError):  # absent, cut short, damaged
+        with contextlib.suppress(
+            OSError, ValueError, KeyError, TypeError
+        ):  # absent, cut short, damaged
             return _load(home / _name(signature))
     return None
 
@@ -117,6 +120,8 @@ def _find(root: Path, signature: str) -> Packed | None:
 def _load(folder: Path) -> Packed:
     """Open a packed folder; ValueError where a file has not the size or digest it was left with."""
     meta = json.loads((folder / "meta.json").read_text())
+    if missing := META - set(meta):
+        raise ValueError(f"{folder}/meta.json has no {sorted(missing)[0]}")
     columns = {}
     for name in SPLITS:
         path = folder / f"{name}.npz"

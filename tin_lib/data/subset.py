@@ -52,7 +52,7 @@ def open_data(
     part = _part(packed, chosen, per_class, holdout, seed)
     whole = part == Part(None, None, 0.0, 0)
     opened = _whole(root, packed) if whole else _subset(root, packed, part)
-    request: dict[str, Any] = {"data": "sample" if data == "sample" else str(root.resolve())}
+    request: dict[str, Any] = {"data": "sample" if str(data) == "sample" else str(root.resolve())}
     if not whole:
         request |= {"classes": list(opened.class_ids), "per_class": per_class}
         request |= {"holdout": holdout, "seed": seed}

@@ -53,8 +53,10 @@ def create(
     known = options(name)
     if unknown := sorted(given.keys() - known.keys()):
         raise ValueError(f"{name} has no option {unknown[0]!r}; options: {', '.join(known)}")
-    if num_classes < 2 or not 0 < width <= 8:
-        raise ValueError(f"num_classes={num_classes}, width={width}: at least 2, and within (0, 8]")
+    if num_classes < 2:
+        raise ValueError(f"num_classes={num_classes}: a network needs at least 2 classes to tell")
+    if not 0 < width <= 8:
+        raise ValueError(f"width={width}: must lie above 0 and be at most 8")
     module = NETWORKS[name]
     chosen = module.Options(**given)
     network = module.build(num_classes, width, chosen)

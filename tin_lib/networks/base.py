@@ -92,7 +92,7 @@ class Options:
         for name, allowed in self.CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: choose {' or '.join(allowed)}")
-        if self.dropout < 0:
+        if not 0 <= self.dropout < float("inf"):
             raise ValueError(f"dropout={self.dropout}: must be 0 or more")
 
 

@@ -7,6 +7,7 @@ So the first layer sees contrasts about a fifth weaker than it was trained on; t
 one constant for all networks is what makes their maps and inputs comparable.
 """
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,13 +35,33 @@ def start_from(network: "Network", weights: str | Path) -> None:
     another number of classes stays random. Raises FileNotFoundError or ValueError, naming the file
     or network, when there are none or they do not fit.
     """
-    path = Path(weights).expanduser()
+    path = file_of(weights)
     if str(weights) == "imagenet":
         network.origin = from_torchvision(network, imagenet_state(network), "ImageNet weights")
     elif path.suffix in (".pth", ".pt"):
         network.origin = from_torchvision(network, read_pth(path), str(path))
     else:
-        network.origin = from_ours(network, path / "weights.safetensors" if path.is_dir() else path)
+        network.origin = from_ours(network, path)
+
+
+def digest_of(weights: str | None) -> str | None:
+    """SHA-256 of the file that starting weights come from: another file makes another fit.
+
+    Empty for random and for ImageNet weights, None for a file that is not there (any more).
+    """
+    if weights is None or weights == "imagenet":
+        return ""
+    path = file_of(weights)
+    if not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_of(weights: str | Path) -> Path:
+    """The file that is meant by a file or by a fit's folder."""
+    path = Path(weights).expanduser()
+    return path / "weights.safetensors" if path.is_dir() else path
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ CHOICES = {
     "keep": ("last", "best"),
 }
 WHOLE = ("epochs", "batch_size", "patience", "seed")
+RESERVED = {"name", "num_classes", "width", "weights"}  # given to networks.create otherwise
 SWITCHES = ("nesterov", "flip_test", "channels_last")
 
 
@@ -123,12 +124,16 @@ def _check_ranges(recipe: Recipe) -> None:
             raise ValueError(f"{name}={value!r}: must be {words} number")
         if not low <= value <= high:
             raise ValueError(f"{name}={value}: must lie between {low} and {high}")
-    if not isinstance(recipe.lr, (int, float)) or not 0 < recipe.lr < 1e6:
+    if type(recipe.lr) not in (int, float) or not 0 < recipe.lr < 1e6:
         raise ValueError(f"lr={recipe.lr}: must be positive")
     for name in SWITCHES:
         if not isinstance(getattr(recipe, name), bool):
             raise ValueError(f"{name}={getattr(recipe, name)!r}: must be true or false")
     if not isinstance(recipe.network_options, dict) or not isinstance(recipe.augment, AugmentSpec):
         raise ValueError("network_options and augment: must be given by their fields, as a dict")
+    if taken := RESERVED & recipe.network_options.keys():
+        raise ValueError(f"network_options: {sorted(taken)[0]} is not one of a network's options")
+    if recipe.weights is not None and (not isinstance(recipe.weights, str) or not recipe.weights):
+        raise ValueError(f"weights={recipe.weights!r}: must be a path, 'imagenet', or None")
     if recipe.nesterov and not recipe.momentum:
         raise ValueError("nesterov=True needs momentum > 0")

@@ -90,6 +90,8 @@ def check(recipe: Recipe, data: TinyImageNet) -> None:
         )
     if len(data.train) < 2:
         raise ValueError(f"{data.root}: {len(data.train)} training images are too few to train on")
+    if not len(data.val):
+        raise ValueError(f"{data.root}: val has no image of these classes; choose other classes")
 
 
 def train(trainer: Trainer, folder: Path, history: list[dict], progress: Progress) -> None:

@@ -12,17 +12,19 @@ import torch
 import tin_lib
 from tin_lib import runs
 from tin_lib.data import TinyImageNet
+from tin_lib.networks.start import digest_of
 from tin_lib.recipes import Recipe
 
 CHECKPOINT = "checkpoint.pt"
 
 
 def identity(recipe: Recipe, data: TinyImageNet) -> dict[str, Any]:
-    """What makes two fits the same fit: recipe, data, class order."""
+    """What makes two fits the same fit: recipe, data, class order, starting weights."""
     return {
         "recipe": recipe.to_dict(),
         "fingerprint": data.fingerprint,
         "class_ids": list(data.class_ids),
+        "start": digest_of(recipe.weights),
     }
 
 
@@ -40,6 +42,7 @@ def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[s
         "mean": data.mean.tolist(),
         "std": data.std.tolist(),
         "seed": recipe.seed,
+        "start": digest_of(recipe.weights),  # SHA-256 of the file of starting weights
         "images": {s.name: len(s) for s in (data.train, data.heldout, data.val, data.test) if s},
         "device": device_name(device),
         "versions": versions(),
@@ -82,15 +85,18 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
 def holds(folder: Path, wanted: dict[str, Any]) -> bool:
     """Whether the folder's fit is the wanted one."""
     try:
-        meta = runs.read_json(folder / "meta.json")
-        recipe = Recipe.from_dict(runs.read_json(folder / "recipe.json")).to_dict()
+        meta = runs.read_object(folder / "meta.json")
+        recipe = Recipe.from_dict(runs.read_object(folder / "recipe.json")).to_dict()
     except (OSError, ValueError, KeyError, TypeError):
         return False
     found = {
         "recipe": recipe,
         "fingerprint": meta.get("fingerprint"),
         "class_ids": meta.get("class_ids"),
+        "start": meta.get("start", ""),
     }
+    if wanted["start"] is None:  # the file is gone: it cannot be another one either
+        found["start"] = None
     return found == wanted
 
 

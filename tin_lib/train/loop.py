@@ -33,6 +33,11 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, data: TinyImageNet, world: World) -> None:
         self.recipe, self.world, self.device = recipe, world, world.device
+        if min(recipe.batch_size, len(data.train)) < 2 * world.size:
+            raise ValueError(
+                f"batch_size={recipe.batch_size} of {len(data.train)} images is too small for "
+                f"{world.size} processes: each needs at least 2 images a batch"
+            )
         self.network = make_network(recipe, data.num_classes).to(self.device)
         if recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -85,6 +85,8 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             values[name.strip()] = read_value(value)
         except yaml.YAMLError as error:
             raise ValueError(f"-p {text}: the value is not a YAML literal ({error})") from None
+        except ValueError as error:
+            raise ValueError(f"-p {text}: {error}") from None
     return values
 
 
@@ -92,6 +94,8 @@ def read_value(text: str) -> Any:
     """A YAML literal; numbers like 1e-3, which YAML 1.1 reads as text, are numbers."""
     import yaml
 
+    if not text.strip():
+        raise ValueError("the value is missing; write null for None, '' for an empty text")
     found = yaml.safe_load(text)
     return float(found) if isinstance(found, str) and POWER.fullmatch(found) else found
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from tin_lib import paper, runs
+from tin_lib.workbook import stamps
 
 COLUMNS = (
     "name",
@@ -31,12 +32,22 @@ def collect_results(run: str | Path) -> pd.DataFrame:
 
     Accuracies are in 0..1; what is not known is missing (NaN or None). Networks come from
     ``networks/NAME/summary.json``, ensembles from ``ensemble/summary.json`` (a list of rows, or
-    rows by name) or ``ensemble/summary.csv``.
+    rows by name) or ``ensemble/summary.csv``, unless their step has failed since.
     """
     run = Path(run)
     rows = [network_row(path.parent) for path in summaries(run)]
-    rows += [ensemble_row(row) for row in ensembles(run / "ensemble")]
+    if not outdated(run):
+        rows += [ensemble_row(row) for row in ensembles(run / "ensemble")]
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+
+
+def outdated(run: Path) -> bool:
+    """Whether what the ensemble notebook left is older than the networks: its step did not finish.
+
+    Without a stamp the notebook was run by hand.
+    """
+    stamps_ = [stamps.read(run, path.stem) for path in (run / "steps").glob("*ensemble.json")]
+    return any(stamp.get("status") != stamps.OK for stamp in stamps_)
 
 
 def summaries(run: Path) -> list[Path]:

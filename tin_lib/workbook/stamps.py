@@ -85,8 +85,18 @@ def key(
         fingerprint,
         {need: read(run, need).get("id") for need in step.needs},
         files_digest(run, step.inputs),
+        start_digest(parameters.get("weights")),
         tin_lib.__version__,
     )
+
+
+def start_digest(weights: Any) -> str | None:
+    """Digest of the file of starting weights, if the step takes one: its content may change."""
+    if not isinstance(weights, str):
+        return None
+    from tin_lib.networks.start import digest_of  # slow to import: it brings torch
+
+    return digest_of(weights)
 
 
 def up_to_date(run: Path, step: Step, wanted: str) -> bool:

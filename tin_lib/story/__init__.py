@@ -1,0 +1,35 @@
+"""Sentences for the notebooks, made from the numbers of a run (Markdown text)."""
+
+from tin_lib.story.classes import class_errors, mistakes, named_prediction
+from tin_lib.story.images import audit, data, normalisation, technique_counts
+from tin_lib.story.inside import filter_pair, filters
+from tin_lib.story.maps import saliency
+from tin_lib.story.training import (
+    beside_paper,
+    overfitting,
+    penalty_share,
+    recipe_table,
+    training,
+)
+from tin_lib.story.votes import ensemble
+from tin_lib.story.words import percent
+
+__all__ = [
+    "audit",
+    "beside_paper",
+    "class_errors",
+    "data",
+    "ensemble",
+    "filter_pair",
+    "filters",
+    "mistakes",
+    "named_prediction",
+    "normalisation",
+    "overfitting",
+    "penalty_share",
+    "percent",
+    "recipe_table",
+    "saliency",
+    "technique_counts",
+    "training",
+]
