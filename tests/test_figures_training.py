@@ -56,3 +56,11 @@ def test_layer_sizes() -> None:
     bar = training.layer_sizes(table).data[0]
     assert list(bar.x) == [4864, 2_097_664]
     assert list(bar.text) == ["4,864", "2,097,664"]
+
+
+def test_loss_parts_leave_out_penalties_that_there_are_none_of() -> None:
+    parts = pd.DataFrame({"epoch": [1, 2], "train_loss": [2.0, 1.0], "penalty": [0.5, 0.25]})
+    both = training.loss_parts(parts).data
+    assert [trace.name for trace in both] == ["cross-entropy", "penalties"]
+    one = training.loss_parts(parts.assign(penalty=0.0)).data
+    assert [trace.name for trace in one] == ["cross-entropy"]

@@ -262,7 +262,7 @@ def test_bad_choices_are_refused_by_name(name: str, options: dict, message: str)
 
 @pytest.mark.parametrize(("classes", "width"), [(1, 1.0), (10, 0.0), (10, -1.0), (10, 9.0)])
 def test_bad_sizes_are_refused(classes: int, width: float) -> None:
-    with pytest.raises(ValueError, match="at least 2 classes|width=.*: must lie above 0"):
+    with pytest.raises(ValueError, match=r"at least 2 classes|width=.*: must lie above 0"):
         networks.create("vgg_like", classes, width)
 
 

@@ -185,7 +185,7 @@ class Fit:
         path = self.path / f"predictions_{split}.csv"
         table = read_table(path, dtype={"label": "string"})
         missing = [name for name in PREDICTED if name not in table]
-        if missing or len(table) != self.meta["images"].get(split, len(table)):
+        if missing or len(table) != self.meta.get("images", {}).get(split, len(table)):
             wrong = f"has no column {missing[0]}" if missing else f"has {len(table)} rows"
             raise ValueError(f"{path} {wrong}: it was cut short or changed; train again")
         return table.assign(label=table.label.fillna(""))

@@ -99,6 +99,8 @@ def _log_ticks(known: pd.DataFrame) -> dict[str, list[float]]:
     """Ticks at round ratios within the intervals."""
     low, high = min(known.odds_low.min(), 0.8), max(known.odds_high.max(), 1.25)
     round_ratios = [0.1, 0.2, 0.5, 0.7, 1, 1.4, 2, 5, 10]
+    if high / low > 100:  # too many would not fit
+        round_ratios = [10.0**power for power in range(-9, 10)]
     return {"tickvals": [ratio for ratio in round_ratios if low <= ratio <= high]}
 
 

@@ -71,7 +71,7 @@ def error_correlation(table: pd.DataFrame) -> go.Figure:
         z=values[1:, :-1],
         x=titles[:-1],
         y=titles[1:],
-        zmin=0,
+        zmin=min(0, np.nanmin(values, initial=0)),
         zmax=1,
         colorscale="Cividis",
         texttemplate="%{z:.2f}",

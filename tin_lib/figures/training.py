@@ -107,14 +107,18 @@ def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
 def loss_parts(history: pd.DataFrame) -> go.Figure:
     """Cross-entropy and penalties of the training loss by epoch, one on the other.
 
-    ``history``: columns epoch, train_loss (the cross-entropy) and penalty.
+    ``history``: columns epoch, train_loss (the cross-entropy) and penalty. A recipe without
+    penalties has no line for them.
     """
-    parts = (("train_loss", "cross-entropy", 0), ("penalty", "penalties", 1))
+    parts = [("train_loss", "cross-entropy", 0), ("penalty", "penalties", 1)]
+    if not history["penalty"].any():
+        parts.pop()
     figure = go.Figure()
     for column, name, colour in parts:
         trace = _line(history["epoch"], history[column], name, style.PALETTE[colour], "solid")
         figure.add_trace(trace.update(stackgroup="loss"))
     figure.update_yaxes(title="training loss (nats)")
+    figure.update_layout(showlegend=True)
     return style.apply(_by_epoch(figure, history["epoch"]))
 
 
