@@ -18,6 +18,7 @@ KERNEL_IDLE = """() => {
     const session = jupyterapp.shell.currentWidget?.sessionContext;
     return session?.isReady && session.session?.kernel?.status === 'idle';
 }"""
+THEME = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
 LIGHT_ON_DARK = """() => {
     const style = selector => getComputedStyle(document.querySelector(selector));
     const light = colour => colour.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + b / 3, 0);
@@ -82,6 +83,7 @@ def run_with(page: Any, lab: str, name: str, parameters: str) -> None:
     cells[0]["source"] += ["\n" + parameters]
     upload(lab.replace("/lab/tree/NAME", f"/api/contents/tried_{name}.ipynb"), notebook)
     run_all(page, lab.replace("NAME", f"tried_{name}.ipynb") + "&reset")
+    page.evaluate(THEME, "JupyterLab Light")  # a test before may have left the dark one
     assert [o for o in outputs(page) if o["output_type"] == "error"] == []
     page.wait_for_selector(PICTURE, state="attached", timeout=120_000)
     page.evaluate("s => document.querySelector(s).scrollIntoView()", ".tin-browser")
@@ -108,6 +110,5 @@ def shown(page: Any) -> np.ndarray:
 
 def to_dark_theme(page: Any) -> None:
     """Switch JupyterLab to its dark theme; fails unless a browser's words become light on dark."""
-    theme = "jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    page.evaluate(theme)
+    page.evaluate(THEME, "JupyterLab Dark")
     page.wait_for_function(LIGHT_ON_DARK, timeout=120_000)

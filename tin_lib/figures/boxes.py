@@ -27,6 +27,8 @@ def accuracy_by_box(binned: pd.DataFrame) -> go.Figure:
         figure.update_yaxes(title="accuracy" if column == 1 else "", row=row, col=column)
     figure.update_xaxes(tickvals=[0, 1], ticktext=["lowest", "highest"], range=[-0.1, 1.1])
     figure.update_xaxes(zeroline=False)
+    cut = list(PROPERTIES).index("cut")
+    figure.update_xaxes(ticktext=["no", "yes"], row=cut // 2 + 1, col=cut % 2 + 1)
     figure.update_yaxes(tickformat=".0%")
     figure.update_layout(height=640, legend={"orientation": "h", "y": -0.08}, margin={"t": 60})
     return style.apply(figure)

@@ -26,6 +26,7 @@ def per_class(classes: pd.DataFrame) -> go.Figure:
         y=table.error_rate,
         mode="markers",
         marker={"size": 6, "color": style.PALETTE[0]},
+        cliponaxis=False,
         error_y=_reach(table.error_rate, table.low, table.high),
         **_class_hover(table, "x"),
     )
@@ -83,6 +84,7 @@ def _dots(x: pd.Series, y: Sequence[str], rows: pd.DataFrame, name: str, colour:
         name=name,
         mode="markers",
         marker={"size": 10, "color": colour},
+        cliponaxis=False,
         error_x={**_reach(x, rows.low, rows.high), "thickness": 2, "width": 4},
     )
 

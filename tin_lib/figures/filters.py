@@ -122,6 +122,7 @@ def _dots(rows: pd.DataFrame, place: str, number: int) -> go.Scatter:
         mode="markers",
         orientation="h",  # places of one network lie above each other, not side by side
         marker=marker,
+        cliponaxis=False,
         name=f"{place} conv layer" if place in ("first", "last") else place,
         legendgroup=place,
         customdata=rows[["low", "high"]],
