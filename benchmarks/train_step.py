@@ -36,7 +36,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
@@ -143,15 +143,17 @@ def plain_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> W
         ]
     )
     folder = ImageFolder(str(data.root / "train"), transforms)
-    loader = DataLoader(folder, recipe.batch_size, shuffle=True, num_workers=WORKERS)
+    copies = (steps + 1) * recipe.batch_size // len(folder) + 1  # enough for one epoch of them
+    images: Dataset = ConcatDataset([folder] * copies)
+    loader = DataLoader(images, recipe.batch_size, shuffle=True, num_workers=WORKERS)
 
     def run() -> tuple[int, float]:
         feed = iter(loader)
         loop.step(*(part.to(device) for part in next(feed)))
         wait(device)
         start = time.perf_counter()
-        for images, labels in itertools.islice(feed, steps):
-            loop.step(images.to(device), labels.to(device))
+        for pixels, labels in itertools.islice(feed, steps):
+            loop.step(pixels.to(device), labels.to(device))
         wait(device)
         return steps * recipe.batch_size, time.perf_counter() - start
 
