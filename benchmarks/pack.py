@@ -3,7 +3,7 @@
     python benchmarks/pack.py DATA [--rounds 5]
 
 DATA is a folder in the official layout; nothing is written in it. By turns, with as many threads
-as there are cores:
+(pack: processes) as there are cores:
   decode     reads every file and decodes it into its row of one array, uint8 (N, 3, 64, 64), whose
              memory is there already: no tables, digests, statistics or output file
   in memory  the decoder's calls alone, on bytes read before; their results are never read

@@ -3,13 +3,13 @@
 import io
 import os
 import shutil
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from data_folder import CLASSES, TEST, TRAIN, VAL, pil_pixels, write_folder
 from PIL import Image
 
@@ -88,7 +88,7 @@ def test_packed_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_progress_counts_all_splits(root: Path) -> None:
     seen: list[tuple[int, int]] = []
-    pack(root, threads=1, progress=lambda done, total: seen.append((done, total)))
+    pack(root, workers=1, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (46, 46)
     assert seen == sorted(seen)
 
@@ -201,22 +201,31 @@ def test_the_second_of_two_waits_for_the_first(root: Path, monkeypatch: pytest.M
     assert len(calls) == 1
 
 
-def test_decoding_releases_the_interpreter_lock() -> None:
-    """While one thread decodes a large image, another goes on counting."""
-    rng = np.random.default_rng(0)
-    noise = Image.fromarray(rng.integers(0, 256, (3000, 3000, 3), dtype=np.uint8))
-    buffer = io.BytesIO()
-    noise.save(buffer, "JPEG", quality=95)
-    ticks = []
-    thread = threading.Thread(target=decode_jpeg, args=(bytearray(buffer.getvalue()),))
-    start = time.perf_counter()
-    thread.start()
-    while thread.is_alive():
-        ticks.append(time.perf_counter() - start)
-        time.sleep(0.001)
-    # Were the lock held, there would be one tick before the decoding and none within it.
-    within = [tick for tick in ticks if 0.1 * ticks[-1] < tick < 0.9 * ticks[-1]]
-    assert len(within) > 5
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(root: Path, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, state = open_data(root), torch.get_rng_state()
+    shutil.rmtree(root / ".tin_packed")
+    monkeypatch.setattr(decode_module, "CHUNK", 2)
+    monkeypatch.setattr(decode_module, "CHUNKS_A_WORKER", 1)
+    seen: list[tuple[int, int]] = []
+    pack(root, workers=workers, progress=lambda done, total: seen.append((done, total)))
+    found = open_data(root)
+    assert found.fingerprint == expected.fingerprint
+    np.testing.assert_array_equal(found.train.images, expected.train.images)
+    np.testing.assert_array_equal(found.mean, expected.mean)
+    assert [done for done, _ in seen] == [*range(6, 48, 2)]
+    assert torch.equal(torch.get_rng_state(), state)  # seeds mean the same, packed before or not
+
+
+def test_a_damaged_file_is_named_by_a_worker_too(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_module, "CHUNK", 2)
+    monkeypatch.setattr(decode_module, "CHUNKS_A_WORKER", 1)
+    path = root / "train" / CLASSES[1] / "images" / f"{CLASSES[1]}_3.JPEG"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=f"^{path} is cut short or damaged"):
+        pack(root, workers=2)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])

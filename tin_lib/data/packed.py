@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from tin_lib.data import official
-from tin_lib.data.decode import Decoded, Progress, decode_files
+from tin_lib.data.decode import Decoded, Progress, cores, decode_files
 from tin_lib.data.lock import locked
 from tin_lib.data.signature import signature as sign
 from tin_lib.data.stats import mean_std
@@ -52,16 +52,16 @@ class Packed:
         )
 
 
-def pack(data: str | Path, *, threads: int | None = None, progress: Progress | None = None) -> Path:
+def pack(data: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Path:
     """Pack ``data``, unless that has been done; return the packed folder.
 
     ``data`` is a folder in the official layout, or ``"sample"`` for the built-in sample.
 
     It is written to ``.tin_packed`` in the data folder; where that is not writable, to the user's
-    cache; and where the environment variable TIN_CACHE names a folder, there. ``threads`` defaults
-    to one a core; ``progress`` is called with images done and in all, once that is known. Of two
-    processes packing the same data the second waits for the first. Raises ValueError or
-    FileNotFoundError naming the file that is wrong.
+    cache; and where the environment variable TIN_CACHE names a folder, there. ``workers`` are
+    processes, at most (and by default) one a core; ``progress`` is called with images done and in
+    all, once that is known. Of two processes packing the same data the second waits for the first.
+    Raises ValueError or FileNotFoundError naming the file that is wrong.
     """
     root = official.find_root(data)
     signature = sign(root)
@@ -75,8 +75,8 @@ def pack(data: str | Path, *, threads: int | None = None, progress: Progress | N
         if packed:
             return packed.folder
         with tempfile.TemporaryDirectory(prefix="tmp-", dir=home) as temporary:
-            threads = threads or os.cpu_count() or 1
-            _build(root, Path(temporary) / "new", signature, threads, progress)
+            workers = workers or cores()
+            _build(root, Path(temporary) / "new", signature, workers, progress)
             return _publish(Path(temporary), home / _name(signature))
 
 
@@ -146,11 +146,11 @@ def _publish(temporary: Path, target: Path) -> Path:
 
 
 def _build(
-    root: Path, folder: Path, signature: str, threads: int, progress: Progress | None
+    root: Path, folder: Path, signature: str, workers: int, progress: Progress | None
 ) -> None:
     folder.mkdir()
     class_ids, class_names = official.read_classes(root)
-    tables, decoded = _decode_all(root, class_ids, folder, threads, progress)
+    tables, decoded = _decode_all(root, class_ids, folder, workers, progress)
     for name in SPLITS:
         columns = _columns(tables[name], decoded[name])
         np.savez(folder / f"{name}.npz", **columns)  # type: ignore[arg-type]
@@ -169,7 +169,7 @@ def _build(
 
 
 def _decode_all(
-    root: Path, class_ids: tuple[str, ...], folder: Path, threads: int, progress: Progress | None
+    root: Path, class_ids: tuple[str, ...], folder: Path, workers: int, progress: Progress | None
 ) -> tuple[dict[str, official.Table], dict[str, Decoded]]:
     """Read the tables and decode the images of every split into ``folder``."""
     tables = {"test": official.read_test(root)}
@@ -177,7 +177,7 @@ def _decode_all(
 
     def decode(name: str, report: Progress) -> None:
         out = folder / f"{name}.npy"
-        decoded[name] = decode_files(root, tables[name].paths, out, threads, report)
+        decoded[name] = decode_files(root, tables[name].paths, out, workers, report)
 
     with ThreadPoolExecutor(1) as reader:  # the test images have no labels to wait for
         reading = reader.submit(official.read_labelled, root, class_ids)
