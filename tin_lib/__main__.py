@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tin: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("tin: interrupted; the same command goes on from here", file=sys.stderr)
+        print("tin: interrupted; the same command goes on from what is finished", file=sys.stderr)
         return 130
 
 
