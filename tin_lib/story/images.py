@@ -1,5 +1,7 @@
 """What is in a data set."""
 
+from typing import Any
+
 import pandas as pd
 
 from tin_lib import augment, paper
@@ -54,22 +56,31 @@ def repeated(found: Audit) -> str:
     groups = rows(identical_groups(found.identical)) if len(found.identical) else []
     if not groups:
         return "No two files are byte-identical."
-    conflicts = sum(group.conflict for group in groups)
-    labels = f"in {conflicts} of them" if conflicts else "in none of them"
     word = "group" if len(groups) == 1 else "groups"
-    return f"Byte-identical files: {len(groups)} {word}; {labels} the labels contradict each other."
+    conflicts, across = sum(group.conflict for group in groups), conflicts_across(groups)
+    told = f"in {conflicts or 'none'} of them the labels contradict each other"
+    if across:
+        told += f", in {across} of these between a training and a validation file"
+    return f"Byte-identical files: {len(groups)} {word}; {told}."
+
+
+def conflicts_across(groups: list[Any]) -> int:
+    """Groups with a file in train and one in val whose labels contradict each other."""
+    return sum(
+        group.conflict and {"train", "val"} <= {*group.splits.split("+")} for group in groups
+    )
 
 
 def beside_known(found: Audit) -> str:
     """Whether the audit of the whole data set finds what is known of it."""
-    splits, groups = found.splits.set_index("split"), identical_groups(found.identical)
+    splits, groups = found.splits.set_index("split"), rows(identical_groups(found.identical))
     here = {name: int(splits.grayscale.get(name, 0)) for name in paper.GRAYSCALE}
     same = here == paper.GRAYSCALE and len(groups) == paper.IDENTICAL["groups"]
-    if same and groups.conflict.sum() == paper.IDENTICAL["conflicts"]:
+    if same and conflicts_across(groups) == paper.IDENTICAL["across"]:
         return "These are the counts known of the official data set."
     known = listed(f"{count:,} {name}" for name, count in paper.GRAYSCALE.items())
     return (
         f"The official data set has {known} grayscale files and {paper.IDENTICAL['groups']} groups "
-        f"of identical ones, {paper.IDENTICAL['conflicts']} with conflicting labels: this copy "
-        "differs from it."
+        f"of identical ones, {paper.IDENTICAL['across']} with conflicting labels in training and "
+        "validation: this copy differs from it."
     )
