@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import psutil
 import pytest
 import workbook_toys
 
+from tin_lib.__main__ import main
 from tin_lib.workbook import stamps
-from tin_lib.workbook.executor import map_runs, open_executor
 from tin_lib.workbook.options import BLOCKED, FAILED, OK, Options
 from tin_lib.workbook.runner import run_workbook
 
@@ -168,7 +169,13 @@ def test_ctrl_c_ends_the_steps_on_a_cluster(tmp_path, cluster):
     assert "run again" in out
 
 
-def test_a_sweep_runs_on_a_cluster(cluster):
-    with open_executor(cluster=cluster) as executor:
-        found = map_runs(dict, [{"rate": 0.1, "key": 1}, {"rate": 0.2, "key": 2}], executor)
-    assert found == [{"rate": 0.1, "key": 1}, {"rate": 0.2, "key": 2}]
+@pytest.mark.slow
+def test_a_sweep_runs_on_a_cluster(tmp_path, cluster, capsys):
+    given = ["--recipe", "quick", "--classes", "2", "--per-class", "8", "--set", "epochs=1"]
+    out = ["--out", str(tmp_path), "--grid", "seed=0,1", "--cluster", cluster]
+    assert main(["sweep", "vgg_like", *given, *out]) == 0
+    assert {line.split()[1] for line in capsys.readouterr().out.splitlines()[:2]} == {
+        "seed=0:",
+        "seed=1:",
+    }
+    assert len(pd.read_csv(tmp_path / "sweep.csv")) == 2

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import workbook_toys
 
 from tin_lib.lock import only_one
 from tin_lib.workbook import executor, graph, stamps
-from tin_lib.workbook.executor import map_runs, open_executor
+from tin_lib.workbook.executor import open_executor
 from tin_lib.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options
 from tin_lib.workbook.runner import run_workbook
 
@@ -239,18 +239,6 @@ def test_a_lost_worker_is_the_steps_failure():
     lost: Future = Future()
     lost.set_exception(OSError("gone"))
     assert graph.outcome_of(lost) == {"error": "its worker failed: OSError: gone", "seconds": 0.0}
-
-
-def test_map_runs_keeps_the_order_and_names_the_run_that_fails():
-    with ThreadPoolExecutor(2) as pool:
-        assert map_runs(dict, [{"a": 1}, {"a": 2}], pool) == [{"a": 1}, {"a": 2}]
-        with pytest.raises(RuntimeError, match=r"\{'x': 'one'\} failed"):
-            map_runs(lambda x: int(x), [{"x": "1"}, {"x": "one"}], pool)
-
-
-def test_processes_of_this_machine_run_a_sweep():
-    with open_executor(2) as pool:
-        assert map_runs(dict, [{"key": 1}, {"key": 2}], pool) == [{"key": 1}, {"key": 2}]
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch):

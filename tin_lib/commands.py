@@ -132,6 +132,60 @@ def parse_fields(pairs: list[str]) -> dict[str, Any]:
     return fields
 
 
+def add_sweep(verbs: Any) -> None:
+    """``tin sweep NETWORK``"""
+    p = verbs.add_parser(
+        "sweep",
+        help="train one network with every combination of some fields' values",
+        description="Train NETWORK once for each combination of the grid, side by side, and write "
+        "OUT/sweep.csv. Run again, it goes on where it was cut off. With --holdout 0.1 the best is "
+        "told by a held-out part of train; validation is what is reported.",
+    )
+    p.add_argument("network", help="convnet9, vgg_like, vgg16, alexnet or resnet18")
+    p.add_argument("--recipe", default="paper", help="paper, quick, modern, fast or best")
+    p.add_argument("--out", type=Path, required=True, help="the sweep's folder")
+    p.add_argument(
+        "--grid",
+        action="append",
+        required=True,
+        metavar="FIELD=VALUE,VALUE",
+        help="values of a recipe's field, e.g. lr=0.01,0.1; once for each field",
+    )
+    p.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of all of them"
+    )
+    p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--jobs", type=int, default=1, help="fits side by side (default 1)")
+    p.add_argument("--cluster", metavar="ADDRESS", help="train on the dask cluster there")
+    _add_data(p)
+    p.set_defaults(call=sweep)
+
+
+def sweep(args: argparse.Namespace) -> int:
+    """Train all combinations; 1 when one failed."""
+    from tin_lib import recipes
+    from tin_lib.data.decode import cores
+    from tin_lib.sweep import parse_grid
+    from tin_lib.sweep import sweep as train_all
+    from tin_lib.workbook.executor import open_executor
+
+    recipe = recipes.get(args.recipe, args.network).replace(**parse_fields(args.set))
+    grid, data = parse_grid(args.grid), _open_data(args)
+    threads = 0 if args.cluster else max(1, cores() // max(args.jobs, 1))
+
+    def tell(done: int, total: int, row: dict[str, Any]) -> None:
+        came_to = row["error"] or f"val {row['val_accuracy']:.3f} in {row['seconds']:,.0f} s"
+        print(f"[{done}/{total}] {row['fit']}: {came_to}", flush=True)
+
+    with open_executor(args.jobs, args.cluster) as executor:
+        table = train_all(
+            recipe, grid, data, args.out, executor, device=args.device, threads=threads, tell=tell
+        )
+    print(table.drop(columns=["fit", "error"]).dropna(axis=1, how="all").to_string(index=False))
+    print(args.out / "sweep.csv")
+    return int((table.error != "").any())
+
+
 def add_submit(verbs: Any) -> None:
     """``tin submit FIT``"""
     p = verbs.add_parser("submit", help="write a fit's test predictions in the challenge's format")
@@ -206,6 +260,7 @@ VERBS = (
     add_sample,
     add_pack,
     add_train,
+    add_sweep,
     add_submit,
     add_vote,
     add_run,

@@ -11,9 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypedDict
@@ -157,23 +156,3 @@ def worker_resources(client: Any) -> dict[str, int]:
     """One GPU a task where workers offer GPUs (``dask worker --resources GPU=1``), else nothing."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     return {"GPU": 1} if any("GPU" in worker["resources"] for worker in workers) else {}
-
-
-def map_runs(
-    function: Callable[..., Any], runs: Sequence[Mapping[str, Any]], executor: Executor
-) -> list[Any]:
-    """``[function(**run) for run in runs]``, side by side on an executor: a sweep.
-
-    ``function`` must be importable by the workers. Raises RuntimeError, naming the run, when one
-    fails; those not yet begun are then dropped.
-    """
-    futures = [executor.submit(partial(function, **run)) for run in runs]
-    results = []
-    for run, future in zip(runs, futures):
-        try:
-            results.append(future.result())
-        except Exception as error:
-            for other in futures:
-                other.cancel()
-            raise RuntimeError(f"the run with {dict(run)} failed: {error}") from error
-    return results

@@ -1,0 +1,83 @@
+"""Sweeps: every combination once, nothing trained twice, failures told beside what worked."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tin_lib import recipes, runs, sweep
+from tin_lib.__main__ import main
+from tin_lib.data import open_data
+
+SMALL = ["--recipe", "quick", "--classes", "2", "--per-class", "10", "--set", "epochs=1"]
+
+
+def test_combinations_and_grid() -> None:
+    grid = sweep.parse_grid(["lr=0.01,1e-1", "penalties=none,paper", 'augment={"mode": "none"}'])
+    assert grid == {
+        "lr": [0.01, 0.1],
+        "penalties": ["none", "paper"],
+        "augment": [{"mode": "none"}],
+    }
+    assert sweep.combinations({"a": [1, 2], "b": [3, 4]}) == [
+        {"a": 1, "b": 3},
+        {"a": 1, "b": 4},
+        {"a": 2, "b": 3},
+        {"a": 2, "b": 4},
+    ]
+    with pytest.raises(ValueError, match="grid: b has no values"):
+        sweep.combinations({"a": [1], "b": []})
+    with pytest.raises(ValueError, match="grid: it has no values"):
+        sweep.combinations({})
+
+
+@pytest.mark.parametrize("wrong", [["lr"], ["lr="], ["lr=1", "lr=2"]])
+def test_a_grid_of_another_form_is_refused(wrong: list[str]) -> None:
+    with pytest.raises(ValueError, match="write FIELD=VALUE,VALUE, each field once"):
+        sweep.parse_grid(wrong)
+
+
+def test_folders_tell_the_fields_and_differ() -> None:
+    assert sweep.folder_name({"lr": 0.01, "seed": 0}) == "lr=0.01,seed=0"
+    names = [sweep.folder_name({"weights": path}) for path in ("a/b", "a_b", "a:b")]
+    assert len(set(names)) == 3
+    assert all("/" not in name for name in names)
+    assert len(sweep.folder_name({"weights": "x" * 300})) < 100
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    data, recipe = open_data("sample", classes=2, per_class=10), recipes.get("quick", "vgg_like")
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="lr=-1: must be positive"):
+        sweep.sweep(recipe, {"lr": [0.1, -1]}, data, tmp_path / "out", pool)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sweep_on_processes_of_this_machine(tmp_path: Path, capsys: Any) -> None:
+    call = ["sweep", "vgg_like", *SMALL, "--holdout", "0.2", "--out", str(tmp_path)]
+    call += ["--grid", "lr=0.001,0.003", "--grid", "seed=0,1", "--jobs", "2"]
+    assert main(call) == 0
+    out = capsys.readouterr().out
+    assert "[4/4]" in out
+    assert str(tmp_path / "sweep.csv") in out
+    table = pd.read_csv(tmp_path / "sweep.csv")
+    assert sorted(zip(table.lr, table.seed)) == [(0.001, 0), (0.001, 1), (0.003, 0), (0.003, 1)]
+    assert table.heldout_accuracy.is_monotonic_decreasing
+    for row in table.itertuples():
+        fit = runs.open_fit(tmp_path / str(row.fit))
+        assert (fit.recipe["lr"], fit.recipe["seed"]) == (row.lr, row.seed)
+        assert fit.summary["val_accuracy"] == pytest.approx(row.val_accuracy)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/weights.safetensors")}
+    assert main(call) == 0  # nothing is trained again
+    assert written == {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/weights.safetensors")}
+
+
+def test_a_fit_that_fails_leaves_the_others(tmp_path: Path, capsys: Any) -> None:
+    call = ["sweep", "vgg_like", *SMALL, "--out", str(tmp_path)]
+    call += ["--grid", f'weights=null,"{tmp_path / "absent.safetensors"}"']
+    assert main(call) == 1
+    table = pd.read_csv(tmp_path / "sweep.csv").fillna({"error": ""})
+    assert table.error[0] == ""
+    assert "absent.safetensors does not exist" in table.error[1]
+    assert "absent.safetensors does not exist" in capsys.readouterr().out

@@ -1,0 +1,129 @@
+"""A sweep: one recipe trained with every combination of some fields' values, side by side."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, as_completed
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tin_lib import runs
+from tin_lib.data import TinyImageNet
+from tin_lib.recipes import Recipe
+
+FIGURES = ("heldout_accuracy", "val_accuracy", "val_top5", "train_accuracy", "epochs", "seconds")
+Tell = Callable[[int, int, dict[str, Any]], None]  # done, total, row
+
+
+def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every choice of one value a field, the last field changing fastest."""
+    empty = [name for name, values in grid.items() if not values]
+    if not grid or empty:
+        raise ValueError(f"grid: {empty[0] if empty else 'it'} has no values; give some")
+    return [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
+
+
+def sweep(
+    recipe: Recipe,
+    grid: Mapping[str, Sequence[Any]],
+    data: TinyImageNet,
+    out: str | Path,
+    executor: Executor,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+    tell: Tell = lambda done, total, row: None,
+) -> pd.DataFrame:
+    """Train ``recipe`` with every combination of ``grid``, and write ``out/sweep.csv``.
+
+    Each fit has a folder in ``out`` named by its fields. Finished ones are not trained again, so
+    that an interrupted sweep goes on. A fit that fails has its error in the table; the others
+    finish. Seeded by each recipe's ``seed``.
+
+    Args:
+        recipe: what all have in common.
+        grid: values by the recipe's field, e.g. ``{"lr": [0.01, 0.1], "seed": [0, 1, 2]}``.
+        data: opened with ``holdout=0.1``, say, it gives an accuracy to choose by.
+        out: the sweep's folder; a cluster's workers must see it under the same path.
+        executor: from ``tin_lib.workbook.executor.open_executor``, or any other.
+        device: auto, cpu or cuda, of each fit.
+        threads: CPU threads of each fit; 0 leaves them as they are.
+        tell: called after each fit.
+
+    Returns one row a combination, best first, by the held-out accuracy where there is one, else by
+    validation: the fields, FIGURES (0..1; seconds of training), fit (its folder), error. Raises
+    ValueError, before anything is trained, for a field or value that does not fit.
+    """
+    out, chosen = Path(out).resolve(), combinations(grid)
+    recipes = [recipe.replace(**fields) for fields in chosen]  # refuses what does not fit
+    futures = {}
+    rows = []
+    try:
+        for fields, one in zip(chosen, recipes):
+            folder = out / folder_name(fields)
+            task = (one.to_dict(), data.request, str(folder), device, threads)
+            futures[executor.submit(train_one, *task)] = fields | {"fit": folder.name}
+        for future in as_completed(futures):
+            rows.append(futures[future] | future.result())
+            runs.write_table(ranked(rows, list(grid)), out / "sweep.csv")  # nothing done is lost
+            tell(len(rows), len(futures), rows[-1])
+    finally:
+        for future in futures:
+            future.cancel()
+    return ranked(rows, list(grid))
+
+
+def train_one(
+    recipe: dict[str, Any], request: dict[str, Any], folder: str, device: str, threads: int
+) -> dict[str, Any]:
+    """One fit of a sweep, in a worker; plain values, so that they travel to any. Its FIGURES, or
+    its ``error``."""
+    import torch
+
+    from tin_lib.data import open_data
+    from tin_lib.train import fit
+
+    if threads:
+        torch.set_num_threads(threads)
+    try:
+        data = open_data(**request)
+        done = fit(Recipe.from_dict(recipe), data, folder, device=device, progress=None)
+    except (ValueError, OSError, ArithmeticError) as error:
+        return {"error": str(error)}
+    return {name: done.summary[name] for name in FIGURES if name in done.summary} | {"error": ""}
+
+
+def ranked(rows: list[dict[str, Any]], fields: list[str]) -> pd.DataFrame:
+    """The rows as a table, best first; failed fits last."""
+    table = pd.DataFrame(rows).reindex(columns=[*fields, *FIGURES, "fit", "error"])
+    by = "heldout_accuracy" if table.heldout_accuracy.notna().any() else "val_accuracy"
+    return table.sort_values(by, ascending=False, kind="stable", ignore_index=True)
+
+
+def folder_name(fields: Mapping[str, Any]) -> str:
+    """A folder's name that tells the fields: ``lr=0.01,seed=0``."""
+    from tin_lib.workbook.stamps import digest
+
+    told = ",".join(f"{name}={value}" for name, value in fields.items())
+    plain = re.sub(r"[^\w.,=+-]+", "_", told)
+    return plain if plain == told and len(plain) < 100 else f"{plain[:80]}-{digest(told)[:8]}"
+
+
+def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
+    """``["lr=0.01,0.1", "penalties=none,paper"]`` -> values by field; JSON where it is JSON.
+
+    Raises ValueError for anything not of the form FIELD=VALUE,VALUE, and for a field given twice.
+    """
+    grid: dict[str, list[Any]] = {}
+    for text in given:
+        name, equals, values = text.partition("=")
+        if not equals or not values or name in grid:
+            raise ValueError(f"--grid {text}: write FIELD=VALUE,VALUE, each field once")
+        try:
+            grid[name] = json.loads(f"[{values}]")  # also objects, which have commas of their own
+        except json.JSONDecodeError:
+            grid[name] = values.split(",")
+    return grid
