@@ -1,5 +1,10 @@
 """Sweeps: every combination once, nothing trained twice, failures told beside what worked."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -81,3 +86,22 @@ def test_a_fit_that_fails_leaves_the_others(tmp_path: Path, capsys: Any) -> None
     assert table.error[0] == ""
     assert "absent.safetensors does not exist" in table.error[1]
     assert "absent.safetensors does not exist" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_sweep_and_begins_no_other_fit(tmp_path: Path) -> None:
+    long = ["--recipe", "quick", "--classes", "2", "--set", "epochs=5000", "--set", "width=0.1"]
+    call = [sys.executable, "-m", "tin_lib", "sweep", "vgg_like", *long, "--out", str(tmp_path)]
+    call += ["--grid", "seed=0,1,2,3"]
+    # As a terminal's Ctrl-C: it reaches the whole group.
+    process = subprocess.Popen(call, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    last = time.monotonic() + 120
+    while not (tmp_path / "seed=0" / "history.jsonl").exists():
+        assert process.poll() is None
+        assert time.monotonic() < last
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "tin: interrupted" in said
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["seed=0"]

@@ -15,6 +15,7 @@ from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
 
 FIGURES = ("heldout_accuracy", "val_accuracy", "val_top5", "train_accuracy", "epochs", "seconds")
+_interrupted: list[bool] = []  # in a worker that Ctrl-C reached: it begins nothing any more
 Tell = Callable[[int, int, dict[str, Any]], None]  # done, total, row
 
 
@@ -86,6 +87,8 @@ def train_one(
     from tin_lib.data import open_data
     from tin_lib.train import fit
 
+    if _interrupted:
+        raise KeyboardInterrupt
     if threads:
         torch.set_num_threads(threads)
     try:
@@ -93,6 +96,9 @@ def train_one(
         done = fit(Recipe.from_dict(recipe), data, folder, device=device, progress=None)
     except (ValueError, OSError, ArithmeticError) as error:
         return {"error": str(error)}
+    except KeyboardInterrupt:
+        _interrupted.append(True)
+        raise
     return {name: done.summary[name] for name in FIGURES if name in done.summary} | {"error": ""}
 
 
