@@ -232,7 +232,7 @@ def test_class_errors_with_one_at_each_end() -> None:
         [("thing 3", "thing 1", 4, 10), ("thing 1", "thing 3", 2, 10)], columns=NO_PAIRS.columns
     )
     text = story.class_errors(ends, pairs, ["Across classes: open.", "- area: × 1"], NO_PAIRS)
-    assert "Best class: **thing 0** (1 errors of 10); worst class: **thing 3** (9" in text
+    assert "Best class: **thing 0** (1 error of 10); worst class: **thing 3** (9" in text
     assert "mostly taken for thing 3." in text
     assert "The commonest confusion: thing 3 taken for thing 1 (4 images)." in text
     assert text.endswith("- Across classes: open.\n  - area: × 1")

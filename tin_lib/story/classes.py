@@ -5,7 +5,7 @@ import pandas as pd
 from tin_lib import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.errors import short_names
-from tin_lib.story.words import few, percent, rows
+from tin_lib.story.words import counted, few, percent, rows
 
 
 def mistakes(wrong: pd.DataFrame, data: TinyImageNet) -> list[str]:
@@ -38,9 +38,9 @@ def class_errors(
     if len(pairs):
         top = pairs[pairs["count"] == pairs["count"].max()]
         told = few([f"{row.label_name} taken for {row.predicted_name}" for row in rows(top)])
-        images = "image" if top["count"].iloc[0] == 1 else "images"
+        images = counted(top["count"].iloc[0], "image")
         each = " each" if len(top) > 1 else ""
-        said.append(f"The commonest confusion: {told} ({top['count'].iloc[0]} {images}{each}).")
+        said.append(f"The commonest confusion: {told} ({images}{each}).")
     else:
         said.append("No image is taken for another class.")
     said.append(f"Labels worth a second look: {len(doubtful)}.")
@@ -56,7 +56,7 @@ def one_end(ends: pd.DataFrame, end: str) -> str:
     each = "" if len(share) == 1 else " each"
     return (
         f"{end.capitalize() if end == 'best' else end} {classes}: **{few(list(share.name))}** "
-        f"({first.errors} errors of {first.images}{each})"
+        f"({counted(first.errors, 'error')} of {first.images}{each})"
     )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tin_lib import augment, paper
 from tin_lib.data import Audit, TinyImageNet, identical_groups
-from tin_lib.story.words import listed, percent, rows
+from tin_lib.story.words import counted, listed, percent, rows
 
 
 def data(opened: TinyImageNet) -> str:
@@ -56,12 +56,11 @@ def repeated(found: Audit) -> str:
     groups = rows(identical_groups(found.identical)) if len(found.identical) else []
     if not groups:
         return "No two files are byte-identical."
-    word = "group" if len(groups) == 1 else "groups"
     conflicts, across = sum(group.conflict for group in groups), conflicts_across(groups)
     told = f"in {conflicts or 'none'} of them the labels contradict each other"
     if across:
         told += f", in {across} of these between a training and a validation file"
-    return f"Byte-identical files: {len(groups)} {word}; {told}."
+    return f"Byte-identical files: {counted(len(groups), 'group')}; {told}."
 
 
 def conflicts_across(groups: list[Any]) -> int:

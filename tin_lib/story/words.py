@@ -13,6 +13,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def counted(number: int, word: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def listed(words: Iterable[str]) -> str:
     """``a, b and c``; empty for none."""
     words = list(words)
