@@ -215,6 +215,8 @@ def test_other_images_are_refused(wrong):
         ("erase", float("nan")),
         ("shift", 1.5),
         ("contrast", None),
+        ("contrast", (-0.5, 1.2)),
+        ("contrast", (float("nan"), 1.2)),
         ("tint", ("a", "b")),
         ("mirror", 1),
     ],
@@ -222,6 +224,11 @@ def test_other_images_are_refused(wrong):
 def test_a_bad_setting_is_named(field, value):
     with pytest.raises(ValueError, match=field):
         AugmentSpec(**{field: value})
+
+
+def test_ranges_from_json_are_the_same_setting():
+    assert AugmentSpec(contrast=[0.8, 1.2]) == AugmentSpec(contrast=(0.8, 1.2))
+    assert hash(AugmentSpec(tint=[-5.0, 5.0])) == hash(AugmentSpec())
 
 
 # --- modern ---------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 import io
 import os
 import shutil
+import signal
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -226,6 +228,40 @@ def test_a_damaged_file_is_named_by_a_worker_too(
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match=f"^{path} is cut short or damaged"):
         pack(root, workers=2)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "a process that decodes was killed"),
+        (lambda: (_ for _ in ()).throw(MemoryError("no room")), "no room"),
+    ],
+)
+def test_a_worker_that_is_lost_is_one_message(
+    root: Path, how: Callable[[], None], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_module, "CHUNK", 2)
+    monkeypatch.setattr(decode_module, "CHUNKS_A_WORKER", 1)
+    parent, decode = os.getpid(), decode_module._decode_chunk
+
+    def lost(paths: list[str], *rest: int) -> object:
+        if os.getpid() != parent and "_5.JPEG" in paths[-1]:
+            how()
+        return decode(paths, *rest)
+
+    monkeypatch.setattr(decode_module, "_decode_chunk", lost)
+    with pytest.raises((OSError, MemoryError), match=message):
+        pack(root, workers=2)
+    monkeypatch.undo()
+    assert len(open_data(root).train) == 36
+
+
+def test_what_the_system_says_of_a_file_names_it(root: Path) -> None:
+    path = root / "train" / CLASSES[0] / "images" / f"{CLASSES[0]}_3.JPEG"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(IsADirectoryError, match=f"{CLASSES[0]}_3.JPEG"):
+        pack(root)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])

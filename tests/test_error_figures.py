@@ -146,5 +146,5 @@ def test_coefficients_draw_every_estimate(box_table: pd.DataFrame) -> None:
     drawn = [value for trace in figure.data for value in trace.x]
     assert sorted(drawn) == sorted(regression.odds_ratio)
     assert "expected above 1" in figure.layout.yaxis.ticktext[0]
-    with pytest.raises(ValueError, match="column note"):
-        box_figures.coefficients(regression.assign(coefficient=np.nan))
+    nothing = box_figures.coefficients(regression.assign(coefficient=np.nan, note="too few"))
+    assert nothing.layout.annotations[0].text == "no estimate: too few"

@@ -104,7 +104,6 @@ def test_json_stays_near_the_pixels_own_size() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"images": []}, "at least one image"),
         ({"images": [np.zeros((3, 4, 4), np.uint8), np.zeros((3, 5, 5), np.uint8)]}, "one size"),
         ({"images": random_images(2), "titles": ["one"]}, "titles: 1 for 2 images"),
         ({"images": random_images(2), "boxes": np.zeros((3, 4))}, "boxes: 3 for 2 images"),
@@ -116,3 +115,7 @@ def test_json_stays_near_the_pixels_own_size() -> None:
 def test_what_cannot_be_drawn_is_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         images.grid(**arguments)
+
+
+def test_a_grid_of_nothing_says_so() -> None:
+    assert images.grid([]).layout.annotations[0].text == "none"

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,6 +59,14 @@ def test_paper_recipes_are_the_papers() -> None:
 def test_bad_fields_are_refused_by_name(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         recipes.get("paper", "convnet9").replace(**changes)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    recipe = recipes.get("paper", "convnet9")
+    given = recipe.replace(lr=np.float64(0.25), epochs=np.int64(3), momentum=np.float32(0.5))
+    plain = recipe.replace(lr=0.25, epochs=3, momentum=0.5)
+    assert given == plain
+    assert json.dumps(given.to_dict()) == json.dumps(plain.to_dict())
 
 
 def test_unknown_recipes_are_listed() -> None:

@@ -52,6 +52,7 @@ def test_lists() -> None:
         (0.4, 0.5, "Validation is ahead of training by 10.0 points"),
         (1.0, 0.999, "next to perfect"),
         (1.0, 0.5, "by 50.0 points: it overfits"),
+        (1.0, 0.98, "nothing is left to learn"),
     ],
 )
 def test_overfitting(train: float, val: float, said: str) -> None:
@@ -93,7 +94,7 @@ def test_audit_of_the_sample_and_of_nothing_to_report() -> None:
     data = open_data("sample", classes=3)
     found = audit(data)
     text = story.audit(found, data)
-    assert "360 train, 60 val and 200 test images of 3 classes" in text
+    assert "360 train and 60 val images of 3 classes, and 200 test images without labels." in text
     assert "Half of the training boxes cover less than" in text
     assert "official" not in text
     bare = SimpleNamespace(
@@ -188,7 +189,10 @@ def test_filters_smoother_not_measured_and_dead() -> None:
     assert "smoother than untrained: VGG-16." in text
     assert "last convolution's kernels (white noise: 1): not measured" in text
     quiet = {"network": "vgg16", "layer": "conv 13", "figure": "dead", "place": "last"}
-    for share, said in ((0.0, "No filter is dead."), (0.25, "25.0 % (VGG-16, conv 13)")):
+    for share, said in (
+        (0.0, "No filter of these layers is dead."),
+        (0.25, "25.0 % (VGG-16, conv 13)"),
+    ):
         dead = pd.DataFrame([{**quiet, "mean": share, "low": 0.0, "high": 0.3}])
         assert said in story.filters(pd.concat([table, dead]), made)
 
@@ -214,46 +218,58 @@ def test_filters_of_a_real_run(run: runs.Run) -> None:
     assert "9-layer ConvNet" in text
 
 
-def classes(wrong: list[int], taken: str = "thing 3") -> pd.DataFrame:
-    table = pd.DataFrame(
-        {"wnid": list(names(len(wrong))), "name": list(names(len(wrong)).values())}
-    )
-    table["images"], table["errors"] = 10, wrong
+def classes(wrong: list[int], taken: list[int] | None = None) -> pd.DataFrame:
+    """Per-class errors of 10 images each; ``taken``: of these for thing 3."""
+    named = names(len(wrong))
+    table = pd.DataFrame({"wnid": list(named), "name": list(named.values())})
+    table["images"], table["errors"], table["taken_count"] = 10, wrong, taken or wrong
     table["error_rate"] = table.errors / 10
-    return table.assign(taken_for=[taken if count else "" for count in wrong])
+    return table.assign(taken_for=["thing 3" if count else "" for count in wrong])
 
 
 NO_PAIRS = pd.DataFrame(columns=["label_name", "predicted_name", "count", "images"])
+DOUBTFUL = pd.DataFrame([("val", "a"), ("val", "a"), ("train", "a")], columns=["split", "file"])
 
 
 def test_class_errors_with_one_at_each_end() -> None:
-    ends = errors.best_and_worst(classes([1, 5, 6, 9]), 2)
     pairs = pd.DataFrame(
         [("thing 3", "thing 1", 4, 10), ("thing 1", "thing 3", 2, 10)], columns=NO_PAIRS.columns
     )
-    text = story.class_errors(ends, pairs, ["Across classes: open.", "- area: × 1"], NO_PAIRS)
+    table = classes([1, 5, 6, 9])
+    text = story.class_errors(table, pairs, ["Across classes: open.", "- area: × 1"], DOUBTFUL)
     assert "Best class: **thing 0** (1 error of 10); worst class: **thing 3** (9" in text
     assert "mostly taken for thing 3." in text
     assert "The commonest confusion: thing 3 taken for thing 1 (4 images)." in text
+    assert "Labels worth a second look: 2." in text
     assert text.endswith("- Across classes: open.\n  - area: × 1")
+    spread = story.class_errors(classes([1, 5, 6, 9], [1, 1, 1, 4]), pairs, [], DOUBTFUL)
+    assert "mostly" not in spread
 
 
 def test_class_errors_that_tie_and_a_network_without_errors() -> None:
-    ends = errors.best_and_worst(classes([0, 0, 3, 3, 3, 3]), 2)
-    text = story.class_errors(ends, NO_PAIRS, [], NO_PAIRS)
-    assert "Best classes: **thing 0 and thing 1** (0 errors of 10 each)" in text
-    assert "worst classes: **thing 5 and thing 4** (3 errors of 10 each)." in text
-    ends = errors.best_and_worst(classes([0, 0]), 1)
-    text = story.class_errors(ends, NO_PAIRS, [], NO_PAIRS)
+    text = story.class_errors(classes([0] * 7 + [3, 3]), NO_PAIRS, [], DOUBTFUL)
+    assert "Best classes: **thing 0, thing 1, thing 2 and 4 more** (0 errors of 10 each)" in text
+    assert "worst classes: **thing 7 and thing 8** (3 errors of 10 each)." in text
+    text = story.class_errors(classes([0, 0]), NO_PAIRS, [], DOUBTFUL)
+    assert "All classes fare alike: 0 errors of 10 each." in text
     assert "No image is taken for another class." in text
     assert "mostly" not in text
 
 
 def test_class_errors_of_confusions_that_tie() -> None:
     pairs = pd.DataFrame([("a", "b", 1, 9), ("b", "a", 1, 9)], columns=NO_PAIRS.columns)
-    ends = errors.best_and_worst(classes([1, 2]), 1)
-    text = story.class_errors(ends, pairs, [], NO_PAIRS)
+    text = story.class_errors(classes([1, 2]), pairs, [], DOUBTFUL)
     assert "a taken for b and b taken for a (1 image each)" in text
+
+
+def test_class_errors_of_a_real_run(run: runs.Run) -> None:
+    fit = run.first
+    named = errors.short_names(fit.class_ids, fit.class_names)
+    table = fit.predictions("val")
+    pairs = errors.most_confused(errors.confusion_matrix(table, named), named, 100)
+    text = story.class_errors(errors.per_class(table, named), pairs, [], DOUBTFUL)
+    assert "Best class" in text
+    assert "The commonest confusion: " in text
 
 
 def map_measures(box: float, inserted: float, deleted: float) -> pd.DataFrame:
@@ -284,7 +300,7 @@ CHECKED = pd.DataFrame({"method": ["gradient"], "layers": ["all layers"], "mean"
 def test_saliency_answers_the_question(measured: pd.DataFrame, said: str) -> None:
     text = story.saliency(measured, CHECKED)
     assert said in text
-    assert "Of 1 pairs" in text
+    assert "Of 1 pair of" in text
     assert "gradient 0.25" in text
     stands = "the paper's sentence stands" in text
     assert stands == ("1 order" not in text or "0 put" in text)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ def test_combinations_and_grid() -> None:
         "lr": [0.01, 0.1],
         "penalties": ["none", "paper"],
         "augment": [{"mode": "none"}],
+    }
+    assert sweep.parse_grid(["lr=1e-3,.1", "weights=null,imagenet"]) == {
+        "lr": [0.001, 0.1],
+        "weights": [None, "imagenet"],
     }
     assert sweep.combinations({"a": [1, 2], "b": [3, 4]}) == [
         {"a": 1, "b": 3},
@@ -86,6 +90,32 @@ def test_a_fit_that_fails_leaves_the_others(tmp_path: Path, capsys: Any) -> None
     assert table.error[0] == ""
     assert "absent.safetensors does not exist" in table.error[1]
     assert "absent.safetensors does not exist" in capsys.readouterr().out
+
+
+class Broken(ThreadPoolExecutor):
+    """Loses every second task, as when a worker is killed."""
+
+    def submit(self, function: Any, /, *given: Any, **named: Any) -> Future:
+        self.count = getattr(self, "count", 0) + 1
+        if self.count % 2:
+            return super().submit(function, *given, **named)
+        lost: Future = Future()
+        lost.set_exception(RuntimeError("gone"))
+        return lost
+
+
+def test_a_lost_worker_and_a_lack_of_memory_are_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any, **named: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("tin_lib.train.fit", full)
+    data, recipe = open_data("sample", classes=2, per_class=10), recipes.get("quick", "vgg_like")
+    with Broken(1) as pool:
+        table = sweep.sweep(recipe, {"epochs": [1, 2]}, data, tmp_path, pool)
+    assert set(table.error) == {"MemoryError", "its worker failed: RuntimeError: gone"}
+    assert list(table.columns).count("epochs") == 1
 
 
 @pytest.mark.slow

@@ -183,6 +183,33 @@ def test_other_starting_weights_under_the_same_name_are_noticed(
     assert again.digest == digests[1]
 
 
+def test_starting_weights_by_another_path_or_lost_on_the_way(
+    tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(SMALL.replace(epochs=1), tiny, tmp_path / "a", device="cpu", progress=None)
+    weights = tmp_path / "start.safetensors"
+    weights.write_bytes((tmp_path / "a" / "weights.safetensors").read_bytes())
+    recipe = SMALL.replace(weights=str(weights))
+    whole = fit(recipe, tiny, tmp_path / "whole", device="cpu", progress=None)
+    monkeypatch.chdir(tmp_path)
+    same = recipe.replace(weights="start.safetensors")
+    assert fit(same, tiny, tmp_path / "whole", device="cpu", progress=CutOff(1)).digest
+    assert not (tmp_path / ".previous").exists()
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, tiny, tmp_path / "cut", device="cpu", progress=CutOff(2))
+    weights.unlink()
+    done = fit(recipe, tiny, tmp_path / "cut", device="cpu", progress=None)
+    assert figures(done) == figures(whole)
+    assert done.network().origin == str(weights)
+
+
+def test_a_fit_does_not_start_from_itself(tiny: TinyImageNet, tmp_path: Path) -> None:
+    fit(SMALL.replace(epochs=1), tiny, tmp_path / "a", device="cpu", progress=None)
+    again = SMALL.replace(epochs=1, weights=str(tmp_path / "a"))
+    with pytest.raises(ValueError, match="cannot start from its own folder"):
+        fit(again, tiny, tmp_path / "a", device="cpu", progress=None)
+
+
 def test_what_cannot_be_trained_on_is_named(tiny: TinyImageNet, tmp_path: Path) -> None:
     nothing = dataclasses.replace(tiny, val=tiny.val.select(np.arange(0)))
     with pytest.raises(ValueError, match="val has no image"):

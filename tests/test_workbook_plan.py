@@ -111,6 +111,15 @@ def test_a_parameter_that_is_none_by_default_can_be_none(toys):
         resolve(toys, **{"02__b": None})
 
 
+def test_starting_weights_are_found_from_where_the_command_is_given(toys, tmp_path, monkeypatch):
+    cell = "weights: str = None"
+    workbook_toys.write_notebook(toys / "02_left.ipynb", parameters=cell)
+    monkeypatch.chdir(tmp_path)
+    for asked, meant in (("w.pth", str(tmp_path / "w.pth")), ("imagenet", "imagenet")):
+        final = parameters.resolve(load_workbook(toys), "sample", {"02.weights": asked}, {})
+        assert final["02_left"]["weights"] == meant
+
+
 def test_an_unknown_profile_is_refused_with_close_ones(toys):
     with pytest.raises(ValueError, match="did you mean paper"):
         resolve(toys, "papper")

@@ -119,16 +119,15 @@ def train(args: argparse.Namespace) -> None:
 
 
 def parse_fields(pairs: list[str]) -> dict[str, Any]:
-    """``field=value`` pairs; values are JSON where they parse as JSON, else text."""
+    """``field=value`` pairs; values as ``sweep.parse_value`` reads them."""
+    from tin_lib.sweep import parse_value
+
     fields = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise ValueError(f"--set {pair}: write FIELD=VALUE")
-        try:
-            fields[name] = json.loads(value)
-        except json.JSONDecodeError:
-            fields[name] = value
+        fields[name] = parse_value(value)
     return fields
 
 

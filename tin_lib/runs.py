@@ -199,7 +199,10 @@ class Fit:
         path = self.path / f"logits_{split}.npy"
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist; run `tin train` or its notebook again")
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{path} was cut short or changed ({error}); train again") from None
 
     def network(self) -> "Network":
         """The trained network on the CPU, in evaluation mode."""

@@ -1,10 +1,11 @@
 """A sweep: one recipe trained with every combination of some fields' values, side by side."""
 
+import contextlib
 import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def sweep(
             task = (one.to_dict(), data.request, str(folder), device, threads)
             futures[executor.submit(train_one, *task)] = fields | {"fit": folder.name}
         for future in as_completed(futures):
-            rows.append(futures[future] | future.result())
+            rows.append(futures[future] | came_to(future))
             runs.write_table(ranked(rows, list(grid)), out / "sweep.csv")  # nothing done is lost
             tell(len(rows), len(futures), rows[-1])
     finally:
@@ -94,17 +95,26 @@ def train_one(
     try:
         data = open_data(**request)
         done = fit(Recipe.from_dict(recipe), data, folder, device=device, progress=None)
-    except (ValueError, OSError, ArithmeticError) as error:
-        return {"error": str(error)}
+    except Exception as error:  # of memory, of the device: the others go on
+        return {"error": str(error) or type(error).__name__}
     except KeyboardInterrupt:
         _interrupted.append(True)
         raise
     return {name: done.summary[name] for name in FIGURES if name in done.summary} | {"error": ""}
 
 
+def came_to(future: Future) -> dict[str, Any]:
+    """What ``train_one`` gave, or that its worker was lost."""
+    error = future.exception()
+    if isinstance(error, Exception):
+        return {"error": f"its worker failed: {type(error).__name__}: {error}"}
+    return future.result()
+
+
 def ranked(rows: list[dict[str, Any]], fields: list[str]) -> pd.DataFrame:
     """The rows as a table, best first; failed fits last."""
-    table = pd.DataFrame(rows).reindex(columns=[*fields, *FIGURES, "fit", "error"])
+    figures = [name for name in FIGURES if name not in fields]
+    table = pd.DataFrame(rows).reindex(columns=[*fields, *figures, "fit", "error"])
     by = "heldout_accuracy" if table.heldout_accuracy.notna().any() else "val_accuracy"
     return table.sort_values(by, ascending=False, kind="stable", ignore_index=True)
 
@@ -131,5 +141,13 @@ def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
         try:
             grid[name] = json.loads(f"[{values}]")  # also objects, which have commas of their own
         except json.JSONDecodeError:
-            grid[name] = values.split(",")
+            grid[name] = [parse_value(value) for value in values.split(",")]
     return grid
+
+
+def parse_value(text: str) -> Any:
+    """JSON where it is JSON, a number where it is one (``.1``), else the text."""
+    for read in (json.loads, float):
+        with contextlib.suppress(ValueError):
+            return read(text)
+    return text

@@ -6,6 +6,7 @@ depend on the batch size, on the device or on how many processes share the epoch
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
@@ -60,7 +61,12 @@ class AugmentSpec:
                 got = getattr(self, name)
                 raise ValueError(f"{name} must be between {low} and {high}, not {got}")
         for name in ("contrast", "tint", "resized_crop_scale"):
-            _check_range(name, getattr(self, name))
+            bounds = getattr(self, name)
+            _check_range(name, bounds)
+            if isinstance(bounds, list):  # as JSON has it
+                object.__setattr__(self, name, tuple(bounds))
+        if self.contrast[0] < 0:
+            raise ValueError(f"contrast must be factors of 0 or more, not {self.contrast}")
         scale = self.resized_crop_scale
         if scale is not None and not 0 < scale[0] <= scale[1] <= 1:
             raise ValueError(
@@ -81,7 +87,8 @@ _WHOLE = ("crop_size", "shift")  # pixels
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return plain and math.isfinite(value)  # type: ignore[arg-type]
 
 
 def _check_number(name: str, value: object, whole: bool) -> None:

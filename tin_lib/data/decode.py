@@ -85,7 +85,7 @@ class _Chunks(Dataset):
         files = [f"{self.root}/{path}" for path in self.paths[start : start + CHUNK]]
         try:
             return _decode_chunk(files, self.handle, self.offset + start * IMAGE_BYTES)
-        except (OSError, ValueError) as error:
+        except Exception as error:
             return error  # raised by a worker, it would come with the worker's traceback
 
 
@@ -109,7 +109,12 @@ def _in_processes(chunks: _Chunks, workers: int) -> Generator[Any]:
         # Python 3.12 warns of forking beside threads. These workers use none of the parent's.
         warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
         iterator = iter(loader)
-    yield from iterator
+    try:
+        yield from iterator
+    except RuntimeError as error:  # the one that a DataLoader raises for a worker that is gone
+        raise OSError(
+            "a process that decodes was killed, perhaps for want of memory; pack again"
+        ) from error
 
 
 def cores() -> int:
@@ -153,6 +158,8 @@ def _read(path: str) -> bytearray:
         if size == USUAL_BYTES:
             data += os.read(handle, os.fstat(handle).st_size)
         return data
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
     finally:
         os.close(handle)
 

@@ -61,7 +61,7 @@ def coefficients(regression: pd.DataFrame) -> go.Figure:
     known = regression[regression.coefficient.notna()]
     views = list(dict.fromkeys(known["view"]))
     if not views:
-        raise ValueError("regression: there is no estimate to draw; see its column note")
+        return style.nothing(f"no estimate: {', '.join(dict.fromkeys(regression.note))}")
     figure = make_subplots(cols=len(views), shared_yaxes=True, subplot_titles=views)
     for column, view in enumerate(views, start=1):
         for model in MODELS:

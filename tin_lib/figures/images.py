@@ -134,6 +134,8 @@ def grid(
     of titles, boxes or hover texts do not match.
     """
     tiles = [to_rgb(image) for image in images]
+    if not tiles:
+        return style.nothing("none")
     titles = list(titles) if titles is not None else [""] * len(tiles)
     hover = list(hover) if hover is not None else titles
     _check(tiles, titles, hover, boxes)
@@ -154,8 +156,6 @@ def _check(
     hover: Sequence[str],
     boxes: np.ndarray | None,
 ) -> None:
-    if not tiles:
-        raise ValueError("images: the grid is empty; give at least one image")
     sizes = {tile.shape[:2] for tile in tiles}
     if len(sizes) > 1:
         raise ValueError(f"images: all must have one size, got {sorted(sizes)}; resize them first")

@@ -9,6 +9,15 @@ TEXT = "#7A7A7A"  # contrast 4.3 to white and 4.4 to JupyterLab's dark backgroun
 RULES = "rgba(128,128,128,0.3)"
 
 
+def nothing(text: str) -> go.Figure:
+    """A figure that says in words why there is nothing to draw."""
+    figure = go.Figure()
+    figure.add_annotation(text=text, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return apply(figure.update_layout(height=120, margin={"t": 10, "b": 10}))
+
+
 def apply(figure: go.Figure) -> go.Figure:
     """Give a figure the shared look (transparent ground, gray text, the palette) and return it."""
     if figure.layout.margin.t is None:  # plotly leaves 100 pixels, for a title or not

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from tin_lib.augment import AugmentSpec
 
 CHOICES = {
@@ -59,6 +61,9 @@ class Recipe:
     compile: str = ""  # torch.compile's mode; "" is off; falls back, saying why
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, np.generic):  # of np.logspace, say
+                object.__setattr__(self, name, value.item())
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: choose one of {allowed}")

@@ -156,7 +156,7 @@ def _points(found: dict[str, Tensor]) -> list[dict[str, object]]:
 def interval(values: Tensor) -> dict[str, float]:
     """Mean of (N,) values with its 95 % interval by Student's t: mean, low, high, n."""
     n, mean = len(values), float(values.double().mean())
-    half = 0.0
+    half = float("nan")  # one image has no interval
     if n > 1:
         half = t_quantile(0.975, n - 1) * float(values.double().std()) / n**0.5
     return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}

@@ -56,7 +56,7 @@ def check_options(method: str, options: dict[str, Any]) -> None:
 
 def listed(names: str) -> list[str]:
     """The methods of a list like ``gradient, grad_cam``; ValueError for an unknown one."""
-    methods = [name.strip() for name in names.split(",")]
+    methods = list(dict.fromkeys(name.strip() for name in names.split(",")))
     for method in methods:
         check_options(method, {})
     return methods

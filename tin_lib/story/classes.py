@@ -27,45 +27,51 @@ def named_prediction(run: runs.Run, network: str, row: int) -> str:
 
 
 def class_errors(
-    ends: pd.DataFrame, pairs: pd.DataFrame, verdict: list[str], doubtful: pd.DataFrame
+    classes: pd.DataFrame, pairs: pd.DataFrame, verdict: list[str], doubtful: pd.DataFrame
 ) -> str:
     """Best and worst classes, the commonest confusion, the verdict on the boxes.
 
-    ``ends``: by ``best_and_worst``; ``pairs``: by ``most_confused``; ``verdict``: by
+    ``classes``: by ``per_class``; ``pairs``: by ``most_confused``, all of them; ``verdict``: by
     ``errors.verdict``; ``doubtful``: by ``suspects``.
     """
-    said = [f"{one_end(ends, 'best')}; {one_end(ends, 'worst')}{taken_for(ends)}."]
-    if len(pairs):
-        top = pairs[pairs["count"] == pairs["count"].max()]
-        told = few([f"{row.label_name} taken for {row.predicted_name}" for row in rows(top)])
-        images = counted(top["count"].iloc[0], "image")
-        each = " each" if len(top) > 1 else ""
-        said.append(f"The commonest confusion: {told} ({images}{each}).")
-    else:
-        said.append("No image is taken for another class.")
-    said.append(f"Labels worth a second look: {len(doubtful)}.")
+    files = doubtful.drop_duplicates(["split", "file"])
+    said = [ends(classes[classes.images > 0]), commonest(pairs)]
+    said.append(f"Labels worth a second look: {len(files)}.")
     return " ".join(said) + "\n\n" + "\n".join(nested(verdict))
 
 
-def one_end(ends: pd.DataFrame, end: str) -> str:
-    """The classes that share the first place at one end, with their errors."""
-    listed = ends[ends.end == end]
-    first = listed.iloc[0]
-    share = listed[listed.error_rate == first.error_rate]
-    classes = "class" if len(share) == 1 else "classes"
-    each = "" if len(share) == 1 else " each"
-    return (
-        f"{end.capitalize() if end == 'best' else end} {classes}: **{few(list(share.name))}** "
-        f"({counted(first.errors, 'error')} of {first.images}{each})"
-    )
+def ends(classes: pd.DataFrame) -> str:
+    """Which classes have the lowest and which the highest error rate."""
+    low, high = (classes[classes.error_rate == f(classes.error_rate)] for f in (min, max))
+    if len(low) == len(classes):
+        first = low.iloc[0]
+        return f"All classes fare alike: {counted(first.errors, 'error')} of {first.images} each."
+    return f"Best {one_end(low)}; worst {one_end(high)}{taken_for(high)}."
 
 
-def taken_for(ends: pd.DataFrame) -> str:
-    """What the worst class is mostly taken for, where one class is the worst and has errors."""
-    worst = ends[ends.end == "worst"]
-    alone = (worst.error_rate == worst.error_rate.iloc[0]).sum() == 1
-    name = worst.taken_for.iloc[0]
-    return f", mostly taken for {name}" if alone and name else ""
+def one_end(share: pd.DataFrame) -> str:
+    """The classes that share a place, with their errors."""
+    first = share.iloc[0]
+    word, each = ("class", "") if len(share) == 1 else ("classes", " each")
+    told = f"{counted(first.errors, 'error')} of {first.images}{each}"
+    return f"{word}: **{few(list(share.name))}** ({told})"
+
+
+def taken_for(worst: pd.DataFrame) -> str:
+    """What the worst class is mostly taken for, where there is one of each."""
+    first = worst.iloc[0]
+    mostly = len(worst) == 1 and first.taken_count > first.errors / 2
+    return f", mostly taken for {first.taken_for}" if mostly else ""
+
+
+def commonest(pairs: pd.DataFrame) -> str:
+    """The pairs of classes with the most errors of one for the other."""
+    if pairs.empty:
+        return "No image is taken for another class."
+    top = pairs[pairs["count"] == pairs["count"].max()]
+    told = few([f"{row.label_name} taken for {row.predicted_name}" for row in rows(top)])
+    each = " each" if len(top) > 1 else ""
+    return f"The commonest confusion: {told} ({counted(top['count'].iloc[0], 'image')}{each})."
 
 
 def nested(verdict: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ def data(opened: TinyImageNet) -> str:
     """How many images of how many classes there are."""
     return (
         f"{len(opened.train):,} training and {len(opened.val):,} validation images of "
-        f"{opened.num_classes} classes."
+        f"{counted(opened.num_classes, 'class')}."
     )
 
 
@@ -38,9 +38,11 @@ def technique_counts(plan: augment.EpochPlan) -> pd.DataFrame:
 def audit(found: Audit, data: TinyImageNet) -> str:
     """What the audit found."""
     splits = found.splits.set_index("split")
-    counts = listed(f"{row.images:,} {name}" for name, row in splits.iterrows())
+    counted_ = {name: f"{row.images:,} {name}" for name, row in splits.iterrows()}
+    labelled = listed(counted_[name] for name in counted_ if name != "test")
     gray = [f"{row.grayscale:,} {name}" for name, row in splits.iterrows() if row.grayscale]
-    said = [f"The data hold {counts} images of {data.num_classes} classes."]
+    said = [f"The data hold {labelled} images of {counted(data.num_classes, 'class')}"]
+    said[0] += f", and {counted_['test']} images without labels." if "test" in counted_ else "."
     said.append(f"Grayscale files: {listed(gray) or 'none'}.")
     said.append(repeated(found))
     share = found.boxes.share[found.boxes.split == "train"].median()

@@ -31,13 +31,14 @@ def roughness(compared: pd.DataFrame, place: str) -> pd.DataFrame:
 def dead(compared: pd.DataFrame, run: runs.Run) -> str:
     """Where most filters answer to nothing."""
     rows = compared[(compared.figure == "dead") & compared.network.isin(list(run.fits))]
+    rows = rows.dropna(subset=["mean"])
     if rows.empty:
         return ""
     worst = rows.iloc[int(rows["mean"].to_numpy().argmax())]
     if not worst["mean"]:
-        return "No filter is dead."
+        return "No filter of these layers is dead."
     return (
-        f"The largest share of dead filters is {percent(worst['mean'])} "
+        f"The largest share of dead filters among these layers is {percent(worst['mean'])} "
         f"({paper.title(worst.network)}, {worst.layer})."
     )
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tin_lib import paper
-from tin_lib.story.words import listed, titles
+from tin_lib.story.words import counted, listed, titles
 
 Pairs = list[tuple[str, str]]  # network and method
 BLIND = ("edges", "centre")  # maps that know the image, or nothing, but not the network
@@ -83,9 +83,16 @@ def answer(count: int, placed: Pairs, ranked: Pairs) -> str:
         f"{method} of {paper.title(name)}" for name, method in placed if (name, method) in ranked
     ]
     return (
-        f'\n**"Not readily interpretable"?** Of {count} pairs of a network and a method, '
+        f'\n**"Not readily interpretable"?** Of {counted(count, "pair")} of network and method, '
         f"{len(placed)} put their maps on the object, {len(ranked)} order the pixels by what they "
         f"matter, and {len(both)} do both, each clearly better than maps that do not know the "
-        f"network{': ' + listed(both) if both else ''}. "
-        + ("For the others the paper's sentence stands." if len(both) < count else "")
+        f"network{': ' + listed(both) if both else ''}. " + stands(count, len(both))
     ).rstrip()
+
+
+def stands(count: int, against: int) -> str:
+    """Where the paper's sentence stands, when ``against`` of ``count`` pairs speak against it."""
+    if against == count:
+        return ""
+    whom = "the others" if against else "all of them"
+    return f"For {whom} the paper's sentence stands."

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from tin_lib import paper, runs
-from tin_lib.story.words import percent
+from tin_lib.story.words import counted, percent
 
 PERFECT = 0.995  # accuracies above this are called so
 
@@ -16,8 +16,8 @@ def training(fit: runs.Fit) -> str:
     best = history.iloc[int(history.val_accuracy.to_numpy().argmax())]
     sentences = [
         f"**{paper.title(s['network'])}** ({s['parameters']:,} parameters) trained "
-        f"{s['epochs']} epochs in {s['seconds']:,.0f} s, {s['images_per_second']:,.0f} images/s "
-        f"on {s['device']}.",
+        f"{counted(s['epochs'], 'epoch')} in {s['seconds']:,.0f} s, "
+        f"{s['images_per_second']:,.0f} images/s on {s['device']}.",
         f"It names {percent(s['train_accuracy'])} of the training images and "
         f"**{percent(s['val_accuracy'])} of the validation images** correctly "
         f"({percent(s['val_top5'])} among its top five); guessing would give "
@@ -45,6 +45,8 @@ def overfitting(train_accuracy: float, val_accuracy: float) -> str:
             f"Validation is ahead of training by {points}: the two sets are not equally hard, "
             "or there are few images."
         )
+    if train_accuracy > PERFECT:
+        return f"Training and validation differ by {points}, and nothing is left to learn."
     return f"Training and validation differ by {points}: more capacity or more training may help."
 
 

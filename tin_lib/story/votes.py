@@ -23,9 +23,10 @@ def ensemble(table: pd.DataFrame, correlation: pd.DataFrame, errors: pd.DataFram
     said += [one_vote(vote, top) for vote in rows(votes)]
     said.append(alike(correlation, len(networks)))
     missed = errors.all(axis=1).mean()
+    who = "All of them miss" if len(networks) > 1 else "It misses"
     said.append(
-        f"All of them miss {percent(missed)} of the images, and at least one finds "
-        f"{percent(1 - missed)}."
+        f"{who} {percent(missed)} of the images"
+        + (f", and at least one finds {percent(1 - missed)}." if len(networks) > 1 else ".")
     )
     return " ".join(said)
 

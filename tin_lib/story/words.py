@@ -14,8 +14,9 @@ def percent(share: float) -> str:
 
 
 def counted(number: int, word: str) -> str:
-    """``1 error``, ``2 errors``."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
+    """``1 error``, ``2 errors``, ``2 classes``."""
+    ending = "" if number == 1 else "es" if word.endswith("s") else "s"
+    return f"{number:,} {word}{ending}"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -11,11 +11,19 @@ from safetensors.torch import load_file, save_file
 from tin_lib import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.lock import only_one
+from tin_lib.networks.start import digest_of, file_of
 from tin_lib.progress import Progress, Silent, choose
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed
 from tin_lib.train.finish import finish
-from tin_lib.train.folder import holds, identity, load_checkpoint, prepare, save_checkpoint
+from tin_lib.train.folder import (
+    CHECKPOINT,
+    holds,
+    identity,
+    load_checkpoint,
+    prepare,
+    save_checkpoint,
+)
 from tin_lib.train.loop import Trainer
 
 __all__ = ["Diverged", "Trainer", "fit"]
@@ -45,6 +53,8 @@ def fit(
     checkpoint stays).
     """
     check(recipe, data)
+    if recipe.weights and file_of(recipe.weights).resolve().is_relative_to(Path(out).resolve()):
+        raise ValueError(f"weights={recipe.weights}: a fit cannot start from its own folder {out}")
     folder, world = Path(out).resolve(), distributed.join(device)
     lock = folder.parent / f".{folder.name}.lock"  # beside it: the folder may be moved aside
     with only_one(lock, f"the fit {folder}") if world.writes else contextlib.nullcontext():
@@ -69,7 +79,12 @@ def _fit(
 ) -> None:
     """Train what is left of a fit and write its results."""
     with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=True):
-        trainer = Trainer(recipe, data, world)  # first: it refuses what does not fit together
+        start = recipe
+        if (folder / CHECKPOINT).is_file() and digest_of(recipe.weights) is None:
+            start = recipe.replace(weights=None)  # the checkpoint has what the lost file began
+        trainer = Trainer(start, data, world)  # first: it refuses what does not fit together
+        if start is not recipe:
+            trainer.network.origin = str(recipe.weights)
         if world.writes:
             prepare(folder, recipe, data, world.device)
         distributed.wait(world)

@@ -19,12 +19,15 @@ CHECKPOINT = "checkpoint.pt"
 
 
 def identity(recipe: Recipe, data: TinyImageNet) -> dict[str, Any]:
-    """What makes two fits the same fit: recipe, data, class order, starting weights."""
+    """What makes two fits the same fit: recipe, data, class order.
+
+    Starting weights count by the file's content in place of its path, while the file is there.
+    """
+    fields = recipe.to_dict()
     return {
-        "recipe": recipe.to_dict(),
+        "recipe": fields | {"weights": digest_of(recipe.weights) or recipe.weights},
         "fingerprint": data.fingerprint,
         "class_ids": list(data.class_ids),
-        "start": digest_of(recipe.weights),
     }
 
 
@@ -77,7 +80,8 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
         aside = next(path for path in asides if not path.exists())
         aside.parent.mkdir(exist_ok=True)
         folder.rename(aside)
-        print(f"{folder} held a fit of another recipe or other data; it is now {aside}", flush=True)
+        other = "a fit of another recipe, other data or other starting weights"
+        print(f"{folder} held {other}; it is now {aside}", flush=True)
     runs.write_json(folder / "meta.json", describe(recipe, data, device))
     runs.write_json(folder / "recipe.json", recipe.to_dict())
 
@@ -89,14 +93,13 @@ def holds(folder: Path, wanted: dict[str, Any]) -> bool:
         recipe = Recipe.from_dict(runs.read_object(folder / "recipe.json")).to_dict()
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    if recipe["weights"] != wanted["recipe"]["weights"]:  # else the file is gone, or there is none
+        recipe["weights"] = meta.get("start") or recipe["weights"]
     found = {
         "recipe": recipe,
         "fingerprint": meta.get("fingerprint"),
         "class_ids": meta.get("class_ids"),
-        "start": meta.get("start", ""),
     }
-    if wanted["start"] is None:  # the file is gone: it cannot be another one either
-        found["start"] = None
     return found == wanted
 
 

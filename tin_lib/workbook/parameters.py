@@ -117,6 +117,9 @@ def resolve(
     for target, value in given.items():
         for name, parameter in targets(workbook, known, target):
             final[name][parameter] = checked(name, parameter, value, known[name])
+    for values in final.values():
+        if values.get("weights") not in (None, "imagenet"):  # a kernel works in another folder
+            values["weights"] = str(Path(values["weights"]).expanduser().resolve())
     return final
 
 

@@ -59,7 +59,7 @@ def summaries(run: Path) -> list[Path]:
 
 def network_row(folder: Path) -> dict[str, Any]:
     """One fit's row, named by its folder."""
-    summary = runs.read_json(folder / "summary.json")
+    summary = runs.read_object(folder / "summary.json")
     paper = paper_figures(folder.name, summary.get("network", ""))
     return summary | {"name": folder.name, "kind": "network"} | paper
 
