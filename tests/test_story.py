@@ -10,12 +10,11 @@ import pytest
 from error_toys import names
 from small_run import make_run
 
-from tin_lib import errors, runs, story
+from tin_lib import errors, runs, story, words
 from tin_lib import filters as filters_
 from tin_lib.data import audit, open_data
 from tin_lib.ensemble import ensemble_table, error_correlation
 from tin_lib.saliency.baselines import BASELINES
-from tin_lib.story import words
 
 NAN = float("nan")
 

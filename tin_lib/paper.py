@@ -7,11 +7,6 @@ RESULTS: dict[str, dict[str, float]] = {
     "vgg16": {"train": 0.760, "val": 0.535, "test": 0.494},
     "majority vote": {"test": 0.492},
 }
-# The 9-layer ConvNet without dropout, regularisation or augmentation.
-PLAIN = {
-    "plain": {"train": 0.98, "val": 0.131, "test": 0.105},
-    "layer-wise pre-trained": {"train": 0.983, "val": 0.038, "test": 0.076},
-}
 CLASSES, TRAIN_IMAGES = 200, 100_000
 
 # Measured on the official data set: grayscale files; groups of byte-identical files, and those

@@ -112,6 +112,12 @@ def write_array(path: str | Path, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's content, 64 hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def locate(path: str | Path) -> Path:
     """Where a run's folder is: relative to the working directory, or to the folder above it when
     that holds the notebooks (JupyterLab starts kernels there), so that all agree on ``runs/``.
@@ -170,8 +176,7 @@ class Fit:
     @cached_property
     def digest(self) -> str:
         """Twelve hex digits of the weights file: another training gives others."""
-        with open(self.path / "weights.safetensors", "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        return file_digest(self.path / "weights.safetensors")[:12]
 
     def history(self) -> pd.DataFrame:
         """One row an epoch: losses, accuracies (0..1), rate, seconds, images/s."""

@@ -4,6 +4,7 @@ import io
 import json
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ def run_with(page: Any, lab: str, name: str, parameters: str) -> None:
     assert [o for o in outputs(page) if o["output_type"] == "error"] == []
     page.wait_for_selector(PICTURE, state="attached", timeout=120_000)
     page.evaluate("s => document.querySelector(s).scrollIntoView()", ".tin-browser")
+
+
+def opened(page: Any, lab: str, name: str, parameters: str) -> Iterator[Any]:
+    """The page with the notebook run and its browser's tiles there; its console stays clean."""
+    run_with(page, lab, name, parameters)
+    page.wait_for_selector(".tin-browser .tin-strip img", timeout=120_000)
+    yield page
+    assert page.errors == []
 
 
 def upload(address: str, notebook: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
+from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from shots import screenshot
 from small_run import make_run
 
@@ -27,10 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
 def browser(page: Any, lab: str, run: runs.Run) -> Any:
     """Notebook 08 on the run, executed from top to bottom and scrolled to the browser."""
     given = f'run, steps, filters_shown, epochs = "{run.path}", {STEPS}, 2, 1'
-    run_with(page, lab, "08_filters", given)
-    page.wait_for_selector(".tin-browser .tin-strip img", timeout=120_000)
-    yield page
-    assert page.errors == []
+    yield from opened(page, lab, "08_filters", given)
 
 
 def wait_for_filter(page: Any, network: str, layer: str, index: int) -> None:

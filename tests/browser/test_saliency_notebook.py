@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
+from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from saliency_maps import check_maps
 from shots import screenshot
 from small_run import make_run
@@ -25,10 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
 def browser(page: Any, lab: str, run: runs.Run) -> Any:
     """Notebook 07 on the run, executed from top to bottom and scrolled to the browser."""
     given = f'run, tested, methods, browsed = "{run.path}", 8, "gradient", 5'
-    run_with(page, lab, "07_saliency", given)
-    page.wait_for_selector(".tin-browser .tin-strip img", timeout=120_000)
-    yield page
-    assert page.errors == []
+    yield from opened(page, lab, "07_saliency", given)
 
 
 def wait_for_words(page: Any, words: str) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tin_lib.errors.boxes import PROPERTIES, VIEWS
 from tin_lib.statistics import logistic
+from tin_lib.words import listed
 
 # Property -> (unit of the odds ratio, sign of the coefficient by the paper's explanation). The
 # paper does not name boxes that reach the border; they stand for objects cut off.
@@ -157,13 +158,8 @@ def _sorted(rows: pd.DataFrame) -> str:
     """Which properties agree with the paper, which do not, and which are open."""
     said = {"agree": "agree with the explanation on", "disagree": "contradict it on"}
     said["undecided"] = "leave open"
-    names = {word: _listed(list(rows.property[rows.judgement == word])) for word in said}
+    names = {word: listed(rows.property[rows.judgement == word]) for word in said}
     return ", ".join(f"{text} {names[word]}" for word, text in said.items() if names[word])
-
-
-def _listed(words: list[str]) -> str:
-    """``a, b and c``"""
-    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
 
 
 def _detail(pair: pd.DataFrame, binned: pd.DataFrame | None) -> str:

@@ -7,7 +7,6 @@ So the first layer sees contrasts about a fifth weaker than it was trained on; t
 one constant for all networks is what makes their maps and inputs comparable.
 """
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tin_lib.networks.weights import read_state
+from tin_lib.runs import file_digest
 
 if TYPE_CHECKING:
     from tin_lib.networks.base import Network
@@ -54,8 +54,7 @@ def digest_of(weights: str | None) -> str | None:
     path = file_of(weights)
     if not path.is_file():
         return None
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)
 
 
 def file_of(weights: str | Path) -> Path:

@@ -1,8 +1,8 @@
 """Narrow networks and short training, for the built-in sample on a CPU.
 
 Made so that each takes under a minute on two cores and the sample's validation accuracy lies
-between guessing and perfect: convnet9 0.940 in 54 s, vgg_like 0.755 in 45 s, vgg16 0.860 in 52 s,
-alexnet 0.930 in 18 s (README, results). The settings were chosen by that accuracy, so it is no
+between guessing and perfect: convnet9 0.940 in 40 s, vgg_like 0.755 in 26 s, vgg16 0.860 in 34 s,
+alexnet 0.930 in 17 s (README, results). The settings were chosen by that accuracy, so it is no
 unbiased figure.
 """
 

@@ -90,8 +90,7 @@ def first_line(path: Path) -> str:
 
 def sheet_key(fit: runs.Fit, method: str, rows: np.ndarray, split: Split) -> str:
     """What a sheet depends on: the weights, the method, the images."""
-    with open(fit.path / "weights.safetensors", "rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    weights = runs.file_digest(fit.path / "weights.safetensors")
     images = ",".join(split.files[rows])
     data = fit.meta["fingerprint"]
     return hashlib.sha256("\n".join([FORMAT, weights, method, images, data]).encode()).hexdigest()

@@ -12,7 +12,7 @@ from tin_lib.story.training import (
     training,
 )
 from tin_lib.story.votes import ensemble
-from tin_lib.story.words import percent
+from tin_lib.words import percent
 
 __all__ = [
     "audit",

@@ -5,7 +5,7 @@ import pandas as pd
 from tin_lib import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.errors import short_names
-from tin_lib.story.words import counted, few, percent, rows
+from tin_lib.words import counted, few, percent, rows
 
 
 def mistakes(wrong: pd.DataFrame, data: TinyImageNet) -> list[str]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tin_lib import augment, paper
 from tin_lib.data import Audit, TinyImageNet, identical_groups
-from tin_lib.story.words import counted, listed, percent, rows
+from tin_lib.words import counted, listed, percent, rows
 
 
 def data(opened: TinyImageNet) -> str:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tin_lib import paper, runs
-from tin_lib.story.words import percent, titles
+from tin_lib.words import percent, titles
 
 
 def filters(compared: pd.DataFrame, run: runs.Run) -> str:

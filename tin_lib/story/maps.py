@@ -3,7 +3,7 @@
 import pandas as pd
 
 from tin_lib import paper
-from tin_lib.story.words import counted, listed, titles
+from tin_lib.words import counted, listed, titles
 
 Pairs = list[tuple[str, str]]  # network and method
 BLIND = ("edges", "centre")  # maps that know the image, or nothing, but not the network

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from tin_lib import paper, runs
-from tin_lib.story.words import counted, percent
+from tin_lib.words import counted, percent
 
 PERFECT = 0.995  # accuracies above this are called so
 

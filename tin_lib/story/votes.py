@@ -6,7 +6,7 @@ import pandas as pd
 
 from tin_lib import paper
 from tin_lib.ensemble import mean_correlation
-from tin_lib.story.words import percent, rows, titles
+from tin_lib.words import percent, rows, titles
 
 
 def ensemble(table: pd.DataFrame, correlation: pd.DataFrame, errors: pd.DataFrame) -> str:

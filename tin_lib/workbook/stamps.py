@@ -57,14 +57,8 @@ def files(run: Path, globs: Iterable[str]) -> list[Path]:
 
 def files_digest(run: Path, globs: Iterable[str]) -> str:
     """Digest of the names and contents of the files that the globs match."""
-    found = [(str(p.relative_to(run)), file_digest(p)) for p in files(run, globs)]
+    found = [(str(p.relative_to(run)), runs.file_digest(p)) for p in files(run, globs)]
     return digest(found)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def missing(run: Path, globs: Iterable[str]) -> list[str]:
