@@ -21,8 +21,9 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# In a container one is often root, which JupyterLab refuses unless told; it listens on localhost only.
 lab: .venv/ready
-	$(BIN)/jupyter lab --notebook-dir notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 
 # The marker is newer than pyproject.toml only after an installation that went through.
 .venv/ready: pyproject.toml
