@@ -54,7 +54,7 @@ def speeds(args: argparse.Namespace, data: TinyImageNet, device: str) -> dict[st
             recipe = recipe_of(name, args)
             rates = train_step.measure(recipe, data, device, settings)
             work = train_step.flops(train_step.make_network(recipe, data.num_classes))
-            found["steps"][name] = train_step.row(recipe.network, rates, work)
+            found["steps"][name] = train_step.row(recipe, device, rates, work)
             found["images_per_second"][name] = rates["fit"].median
         elif kind == "paper":
             found["images_per_second"][name] = eager_speed(recipe_of(name, args), data, device)

@@ -1,22 +1,24 @@
 """Images a second of training: fit's loop, the bare step, a plain PyTorch loop; and the device.
 
     python benchmarks/train_step.py [--data sample|DIR] [--device auto|cpu|cuda] [--networks ...]
-        [--recipe paper|modern] [--width 1] [--batch 128] [--seconds 5] [--rounds 5]
-        [--plain vgg_like ...] [--eager]
+        [--recipe paper|modern] [--precision auto|float32|bf16] [--width 1] [--batch 128]
+        [--seconds 5] [--rounds 5] [--plain vgg_like ...] [--eager]
 
 By turns, for each network:
   fit    train.Trainer.epoch: draws the epoch's plan, gathers, augments and normalises every batch
          from uint8 images on the device, adds the recipe's penalties, keeps averaged weights if
          the recipe does, sums up losses
   bare   the limit: forward, cross-entropy, backward, optimizer step on one resident float batch;
-         same network, memory format, precision, optimizer and compilation as fit, nothing else
+         same network, memory format, precision, optimizer, compilation and handling of freed
+         memory as fit, nothing else
   plain  a loop as in tutorials: ImageFolder + DataLoader (2 workers) with flips and normalisation,
-         NCHW, the same optimizer; neither the other techniques nor penalties, in its favour
+         NCHW, float32 unless --precision says otherwise, the same optimizer; neither the other
+         techniques nor penalties, in its favour
 An epoch of fit is made as long as the measurement, so that its plan and its end count in
 proportion. Ratios are medians over the rounds of what was measured within one round.
 
 The share is bare's and fit's arithmetic (6 × multiply-adds an image: forward, and backward twice
-that) against the rate of one large matrix product, float32 on a CPU, bfloat16 on CUDA. Marks, on 2
+that) against the rate of one large matrix product in the same precision. Marks, on 2
 CPU cores: fit/bare at least 0.95 for every network, fit/plain at least 1.3 for vgg_like.
 """
 
@@ -28,6 +30,7 @@ import gc
 import itertools
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 from _common import Rate, Work, by_turns, finish, table, timed, wait  # isort: split
@@ -44,14 +47,16 @@ from tin_lib import augment, networks, recipes
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer
+from tin_lib.train.blocks import kept_blocks
 from tin_lib.train.compiled import Compiled
 from tin_lib.train.distributed import join
-from tin_lib.train.loop import autocast, make_network
+from tin_lib.train.loop import make_network
+from tin_lib.train.precision import autocast, precision
 from tin_lib.train.schedule import make_optimizer
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 WORKERS = 2
-PRODUCTS = {"cpu": (2048, torch.float32), "cuda": (8192, torch.bfloat16)}  # side, type
+SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrix product
 
 
 class Bare:
@@ -83,18 +88,29 @@ class Bare:
     def work(self, steps: int) -> Work:
         """``steps`` updates on the resident batch."""
 
-        def run() -> int:
+        def run(steps: int = steps) -> int:
             for _ in range(steps):
                 self.step(self.images, self.labels)
             return steps * len(self.images)
 
-        return timed(run, self.device.type)
+        return as_in_fit(run, lambda: run(1), self.device.type)
 
     def steps_within(self, seconds: float) -> int:
         """How many updates take about that long; at least two."""
         self.work(2)()  # warm-up: allocations, autotuning, compilation
         images, taken = self.work(2)()
         return max(2, round(seconds * images / taken / len(self.images)))
+
+
+def as_in_fit(run: Callable[[], int], warm: Callable[[], object], device: str) -> Work:
+    """``run`` timed with freed memory kept, as ``fit`` has it, after ``warm`` has filled it."""
+
+    def work() -> tuple[int, float]:
+        with kept_blocks():
+            warm()
+            return timed(run, device)()
+
+    return work
 
 
 class Loss(nn.Module):
@@ -114,11 +130,11 @@ def fit_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Wor
     trainer = Trainer(recipe, cut(data, recipe, steps), join(device))
     numbers = itertools.cycle(range(1, recipe.epochs + 1))
 
-    def run() -> int:
-        trainer.epoch(next(numbers), lambda done, total, loss: None)
+    def run(steps: int = steps) -> int:
+        trainer.epoch(next(numbers), lambda done, total, loss: None, steps)
         return steps * recipe.batch_size
 
-    return timed(run, device)
+    return as_in_fit(run, lambda: run(1), device)
 
 
 def cut(data: TinyImageNet, recipe: Recipe, steps: int) -> TinyImageNet:
@@ -133,6 +149,8 @@ def cut(data: TinyImageNet, recipe: Recipe, steps: int) -> TinyImageNet:
 
 def plain_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Work:
     """A plain loop; its workers' start is not timed, what they prefetched counts in its favour."""
+    if device == "cpu" and recipe.precision == "auto":
+        recipe = recipe.replace(precision="float32")  # what a loop that says nothing computes in
     loop = Bare(recipe.replace(channels_last=False), data.num_classes, device)
     transforms = v2.Compose(
         [
@@ -160,9 +178,10 @@ def plain_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> W
     return run
 
 
-def product_work(device: str) -> Work:
+def product_work(recipe: Recipe, device: str) -> Work:
     """Matrix products; units are floating-point operations."""
-    side, kind = PRODUCTS[device]
+    side = SIDES[device]
+    kind = torch.bfloat16 if precision(recipe, torch.device(device)) == "bf16" else torch.float32
     a, b = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
     repeats = 3 if device == "cpu" else 50
 
@@ -188,7 +207,7 @@ def measure(
     contenders = {"fit": fit_work(recipe, data, device, steps), "bare": bare.work(steps)}
     if recipe.network in args.plain:
         contenders["plain"] = plain_work(recipe, data, device, steps)
-    rates = by_turns(contenders | {"product": product_work(device)}, args.rounds)
+    rates = by_turns(contenders | {"product": product_work(recipe, device)}, args.rounds)
     del bare, contenders
     gc.collect()
     torch._dynamo.reset()  # each network has its own compiled code, and there is a limit
@@ -200,11 +219,12 @@ def ratio(one: Rate, other: Rate) -> float:
     return statistics.median(a / b for a, b in zip(one.samples, other.samples, strict=True))
 
 
-def row(name: str, rates: dict[str, Rate], work: int) -> dict[str, Any]:
+def row(recipe: Recipe, device: str, rates: dict[str, Rate], work: int) -> dict[str, Any]:
     """A line of the table; numbers, so that the line of JSON can have them too."""
     scaled = {part: Rate([s * work for s in rates[part].samples]) for part in ("fit", "bare")}
     return {
-        "network": name,
+        "network": recipe.network,
+        "numbers": precision(recipe, torch.device(device)),
         **{
             part: rates[part].median if part in rates else None for part in ("fit", "bare", "plain")
         },
@@ -233,6 +253,7 @@ def text(value: object) -> str:
 def recipe_of(network: str, args: argparse.Namespace) -> Recipe:
     """The named recipe, from random weights, as the arguments change it."""
     changes = {"width": args.width, "weights": None, "batch_size": args.batch}
+    changes["precision"] = args.precision
     if args.eager:
         changes["compile"] = ""
     name = "best" if network == "resnet18" else args.recipe
@@ -246,6 +267,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=networks.names())
     parser.add_argument("--recipe", default="paper", choices=("paper", "modern"))
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bf16"))
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=5.0, help="of one measurement, about")
@@ -265,7 +287,7 @@ def main() -> None:
         recipe = recipe_of(network, args)
         rates = measure(recipe, data, device, args)
         work = flops(make_network(recipe, data.num_classes))
-        rows.append(row(network, rates, work))
+        rows.append(row(recipe, device, rates, work))
         print(f"{network}: fit/bare {rows[-1]['fit/bare']:.3f}", flush=True)
     print(table([shown(r) for r in rows]))
     keys = ("fit/bare", "fit/plain", "fit share", "bare share")

@@ -22,7 +22,7 @@ from tin_lib.recipes import Recipe
 from tin_lib.train import distributed, fit
 recipe = Recipe("vgg_like", epochs={epochs}, lr=0.002, width=0.25, batch_size=25, momentum=0.9,
                 network_options={{"dropout": 0.0}}, penalties="paper",
-                augment=AugmentSpec(mode="paper_fresh"))
+                augment=AugmentSpec(mode="paper_fresh"), precision="float32")
 fit(recipe, make_tiny(), {out!r}, device="cpu")
 distributed.leave()
 """

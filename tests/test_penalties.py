@@ -10,7 +10,7 @@ from torch import nn
 
 from tin_lib import networks, penalties
 from tin_lib.networks.base import Network, Stack
-from tin_lib.penalties import Penalty, activity_penalty, weight_penalty
+from tin_lib.penalties import Penalty, activity_penalty, add_gradient_, weight_penalty
 
 
 @pytest.fixture
@@ -35,11 +35,23 @@ def test_weight_penalty_by_hand(tiny: Network) -> None:
 
 
 def test_weight_penalty_gradient_by_hand(tiny: Network) -> None:
-    weight_penalty(tiny, {"conv1": Penalty(l1=0.1, l2=0.01)}).backward()
     conv = tiny.features[0]
-    expected = [0.1 + 0.02, -0.1 - 0.04, 0.1 + 0.06, 0.0]  # l1 sign(w) + 2 l2 w
-    assert conv.weight.grad.flatten().tolist() == pytest.approx(expected)
+    expected = np.array([0.1 + 0.02, -0.1 - 0.04, 0.1 + 0.06, 0.0])  # l1 sign(w) + 2 l2 w
+    for times in (1, 2):  # to no gradient, then to one that is there
+        add_gradient_(tiny, {"conv1": Penalty(l1=0.1, l2=0.01)})
+        assert conv.weight.grad.flatten().tolist() == pytest.approx(times * expected)
     assert conv.bias.grad is None
+
+
+@settings(deadline=None, max_examples=25)
+@given(factors=st.tuples(*[st.floats(0, 2)] * 2))
+def test_weight_gradient_is_that_of_the_penalty(factors: tuple) -> None:
+    network = networks.create("vgg_like", 2, width=0.05).double()
+    weight = network.get_parameter(f"{network.check('dense1').weight}.weight")
+    (factors[0] * weight.abs().sum() + factors[1] * weight.square().sum()).backward()
+    expected, weight.grad = weight.grad, None
+    add_gradient_(network, {"dense1": Penalty(*factors)})
+    torch.testing.assert_close(weight.grad, expected)
 
 
 def test_activity_penalty_by_hand() -> None:

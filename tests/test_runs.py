@@ -99,8 +99,11 @@ def test_predictions_cut_short_are_named(tmp_path: Path) -> None:
     runs.write_json(tmp_path / "meta.json", meta)
     rows = ["file,label,predicted,probability,top5", "x,a,a,1,a b", "y,a,b,1,b a"]
     path = tmp_path / "predictions_val.csv"
-    path.write_text("\n".join(rows))
+    path.write_text("\n".join(rows) + "\n")
     assert len(runs.open_fit(tmp_path).predictions("val")) == 2
+    path.write_text("\n".join(rows))  # within the last row
+    with pytest.raises(ValueError, match=r"predictions_val\.csv has 2 rows: it was cut short"):
+        runs.open_fit(tmp_path).predictions("val")
     path.write_text("\n".join(rows[:2]))
     with pytest.raises(ValueError, match=r"predictions_val\.csv has 1 rows: it was cut short"):
         runs.open_fit(tmp_path).predictions("val")
@@ -119,3 +122,8 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
 def test_a_history_line_cut_short_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "h.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
     assert runs.read_history(tmp_path / "h.jsonl").epoch.tolist() == [1, 2]
+    (tmp_path / "h.jsonl").write_text('{"epo')
+    with pytest.raises(ValueError, match=r"h\.jsonl holds no epoch: it was cut short"):
+        runs.read_history(tmp_path / "h.jsonl")
+    with pytest.raises(FileNotFoundError, match=r"gone\.jsonl does not exist; train again"):
+        runs.read_history(tmp_path / "gone.jsonl")

@@ -70,7 +70,8 @@ def test_fit_learns_and_leaves_a_whole_folder(tiny: TinyImageNet, tmp_path: Path
 def test_saved_network_gives_the_saved_scores(tiny: TinyImageNet, tmp_path: Path) -> None:
     from tin_lib import predict
 
-    done = fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
+    recipe = SMALL.replace(epochs=1, precision="float32")
+    done = fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
     images = torch.from_numpy(tiny.val.images)
     scores = predict.scores(done.network(), images, done.mean, done.std)
     np.testing.assert_allclose(scores.numpy(), done.logits("val"), atol=1e-4)
@@ -378,7 +379,9 @@ def test_progress_reaches_the_end(tiny: TinyImageNet, tmp_path: Path, capsys: An
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 def test_compiled_training_gives_the_same_losses(tiny: TinyImageNet) -> None:
     """With CutMix, whose share changes every batch, and penalties on the weights."""
-    recipe = SMALL.replace(cutmix=1.0, network_options={"dropout": 0.0}, batch_size=32)
+    recipe = SMALL.replace(
+        cutmix=1.0, network_options={"dropout": 0.0}, batch_size=32, precision="float32"
+    )
     losses = []
     for mode in ("", "default"):
         trainer = Trainer(recipe.replace(compile=mode), tiny, join("cpu"))

@@ -102,8 +102,8 @@ def write_summaries(run):
            "val_accuracy": 0.55, "val_top5": 0.81}  # fmt: skip
     runs.write_json(run / "networks" / "vgg16" / "summary.json", fit)
     runs.write_json(run / "networks" / "convnet9" / "summary.json", {"network": "convnet9"})
-    vote = [{"name": "majority_vote", "val_accuracy": 0.6}]
-    runs.write_json(run / "ensemble" / "summary.json", vote)
+    vote = pd.DataFrame([{"name": "majority_vote", "accuracy": 0.6}])
+    runs.write_table(vote, run / "ensemble" / "summary.csv")
 
 
 def test_results_stand_beside_the_papers(run):
@@ -117,21 +117,7 @@ def test_results_stand_beside_the_papers(run):
     assert table.paper_test.tolist() == [0.423, 0.494, 0.492]
 
 
-@pytest.mark.parametrize("form", ["csv", "by name"])
-def test_ensembles_are_read_in_any_of_their_forms(run, form):
-    row = {"val_accuracy": 0.61, "val_top5": 0.9}
-    path = run / "ensemble" / "summary.json"
-    if form == "csv":
-        path.unlink()
-        runs.write_table(pd.DataFrame([{"name": "soft_vote"} | row]), path.with_suffix(".csv"))
-    else:
-        runs.write_json(path, {"soft_vote": row})
-    last = collect_results(run).iloc[-1]
-    assert (last["name"], last.val_accuracy, last.val_top5) == ("soft_vote", 0.61, 0.9)
-
-
 def test_the_ensemble_notebooks_table_gives_its_votes_only(run):
-    (run / "ensemble" / "summary.json").unlink()
     names, kinds = ["vgg16", "majority vote", "soft vote"], ["network", "vote", "vote"]
     table = {"name": names, "kind": kinds, "accuracy": [0.55, 0.6, 0.62], "top5": [0.8, None, 0.9]}
     runs.write_table(pd.DataFrame(table), run / "ensemble" / "summary.csv")
@@ -147,6 +133,17 @@ def test_votes_of_a_step_that_failed_since_are_left_out(run, status):
     stamps.write(run, "06_ensemble", status)
     kinds = ["network", "network", *(["ensemble"] if status == stamps.OK else [])]
     assert list(collect_results(run).kind) == kinds
+
+
+def test_votes_of_other_networks_are_left_out(run):
+    read = stamps.files_digest(run, ["networks/*/summary.json"])
+    stamps.write(run, "06_ensemble", stamps.OK, read=read)
+    assert list(collect_results(run).kind) == ["network", "network", "ensemble"]
+    write = lambda **facts: runs.write_json(run / "networks" / "convnet9" / "summary.json", facts)
+    write(network="convnet9", epochs=2)  # trained again
+    assert list(collect_results(run).kind) == ["network", "network"]
+    write(network="convnet9")
+    assert list(collect_results(run).kind) == ["network", "network", "ensemble"]
 
 
 def test_no_results_are_an_empty_table(tmp_path):

@@ -58,15 +58,36 @@ def named(which: str, network: str) -> dict[str, Penalty]:
 
 
 def weight_penalty(network: Network, penalties: Mapping[str, Penalty]) -> Tensor:
-    """Σ over layers of l1·Σ|w| + l2·Σw², a scalar with a gradient.
+    """Σ over layers of l1·Σ|w| + l2·Σw², a scalar without a gradient: see ``add_gradient_``.
 
     Raises ValueError when the network has no layer of a name.
     """
     total = torch.zeros((), device=next(network.parameters()).device)
     for name, penalty in penalties.items():
-        weight = network.get_parameter(f"{network.check(name).weight}.weight")
-        total = total + _l1_l2(weight, penalty.l1, penalty.l2)
+        total = total + _l1_l2(_weight(network, name).detach(), penalty.l1, penalty.l2)
     return total
+
+
+@torch.no_grad()
+def add_gradient_(network: Network, penalties: Mapping[str, Penalty]) -> None:
+    """Add the gradient of ``weight_penalty``, l1·sign(w) + 2·l2·w, to the weights' gradients.
+
+    In place, once a batch's own gradients are there: through autograd the same takes twice the
+    passes over the weights, a tenth of the step of VGG-16 on a CPU that computes in bf16.
+    """
+    for name, penalty in penalties.items():
+        weight = _weight(network, name)
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+        if penalty.l1:
+            weight.grad.add_(weight.sign(), alpha=penalty.l1)
+        if penalty.l2:
+            weight.grad.add_(weight, alpha=2 * penalty.l2)
+
+
+def _weight(network: Network, name: str) -> Tensor:
+    """Weights of the layer of that name; ValueError where there is none."""
+    return network.get_parameter(f"{network.check(name).weight}.weight")
 
 
 def activity_penalty(
@@ -93,7 +114,7 @@ def _l1_l2(values: Tensor, l1: float, l2: float) -> Tensor | float:
 class _Sums(torch.autograd.Function):
     """The sums with their gradient, l1·sign(v) + 2·l2·v, in three passes over ``values``.
 
-    Derived by autograd it takes three times as long: 6 % of VGG-16's step on a CPU.
+    Derived by autograd it takes three times as long.
     """
 
     @staticmethod
@@ -102,7 +123,7 @@ class _Sums(torch.autograd.Function):
         # vector_norm adds in an order that loses 1.5 % in float32 on a CPU.
         rows = tuple(range(1, values.ndim))
         kind = torch.promote_types(values.dtype, torch.float32)
-        absolute = torch.linalg.vector_norm(values, 1, rows, dtype=kind).sum()
+        absolute = values.abs().sum(dtype=kind)  # on a CPU twice as fast as vector_norm
         squares = torch.linalg.vector_norm(values, 2, rows, dtype=kind).square().sum()
         ctx.save_for_backward(values)
         ctx.factors = l1, l2

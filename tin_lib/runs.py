@@ -190,7 +190,8 @@ class Fit:
         path = self.path / f"predictions_{split}.csv"
         table = read_table(path, dtype={"label": "string"})
         missing = [name for name in PREDICTED if name not in table]
-        if missing or len(table) != self.meta.get("images", {}).get(split, len(table)):
+        short = len(table) != self.meta.get("images", {}).get(split, len(table))
+        if missing or short or not ends_a_line(path):
             wrong = f"has no column {missing[0]}" if missing else f"has {len(table)} rows"
             raise ValueError(f"{path} {wrong}: it was cut short or changed; train again")
         return table.assign(label=table.label.fillna(""))
@@ -216,12 +217,26 @@ class Fit:
         return networks.load(self.path / "weights.safetensors")
 
 
+def ends_a_line(path: Path) -> bool:
+    """Whether the file's last line is whole."""
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
+
+
 def read_history(path: str | Path) -> pd.DataFrame:
-    """Read one JSON object a line; a last line cut short by a crash is left out."""
+    """Read one JSON object a line; a last line cut short by a crash is left out.
+
+    Raises FileNotFoundError or ValueError, naming the file, when it is missing or holds no epoch.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} does not exist; train again")
     rows = []
     for line in Path(path).read_text().splitlines():
         with contextlib.suppress(json.JSONDecodeError):
             rows.append(json.loads(line))
+    if not rows:
+        raise ValueError(f"{path} holds no epoch: it was cut short or changed; train again")
     return pd.DataFrame(rows)
 
 

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from tin_lib.networks.dropout import Dropout
+
 
 class Layer(NamedTuple):
     """Where a named layer lies: paths as ``get_submodule`` reads them."""
@@ -110,7 +112,7 @@ def scale(count: int, width: float) -> int:
 
 def dropout(rate: float, factor: float) -> nn.Dropout:
     """Dropout at ``factor`` times the published rate, at most 0.95."""
-    return nn.Dropout(min(rate * factor, 0.95))
+    return Dropout(min(rate * factor, 0.95))
 
 
 def norms(channels: int, wanted: bool) -> list[nn.Module]:

@@ -15,6 +15,7 @@ from tin_lib.networks.start import digest_of, file_of
 from tin_lib.progress import Progress, Silent, choose
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed
+from tin_lib.train.blocks import kept_blocks
 from tin_lib.train.finish import finish
 from tin_lib.train.folder import (
     CHECKPOINT,
@@ -78,7 +79,11 @@ def _fit(
     progress: Progress | str | None,
 ) -> None:
     """Train what is left of a fit and write its results."""
-    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=True):
+    with (
+        torch.random.fork_rng(),
+        torch.backends.cudnn.flags(benchmark=True),
+        kept_blocks(),
+    ):
         start = recipe
         if (folder / CHECKPOINT).is_file() and digest_of(recipe.weights) is None:
             start = recipe.replace(weights=None)  # the checkpoint has what the lost file began

@@ -9,6 +9,7 @@ import numpy as np
 from tin_lib import networks, predict, runs
 from tin_lib.data import Split, TinyImageNet
 from tin_lib.train.folder import device_name
+from tin_lib.train.precision import precision
 from tin_lib.train.resident import to_device
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def summary(
         "seconds": seconds,
         "images_per_second": images / seconds,
         "device": device_name(trainer.device),
+        "precision": precision(trainer.recipe, trainer.device),
     }
     for name in ("train", "val"):
         values, labels = logits[name], data.split(name).labels

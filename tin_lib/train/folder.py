@@ -14,6 +14,7 @@ from tin_lib import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.networks.start import digest_of
 from tin_lib.recipes import Recipe
+from tin_lib.train.precision import precision
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -48,6 +49,7 @@ def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[s
         "start": digest_of(recipe.weights),  # SHA-256 of the file of starting weights
         "images": {s.name: len(s) for s in (data.train, data.heldout, data.val, data.test) if s},
         "device": device_name(device),
+        "precision": precision(recipe, device),
         "versions": versions(),
     }
 

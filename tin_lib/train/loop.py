@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tin_lib import augment, networks
+from tin_lib import augment, networks, penalties
 from tin_lib.data import TinyImageNet
 from tin_lib.predict import evaluate
 from tin_lib.recipes import Recipe
 from tin_lib.train.compiled import Compiled
 from tin_lib.train.distributed import World, add_up
 from tin_lib.train.objective import Losses, Objective, Target
+from tin_lib.train.precision import autocast
 from tin_lib.train.resident import to_device
 from tin_lib.train.running import Running
 from tin_lib.train.schedule import Averaged, decayed, make_optimizer, rate, shrink
@@ -42,6 +43,7 @@ class Trainer:
         if recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective, self.compiled = wrap(Objective(self.network, recipe), recipe, world)
+        self.penalties = penalties.named(recipe.penalties, recipe.network)
         self.optimizer = make_optimizer(recipe, self.network)
         self.decayed = decayed(self.network)
         self.averaged = Averaged(self.network, recipe.ema) if recipe.ema else None
@@ -122,6 +124,7 @@ class Trainer:
         """Apply the gradients at rate ``lr``."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
+        penalties.add_gradient_(self.network, self.penalties)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         if self.recipe.weight_decay:
@@ -184,14 +187,6 @@ def wrap(objective: Objective, recipe: Recipe, world: World) -> tuple[nn.Module,
     if not recipe.compile:
         return module, "off"
     return Compiled(module, recipe.compile), recipe.compile
-
-
-def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager:
-    """bf16 autocast: asked for, or ``auto`` on a GPU that has it; otherwise nothing."""
-    has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    if recipe.precision == "bf16" or (recipe.precision == "auto" and has):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return contextlib.nullcontext()
 
 
 def hash_seed(seed: int, epoch: int) -> int:

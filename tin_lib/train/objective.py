@@ -24,7 +24,7 @@ class Target(NamedTuple):
 class Losses(NamedTuple):
     """``total`` is differentiated; the others are for the record."""
 
-    total: Tensor
+    total: Tensor  # without the penalties on weights, whose gradient needs no graph
     cross_entropy: Tensor  # mean over the batch
     penalty: Tensor
     correct: Tensor  # count
@@ -51,7 +51,7 @@ class Objective(nn.Module):
         entropy = self.cross_entropy(logits, target)
         penalty = penalties.weight_penalty(self.network, self.penalties)
         activity = penalties.activity_penalty(activations, self.penalties)
-        total = weight * (entropy + activity) + penalty
+        total = weight * (entropy + activity)  # the weights' penalties add theirs at the update
         with torch.no_grad():
             correct = (logits.argmax(1) == target.labels).sum()
         # Not detached here: torch.compile may give one tensor for two equal ones, and then without

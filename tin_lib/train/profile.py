@@ -7,6 +7,7 @@ from torch.profiler import profile as torch_profile
 
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
+from tin_lib.train.blocks import kept_blocks
 from tin_lib.train.distributed import join
 from tin_lib.train.loop import Trainer
 
@@ -22,12 +23,13 @@ def profile(recipe: Recipe, data: TinyImageNet, out: Path, steps: int, device: s
         raise ValueError(f"profile steps {steps}: must be at least 1")
     world = join(device)
     trainer = Trainer(recipe, data, world)
-    trainer.epoch(1, _quiet, WARM_UP)
     activities = [ProfilerActivity.CPU]
     if world.device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
-    with torch_profile(activities=activities) as recorded:
-        trainer.epoch(1, _quiet, steps)
+    with kept_blocks():
+        trainer.epoch(1, _quiet, WARM_UP)
+        with torch_profile(activities=activities) as recorded:
+            trainer.epoch(1, _quiet, steps)
     out.mkdir(parents=True, exist_ok=True)
     recorded.export_chrome_trace(str(out / "trace.json"))
     by = "self_cuda_time_total" if world.device.type == "cuda" else "self_cpu_time_total"

@@ -123,6 +123,7 @@ class Graph:
         if facts["error"] is None and lacking:
             facts["error"] = f"it ran through but did not write {', '.join(lacking)}"
         facts |= {"key": self.keys[name], "parameters": self.final[name]}
+        facts["read"] = stamps.files_digest(self.run, self.workbook.steps[name].inputs)
         status = stamps.OK if facts["error"] is None else stamps.FAILED
         stamps.write(self.run, name, status, **facts)
         message = "" if status == stamps.OK else self.explain(name, facts["error"])

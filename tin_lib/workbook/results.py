@@ -22,7 +22,9 @@ COLUMNS = (
     "seconds",
     "images_per_second",
     "device",
+    "precision",
 )
+SUMMARIES = "networks/*/summary.json"
 # What the ensemble notebook calls the columns, and what they are called here.
 ENSEMBLE = {"accuracy": "val_accuracy", "top5": "val_top5"}
 
@@ -31,8 +33,8 @@ def collect_results(run: str | Path) -> pd.DataFrame:
     """One row for each trained network, then one for each ensemble; columns COLUMNS.
 
     Accuracies are in 0..1; what is not known is missing (NaN or None). Networks come from
-    ``networks/NAME/summary.json``, ensembles from ``ensemble/summary.json`` (a list of rows, or
-    rows by name) or ``ensemble/summary.csv``, unless their step has failed since.
+    ``networks/NAME/summary.json``, ensembles from ``ensemble/summary.csv``, unless their step has
+    failed or a network has been trained since.
     """
     run = Path(run)
     rows = [network_row(path.parent) for path in summaries(run)]
@@ -42,17 +44,19 @@ def collect_results(run: str | Path) -> pd.DataFrame:
 
 
 def outdated(run: Path) -> bool:
-    """Whether what the ensemble notebook left is older than the networks: its step did not finish.
+    """Whether what the ensemble notebook left is not of these networks.
 
-    Without a stamp the notebook was run by hand.
+    Its step did not finish, or another network has been trained since. Without a stamp the notebook
+    was run by hand.
     """
     stamps_ = [stamps.read(run, path.stem) for path in (run / "steps").glob("*ensemble.json")]
-    return any(stamp.get("status") != stamps.OK for stamp in stamps_)
+    now = stamps.files_digest(run, [SUMMARIES])
+    return any(s.get("status") != stamps.OK or s.get("read", now) != now for s in stamps_)
 
 
 def summaries(run: Path) -> list[Path]:
     """Summaries of the finished fits in the paper's order; others follow by name."""
-    found = run.glob("networks/*/summary.json")
+    found = run.glob(SUMMARIES)
     order = {name: rank for rank, name in enumerate(runs.ORDER)}
     return sorted(found, key=lambda p: (order.get(p.parent.name, len(order)), p.parent.name))
 
@@ -72,15 +76,10 @@ def ensemble_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def ensembles(folder: Path) -> list[dict[str, Any]]:
     """The ensembles that the notebook left, each with its ``name``; without single networks."""
-    rows: list[dict[str, Any]] = []
-    if (folder / "summary.json").is_file():
-        content = runs.read_json(folder / "summary.json")
-        by_name = isinstance(content, dict)
-        rows = [{"name": n} | row for n, row in content.items()] if by_name else content
-    elif (folder / "summary.csv").is_file():
-        table = runs.read_table(folder / "summary.csv")
-        rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-    return [row for row in rows if row.get("kind") != "network"]
+    if not (folder / "summary.csv").is_file():
+        return []
+    rows = runs.read_table(folder / "summary.csv").to_dict("records")
+    return [{str(k): v for k, v in row.items()} for row in rows if row.get("kind") != "network"]
 
 
 def paper_figures(*names: str) -> dict[str, float | None]:

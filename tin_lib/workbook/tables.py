@@ -20,6 +20,7 @@ HEADINGS = {
     "seconds": "Seconds",
     "images_per_second": "Images/s",
     "device": "Device",
+    "precision": "Precision",
 }
 WHOLE = ("parameters", "epochs", "seconds", "images_per_second")
 
