@@ -1,4 +1,4 @@
-"""Named recipes: ``paper`` (the study's), ``quick`` (the sample on a CPU), ``modern`` and beyond.
+"""Named recipes: ``paper`` (the study's), ``quick`` and ``laptop`` (on a CPU), ``modern`` and beyond.
 
 Each module states at its top what its recipes reached, in what time, on what.
 """
@@ -11,11 +11,12 @@ __all__ = ["Recipe", "augment_from", "get", "names", "unregularised"]
 
 
 def _tables() -> dict[str, dict[str, Recipe]]:
-    from tin_lib.recipes import modern, paper, quick, resnet
+    from tin_lib.recipes import laptop, modern, paper, quick, resnet
 
     return {
         "paper": paper.RECIPES,
         "quick": quick.RECIPES,
+        "laptop": laptop.RECIPES,
         "modern": modern.RECIPES,
         "fast": resnet.FAST,
         "best": resnet.BEST,
