@@ -32,6 +32,10 @@ def test_type_and_kept_value(dtype: torch.dtype) -> None:
     assert set(values.flatten().tolist()) == {0.0, 2.0}
 
 
+def test_rates_next_to_one_drop() -> None:
+    assert (dropped(0.999999, COUNT) == 0).float().mean() > 0.999
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 8])
 def test_neighbours_are_independent(step: int) -> None:
     """Four values share one random word: none tells of another."""

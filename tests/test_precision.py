@@ -1,14 +1,19 @@
 """In which numbers a fit computes, and memory that is kept for it."""
 
+import contextlib
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from tin_lib import train
 from tin_lib.data import TinyImageNet
+from tin_lib.progress import Silent
 from tin_lib.recipes import Recipe
 from tin_lib.train import blocks, fit, precision
 
@@ -43,33 +48,71 @@ def test_bf16_learns_as_float32_and_says_so(tiny: TinyImageNet, tmp_path: Path) 
 
 
 def test_blocks_are_reused_and_given_back() -> None:
-    """In a process of its own: page faults of 40 MB asked for again and again."""
+    """In a process of its own: page faults of 40 MB asked for again and again, and of 8 MB."""
     program = """
 import resource, torch
 from tin_lib.train.blocks import kept_blocks
-def faults():
+def faults(size):
+    torch.ones(size)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(20):
-        torch.ones(10_000_000)
+        torch.ones(size)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 def resident():
     return int(open("/proc/self/statm").read().split()[1])
-torch.ones(10)
-outside = faults()
+outside, small = faults(10_000_000), faults(2_000_000)
 with kept_blocks() as kept:
-    faults()
-    inside, high = faults(), resident()
-print(kept, outside, inside, high - resident())
+    inside, high = faults(10_000_000), resident()
+print(kept, outside, inside, high - resident(), small, faults(2_000_000))
 """
     if blocks.glibc() is None:
         pytest.skip("no glibc here: memory is handled as the system likes")
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    kept, outside, inside, returned = ran.stdout.split()
+    said = subprocess.check_output([sys.executable, "-c", program], text=True)
+    kept, outside, inside, returned, before, after = said.split()
     assert kept == "True"
     assert int(inside) < int(outside) / 10
     assert int(returned) * resource.getpagesize() > 30e6
+    assert max(int(before), int(after)) < int(outside) / 10  # no slower than it was
+
+
+def test_fits_keep_blocks_on_a_cpu(
+    tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    @contextlib.contextmanager
+    def watched() -> Iterator[None]:
+        seen.append("in")
+        yield
+        seen.append("out")
+
+    monkeypatch.setattr(train, "kept_blocks", watched)
+    fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
+    assert seen == ["in", "out"]
+
+
+class CutOff(Silent):
+    """Interrupts after the second epoch, as Ctrl-C would."""
+
+    def epoch(self, row: dict[str, Any], epochs: int) -> None:
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_goes_on_in_the_precision_it_began_in(
+    tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun without AMX, cut off, resumed on a CPU that has it: as float32 throughout."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    with pytest.raises(KeyboardInterrupt):
+        fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=CutOff())
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    done = fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
+    assert done.summary["precision"] == done.meta["precision"] == "float32"
+    assert done.recipe["precision"] == "auto"
+    recipe = SMALL.replace(precision="float32")
+    whole = fit(recipe, tiny, tmp_path / "whole", device="cpu", progress=None)
+    assert done.history().train_loss.tolist() == whole.history().train_loss.tolist()
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,9 @@ def test_predictions_cut_short_are_named(tmp_path: Path) -> None:
     path.write_text("\n".join(rows) + "\n")
     assert len(runs.open_fit(tmp_path).predictions("val")) == 2
     path.write_text("\n".join(rows))  # within the last row
-    with pytest.raises(ValueError, match=r"predictions_val\.csv has 2 rows: it was cut short"):
+    with pytest.raises(
+        ValueError, match=r"predictions_val\.csv ends within a line: it was cut short"
+    ):
         runs.open_fit(tmp_path).predictions("val")
     path.write_text("\n".join(rows[:2]))
     with pytest.raises(ValueError, match=r"predictions_val\.csv has 1 rows: it was cut short"):

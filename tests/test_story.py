@@ -58,6 +58,15 @@ def test_overfitting(train: float, val: float, said: str) -> None:
     assert said in story.overfitting(train, val)
 
 
+def test_training_says_in_which_precision(run: runs.Run) -> None:
+    made = run.first
+    precision = made.summary["precision"]
+    assert f"images/s on {made.summary['device']} in {precision}. It names" in story.training(made)
+    del made.summary["precision"]  # a fit of an earlier version
+    assert f"images/s on {made.summary['device']}. It names" in story.training(made)
+    made.summary["precision"] = precision
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [

@@ -295,6 +295,30 @@ def test_sgd_follows_keras(tiny: TinyImageNet) -> None:
         assert layer.weight.item() == pytest.approx(w, rel=1e-5)
 
 
+@pytest.mark.parametrize("clip", [0.0, 1e-6])
+def test_penalties_reach_the_weights_before_clipping(tiny: TinyImageNet, clip: float) -> None:
+    """One update at rate 1 without momentum: by how much penalties move the weights."""
+    recipe = SMALL.replace(
+        momentum=0.0,
+        nesterov=False,
+        network_options={"dropout": 0.0},
+        precision="float32",
+        clip=clip,
+    )
+    moved = []
+    for which in ("none", "paper"):
+        trainer = Trainer(recipe.replace(penalties=which), tiny, join("cpu"))
+        weight = trainer.network.get_parameter("classifier.4.weight")  # dense2
+        before = weight.detach().clone()
+        trainer.step(trainer.augmenter.epoch(1)[:16], (0, 16), 1.0, np.random.default_rng(0))
+        moved.append(weight.detach() - before)
+    if clip:
+        assert moved[1].norm() <= clip * 1.01
+    else:
+        expected = -1e-5 * (before.sign() + 2 * before)  # L1 and L2 of 1e-5 (paper)
+        torch.testing.assert_close(moved[1] - moved[0], expected, rtol=0, atol=1e-7)
+
+
 def test_weight_decay_is_decoupled() -> None:
     weights = [torch.ones(3, requires_grad=True), torch.full((2, 2), 4.0)]
     shrink(weights, 0.25)

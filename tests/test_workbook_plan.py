@@ -127,7 +127,7 @@ def test_an_unknown_profile_is_refused_with_close_ones(toys):
 
 def test_assignments_are_yaml_literals():
     given = ["02.epochs=3", "02_left.rate=0.1", "03.names=[a, b]", "04.text=a=b", "05.none=null"]
-    given += ["06.lr=1e-3"]
+    given += ["06.lr=1e-3", "07.seed=010", "08.text=1:30", "09.rate=-2.5", "09.on=true"]
     assert parameters.parse_assignments(given) == {
         "02.epochs": 3,
         "02_left.rate": 0.1,
@@ -135,6 +135,10 @@ def test_assignments_are_yaml_literals():
         "04.text": "a=b",
         "05.none": None,
         "06.lr": 1e-3,
+        "07.seed": 10,
+        "08.text": "1:30",
+        "09.rate": -2.5,
+        "09.on": True,
     }
     for wrong in ("epochs=3", "02.epochs", "02.epochs=[1", "02.epochs=", "02.epochs= "):
         with pytest.raises(ValueError, match=r"-p .*"):

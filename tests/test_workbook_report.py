@@ -18,7 +18,7 @@ from PIL import Image
 from tin_lib import runs
 from tin_lib.workbook import pages, report, stamps
 from tin_lib.workbook.plan import load_workbook
-from tin_lib.workbook.results import COLUMNS, collect_results
+from tin_lib.workbook.results import COLUMNS, SUMMARIES, collect_results
 
 CHROMIUM = "/usr/bin/chromium"
 PROSE = """# Learning curves
@@ -144,6 +144,15 @@ def test_votes_of_other_networks_are_left_out(run):
     assert list(collect_results(run).kind) == ["network", "network"]
     write(network="convnet9")
     assert list(collect_results(run).kind) == ["network", "network", "ensemble"]
+    write(network="convnet9", epochs=3)
+    later = stamps.stamp_path(run, "06_ensemble").stat().st_mtime + 1
+    os.utime(run / "ensemble" / "summary.csv", (later, later))  # notebook 06 run by hand
+    assert list(collect_results(run).kind) == ["network", "network", "ensemble"]
+
+
+def test_votes_are_of_the_files_that_their_step_reads():
+    steps = load_workbook(Path(__file__).parents[1] / "notebooks").steps
+    assert steps["06_ensemble"].inputs == (SUMMARIES,)
 
 
 def test_no_results_are_an_empty_table(tmp_path):

@@ -1,5 +1,6 @@
 """The graph of steps, with a stand-in for the process that runs a notebook."""
 
+import hashlib
 import threading
 import time
 from concurrent.futures import Future
@@ -81,6 +82,18 @@ def test_a_second_run_skips_everything_and_force_nothing(start, stand):
     assert statuses(start()) == [SKIPPED] * 5
     assert stand.took() == []
     assert statuses(start(force=True)) == [OK] * 5
+
+
+def test_a_stamp_holds_what_its_step_read_as_it_began(start, stand):
+    workbook_toys.write_workbook(
+        start.notebooks, {"01_first": {}, "02_reads": {"inputs": ["out/*"], "needs": ["01_first"]}}
+    )
+    start()
+    first = start.run / "out" / "01_first.txt"
+    found = hashlib.sha256(first.read_bytes()).hexdigest()
+    assert stamps.read(start.run, "02_reads")["read"] == stamps.digest(
+        [("out/01_first.txt", found)]
+    )
 
 
 def test_only_what_changed_and_what_needs_it_runs_again(start, stand):

@@ -92,7 +92,7 @@ def add_train(verbs: Any) -> None:
         "Under torchrun every process takes its share of each batch.",
     )
     p.add_argument("network", help="convnet9, vgg_like, vgg16, alexnet or resnet18")
-    p.add_argument("--recipe", default="paper", help="paper, quick, modern, fast or best")
+    p.add_argument("--recipe", default="paper", help="paper, quick, laptop, modern, fast or best")
     p.add_argument("--out", type=Path, required=True, help="the fit's folder")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument(
@@ -141,7 +141,7 @@ def add_sweep(verbs: Any) -> None:
         "told by a held-out part of train; validation is what is reported.",
     )
     p.add_argument("network", help="convnet9, vgg_like, vgg16, alexnet or resnet18")
-    p.add_argument("--recipe", default="paper", help="paper, quick, modern, fast or best")
+    p.add_argument("--recipe", default="paper", help="paper, quick, laptop, modern, fast or best")
     p.add_argument("--out", type=Path, required=True, help="the sweep's folder")
     p.add_argument(
         "--grid",

@@ -140,7 +140,7 @@ class Fit:
 
     @cached_property
     def meta(self) -> dict[str, Any]:
-        """What the fit was made from: network, classes, data fingerprint, versions, device."""
+        """What the fit was made from: network, classes, data, versions, device, precision."""
         return read_object(self.path / "meta.json")
 
     @cached_property
@@ -150,7 +150,7 @@ class Fit:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """Final figures: accuracies in 0..1, parameters, epochs, seconds, images/s, device."""
+        """Final figures: accuracies in 0..1, parameters, epochs, seconds, images/s, device…"""
         return read_object(self.path / "summary.json")
 
     @property
@@ -192,7 +192,8 @@ class Fit:
         missing = [name for name in PREDICTED if name not in table]
         short = len(table) != self.meta.get("images", {}).get(split, len(table))
         if missing or short or not ends_a_line(path):
-            wrong = f"has no column {missing[0]}" if missing else f"has {len(table)} rows"
+            wrong = f"has {len(table)} rows" if short else "ends within a line"
+            wrong = f"has no column {missing[0]}" if missing else wrong
             raise ValueError(f"{path} {wrong}: it was cut short or changed; train again")
         return table.assign(label=table.label.fillna(""))
 

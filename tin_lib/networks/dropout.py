@@ -9,8 +9,8 @@ LEVELS = 2**16  # the rate is a multiple of 1 / LEVELS
 class Dropout(nn.Dropout):
     """As torch.nn.Dropout, from the same seeds but with other masks on a CPU.
 
-    There PyTorch draws one random number for each value, in one thread: a sixth of the step of the
-    VGG-like network in bf16. Here one of 64 bits serves four values.
+    There PyTorch draws one random number for each value, in one thread; here one of 64 bits serves
+    four values.
     """
 
     def forward(self, values: Tensor) -> Tensor:
@@ -27,4 +27,5 @@ def kept(values: Tensor, rate: float) -> Tensor:
     words = torch.empty(-(-values.numel() // 4), dtype=torch.int64)
     words.random_(torch.iinfo(torch.int64).min, None)  # every 64-bit number alike
     levels = words.view(torch.int16)[: values.numel()].as_strided(like.shape, like.stride())
-    return (levels >= round(rate * LEVELS) - LEVELS // 2).to(values.dtype)
+    threshold = min(round(rate * LEVELS), LEVELS - 1) - LEVELS // 2  # within int16
+    return (levels >= threshold).to(values.dtype)

@@ -1,4 +1,4 @@
-"""Named recipes: ``paper`` (the study's), ``quick`` and ``laptop`` (on a CPU), ``modern`` and beyond.
+"""Named recipes: the study's ``paper``, ``quick`` and ``laptop`` for a CPU, ``modern`` and beyond.
 
 Each module states at its top what its recipes reached, in what time, on what.
 """

@@ -17,7 +17,7 @@ def training(fit: runs.Fit) -> str:
     sentences = [
         f"**{paper.title(s['network'])}** ({s['parameters']:,} parameters) trained "
         f"{counted(s['epochs'], 'epoch')} in {s['seconds']:,.0f} s, "
-        f"{s['images_per_second']:,.0f} images/s on {s['device']}.",
+        f"{s['images_per_second']:,.0f} images/s on {s['device']}{computed(s)}.",
         f"It names {percent(s['train_accuracy'])} of the training images and "
         f"**{percent(s['val_accuracy'])} of the validation images** correctly "
         f"({percent(s['val_top5'])} among its top five); guessing would give "
@@ -28,6 +28,11 @@ def training(fit: runs.Fit) -> str:
         beside_paper(fit),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def computed(summary: dict[str, Any]) -> str:
+    """In which precision, where the fit says so."""
+    return f" in {summary['precision']}" if "precision" in summary else ""
 
 
 def overfitting(train_accuracy: float, val_accuracy: float) -> str:

@@ -22,6 +22,7 @@ from tin_lib.train.folder import (
     holds,
     identity,
     load_checkpoint,
+    precision_of,
     prepare,
     save_checkpoint,
 )
@@ -60,7 +61,9 @@ def fit(
     lock = folder.parent / f".{folder.name}.lock"  # beside it: the folder may be moved aside
     with only_one(lock, f"the fit {folder}") if world.writes else contextlib.nullcontext():
         if not finished(folder, recipe, data):
-            _fit(recipe, data, folder, world, progress)
+            # Around all that lives in there, so that it goes back to the system as well.
+            with kept_blocks() if world.device.type == "cpu" else contextlib.nullcontext():
+                _fit(recipe, data, folder, world, progress)
         distributed.wait(world)
     return runs.open_fit(folder)
 
@@ -71,6 +74,19 @@ def finished(folder: Path, recipe: Recipe, data: TinyImageNet) -> bool:
     return there and holds(folder, identity(recipe, data))
 
 
+def begun(recipe: Recipe, data: TinyImageNet, folder: Path) -> Recipe:
+    """The recipe as its checkpoint goes on with it, where there is one.
+
+    Without a file of starting weights that is lost, and in the precision that it began in: another
+    machine might choose another.
+    """
+    if not (folder / CHECKPOINT).is_file() or not holds(folder, identity(recipe, data)):
+        return recipe
+    if digest_of(recipe.weights) is None:
+        recipe = recipe.replace(weights=None)
+    return recipe.replace(precision=precision_of(folder, recipe.precision))
+
+
 def _fit(
     recipe: Recipe,
     data: TinyImageNet,
@@ -79,16 +95,10 @@ def _fit(
     progress: Progress | str | None,
 ) -> None:
     """Train what is left of a fit and write its results."""
-    with (
-        torch.random.fork_rng(),
-        torch.backends.cudnn.flags(benchmark=True),
-        kept_blocks(),
-    ):
-        start = recipe
-        if (folder / CHECKPOINT).is_file() and digest_of(recipe.weights) is None:
-            start = recipe.replace(weights=None)  # the checkpoint has what the lost file began
+    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=True):
+        start = begun(recipe, data, folder)
         trainer = Trainer(start, data, world)  # first: it refuses what does not fit together
-        if start is not recipe:
+        if start.weights != recipe.weights:
             trainer.network.origin = str(recipe.weights)
         if world.writes:
             prepare(folder, recipe, data, world.device)

@@ -105,6 +105,11 @@ def holds(folder: Path, wanted: dict[str, Any]) -> bool:
     return found == wanted
 
 
+def precision_of(folder: Path, otherwise: str) -> str:
+    """The precision that the folder's fit began in, if it says so."""
+    return runs.read_object(folder / "meta.json").get("precision", otherwise)
+
+
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write the state atomically, then the history that belongs to it."""
     with runs.atomic_path(folder / CHECKPOINT) as temporary:

@@ -19,7 +19,8 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # A CPU without AMX has no more arithmetic for bf16 than for float32, and converts besides.
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)  # private: may go
+    return device.type == "cpu" and has_amx()
 
 
 def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager:

@@ -17,7 +17,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data", default="sample", help="'sample' or the folder tiny-imagenet-200")
     add("--run", type=Path, help="the run's folder (default runs/PROFILE)")
-    add("--profile", default="sample", help="set of parameters: sample, paper or modern")
+    add("--profile", default="sample", help="set of parameters: sample, laptop, paper or modern")
     add(
         "-p",
         "--parameter",

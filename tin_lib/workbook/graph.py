@@ -31,6 +31,7 @@ class Graph:
         self.names = [name for name in workbook.steps if name in chosen]
         self.outcomes: dict[str, Outcome] = {}
         self.keys: dict[str, str] = {}
+        self.read: dict[str, str] = {}  # digest of the files that a step reads, as it began
         self.stop = run / "steps" / f"stop-{time.time_ns()}"
 
     def needs(self, step: Step) -> list[str]:
@@ -93,6 +94,7 @@ class Graph:
         self.keys[name] = stamps.key(
             self.workbook, step, self.final[name], self.fingerprint, self.run
         )
+        self.read[name] = stamps.files_digest(self.run, step.inputs)
         if self.options.force or not stamps.up_to_date(self.run, step, self.keys[name]):
             return False
         self.tell(Outcome(name, SKIPPED))
@@ -123,7 +125,7 @@ class Graph:
         if facts["error"] is None and lacking:
             facts["error"] = f"it ran through but did not write {', '.join(lacking)}"
         facts |= {"key": self.keys[name], "parameters": self.final[name]}
-        facts["read"] = stamps.files_digest(self.run, self.workbook.steps[name].inputs)
+        facts["read"] = self.read[name]
         status = stamps.OK if facts["error"] is None else stamps.FAILED
         stamps.write(self.run, name, status, **facts)
         message = "" if status == stamps.OK else self.explain(name, facts["error"])

@@ -10,6 +10,7 @@ from typing import Any
 
 from tin_lib.workbook.plan import Workbook, hint
 
+WHOLE = re.compile(r"[+-]?\d+")
 POWER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 COMMON = ("data", "run")  # set by --data and --run for every notebook that declares them
 EVERY = "all"  # stands for every notebook that declares the parameter
@@ -91,13 +92,21 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """A YAML literal; numbers like 1e-3, which YAML 1.1 reads as text, are numbers."""
+    """A YAML literal, but for what YAML 1.1 alone does to a bare number.
+
+    It reads 1e-3 as text, 010 in base 8 and 1:30 in base 60: here they are 0.001, 10 and text.
+    """
     import yaml
 
-    if not text.strip():
+    text = text.strip()
+    if not text:
         raise ValueError("the value is missing; write null for None, '' for an empty text")
+    if WHOLE.fullmatch(text):
+        return int(text)
+    if POWER.fullmatch(text):
+        return float(text)
     found = yaml.safe_load(text)
-    return float(found) if isinstance(found, str) and POWER.fullmatch(found) else found
+    return text if isinstance(found, int | float) and ":" in text else found
 
 
 def resolve(

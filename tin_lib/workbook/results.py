@@ -46,12 +46,17 @@ def collect_results(run: str | Path) -> pd.DataFrame:
 def outdated(run: Path) -> bool:
     """Whether what the ensemble notebook left is not of these networks.
 
-    Its step did not finish, or another network has been trained since. Without a stamp the notebook
-    was run by hand.
+    Its step did not finish, or another network has been trained since. Without a stamp, or with an
+    older one, the notebook was run by hand.
     """
-    stamps_ = [stamps.read(run, path.stem) for path in (run / "steps").glob("*ensemble.json")]
+    table = run / "ensemble" / "summary.csv"
     now = stamps.files_digest(run, [SUMMARIES])
-    return any(s.get("status") != stamps.OK or s.get("read", now) != now for s in stamps_)
+    for path in (run / "steps").glob("*ensemble.json"):
+        by_hand = table.is_file() and table.stat().st_mtime > path.stat().st_mtime
+        stamp = stamps.read(run, path.stem)
+        if not by_hand and (stamp.get("status") != stamps.OK or stamp.get("read", now) != now):
+            return True
+    return False
 
 
 def summaries(run: Path) -> list[Path]:
