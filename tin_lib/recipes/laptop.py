@@ -3,6 +3,9 @@
 For those without a GPU who want the study on the real data set: networks at half the width (the
 VGG-like one whole), few epochs, so little that would slow fitting down: light augmentation, little
 dropout, no mixing. The rest is as in the modern recipes.
+
+Reached on two CPU cores in bf16 (command and tables in results/), validation: convnet9 0.383 in
+1,093 s, vgg_like 0.344 in 839 s, vgg16 0.389 in 1,264 s, alexnet 0.399 in 685 s.
 """
 
 from typing import Any
