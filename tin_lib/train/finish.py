@@ -40,11 +40,15 @@ def finish(folder: Path, trainer: "Trainer", data: TinyImageNet, history: list[d
 
 
 def split_logits(trainer: "Trainer", split: Split) -> np.ndarray:
-    """Scores float32 (N, classes) of a split by the evaluated network."""
+    """Scores float32 (N, classes) of a split by the evaluated network.
+
+    Of val and test computed in float32, as whoever loads the weights will: to the last digit they
+    are what later notebooks find. Of train, the larger part by far, as the training was.
+    """
     resident = trainer.resident.get(split.name)
     if resident is None:
         resident = to_device(split, trainer.device, trainer.recipe.channels_last)
-    with trainer.autocast():
+    with trainer.autocast() if split.name == "train" else contextlib.nullcontext():
         values = predict.scores(
             trainer.evaluated, resident.images, trainer.mean, trainer.std, trainer.recipe.flip_test
         )
