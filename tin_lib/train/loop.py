@@ -42,8 +42,9 @@ class Trainer:
         self.network = make_network(recipe, data.num_classes).to(self.device)
         if recipe.channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.objective, self.compiled = wrap(Objective(self.network, recipe), recipe, world)
-        self.penalties = penalties.named(recipe.penalties, recipe.network)
+        objective = Objective(self.network, recipe)
+        self.penalties = objective.penalties
+        self.objective, self.compiled = wrap(objective, recipe, world)
         self.optimizer = make_optimizer(recipe, self.network)
         self.decayed = decayed(self.network)
         self.averaged = Averaged(self.network, recipe.ema) if recipe.ema else None
