@@ -10,7 +10,7 @@ from torch import nn
 
 from tin_lib import networks, penalties
 from tin_lib.networks.base import Network, Stack
-from tin_lib.penalties import Penalty, activity_penalty, add_gradient_, weight_penalty
+from tin_lib.penalties import Penalty, activity_penalty, add_gradient_
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def tiny() -> Network:
 def test_weight_penalty_by_hand(tiny: Network) -> None:
     table = {"conv1": Penalty(l1=0.1, l2=0.01), "dense1": Penalty(l1=0.5)}
     # 0.1 (1+2+3+0) + 0.01 (1+4+9+0) + 0.5 (1+4); λ is not halved, biases are free
-    assert weight_penalty(tiny, table).item() == pytest.approx(0.6 + 0.14 + 2.5)
+    assert float(add_gradient_(tiny, table)) == pytest.approx(0.6 + 0.14 + 2.5)
 
 
 def test_weight_penalty_gradient_by_hand(tiny: Network) -> None:
@@ -45,13 +45,18 @@ def test_weight_penalty_gradient_by_hand(tiny: Network) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(factors=st.tuples(*[st.floats(0, 2)] * 2))
-def test_weight_gradient_is_that_of_the_penalty(factors: tuple) -> None:
+def test_weight_penalty_and_its_gradient_in_any_memory_format(factors: tuple) -> None:
     network = networks.create("vgg_like", 2, width=0.05).double()
-    weight = network.get_parameter(f"{network.check('dense1').weight}.weight")
-    (factors[0] * weight.abs().sum() + factors[1] * weight.square().sum()).backward()
-    expected, weight.grad = weight.grad, None
-    add_gradient_(network, {"dense1": Penalty(*factors)})
-    torch.testing.assert_close(weight.grad, expected)
+    network.to(memory_format=torch.channels_last)
+    for name in ("conv2", "dense1"):
+        weight = network.get_parameter(f"{network.check(name).weight}.weight")
+        value = factors[0] * weight.abs().sum() + factors[1] * weight.square().sum()
+        value.backward()
+        expected, weight.grad = weight.grad, None
+        found = add_gradient_(network, {name: Penalty(*factors)})
+        torch.testing.assert_close(torch.as_tensor(found).double(), value.detach())
+        if any(factors):
+            torch.testing.assert_close(weight.grad, expected)
 
 
 def test_activity_penalty_by_hand() -> None:
@@ -71,8 +76,9 @@ def test_activity_penalty_does_not_depend_on_the_batch_size() -> None:
 
 
 def test_no_penalty_is_zero(tiny: Network) -> None:
-    assert weight_penalty(tiny, {}).item() == 0
-    assert weight_penalty(tiny, {"conv1": Penalty()}).item() == 0
+    assert add_gradient_(tiny, {}) == 0
+    assert add_gradient_(tiny, {"conv1": Penalty()}) == 0
+    assert tiny.features[0].weight.grad is None
     assert activity_penalty({}, {"conv1": Penalty(1, 1, 1, 1)}) == 0
     assert activity_penalty({"conv1": torch.ones(2, 2)}, {}) == 0
     assert activity_penalty({"conv1": torch.ones(2, 2)}, {"conv1": Penalty(1, 1)}) == 0
@@ -111,7 +117,7 @@ def test_large_layers_are_summed_accurately() -> None:
         ({"dense2": Penalty(l1=1.0)}, exact.abs().sum()),
         ({"dense2": Penalty(l2=1.0)}, exact.square().sum()),
     ):
-        assert weight_penalty(network, table).item() == pytest.approx(value.item(), rel=1e-5)
+        assert float(add_gradient_(network, table)) == pytest.approx(value.item(), rel=1e-5)
 
 
 def test_bfloat16_activations_are_summed_in_float32() -> None:
@@ -152,4 +158,4 @@ def test_unknown_names_are_refused(tiny: Network) -> None:
     with pytest.raises(ValueError, match="penalties='keras': choose one of none, paper, code"):
         penalties.named("keras", "vgg16")
     with pytest.raises(ValueError, match="no layer 'conv7'; layers: conv1, dense1"):
-        weight_penalty(tiny, {"conv7": Penalty(1)})
+        add_gradient_(tiny, {"conv7": Penalty(1)})

@@ -41,16 +41,16 @@ def operators(crop_size: int) -> Tensor:
 
 
 def bilinear(start: Tensor, extent: Tensor) -> Tensor:
-    """Matrices (n, 64, 64) that spread the interval ``start .. start + extent`` over 64 pixels.
+    """Matrices (..., 64, 64) that spread the interval ``start .. start + extent`` over 64 pixels.
 
-    ``start`` and ``extent`` are (n,) floats in pixels (0 is the image's edge); a negative extent
+    ``start`` and ``extent`` are (...) floats in pixels (0 is the image's edge); a negative extent
     reads backwards. Beyond the image it is reflected about its outermost pixel centres.
     """
     steps = torch.arange(SIDE, device=start.device, dtype=torch.float32)
-    source = start[:, None] + (steps + 0.5) * extent[:, None] / SIDE - 0.5  # (n, 64)
+    source = start[..., None] + (steps + 0.5) * extent[..., None] / SIDE - 0.5  # (..., 64)
     last = SIDE - 1
     source = last - (last - source.abs()).abs()
-    return (1 - (source[:, :, None] - steps).abs_()).clamp_(min=0)
+    return (1 - (source[..., None] - steps).abs_()).clamp_(min=0)
 
 
 def resample(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -85,15 +85,22 @@ def _gather(images: Tensor, rows: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
 
 
+def _put_(images: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Write ``values`` at ``rows``, whole images in their order in memory."""
+    if memory_format(images) is torch.channels_last:
+        images, values = images.permute(0, 2, 3, 1), values.permute(0, 2, 3, 1)
+    images.index_copy_(0, rows, values.contiguous())  # else it goes value by value
+
+
 def _move(pixels: Tensor, plan: EpochPlan) -> Tensor:
     """The pixels after the plan's flips, crops and shifts: float32, or uint8 if it has none."""
     if plan.boxes is not None:
-        top, left, height, width = plan.boxes.unbind(1)
-        rows, columns = geometry.bilinear(top, height), geometry.bilinear(left, width)
+        start, extent = plan.boxes.unflatten(1, (2, 2)).unbind(1)  # (n, 2) each: rows, columns
+        rows, columns = geometry.bilinear(start.T, extent.T)  # both axes in the same few kernels
         return geometry.resample(pixels.float(), rows, columns)
     if plan.rows is None or plan.columns is None or plan.operators is None:
         return pixels
-    if pixels.is_cuda:
+    if pixels.is_cuda or torch.compiler.is_compiling():  # a compiler too wants fixed shapes
         rows, columns = plan.operators[plan.rows], plan.operators[plan.columns]
         return geometry.resample(pixels.float(), rows, columns)
     return _move_some(pixels, plan.rows, plan.columns, plan.operators)
@@ -103,12 +110,11 @@ def _move_some(pixels: Tensor, rows: Tensor, columns: Tensor, operators: Tensor)
     """As the products with ``operators``, for only those images which they change."""
     for axis, operator in ((-2, rows), (-1, columns)):
         flipped = (operator == geometry.REVERSED).nonzero().flatten()
-        pixels[flipped] = pixels[flipped].flip(axis)
+        _put_(pixels, flipped, _gather(pixels, flipped).flip(axis))
     cropped = (rows >= geometry.FIRST_CROP).nonzero().flatten()
-    moved = pixels.float()
-    moved[cropped] = geometry.resample(
-        pixels[cropped], operators[rows[cropped]], operators[columns[cropped]]
-    )
+    moved, crops = pixels.float(), _gather(pixels, cropped)
+    resized = geometry.resample(crops, operators[rows[cropped]], operators[columns[cropped]])
+    _put_(moved, cropped, resized)
     return moved
 
 

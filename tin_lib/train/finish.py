@@ -70,6 +70,7 @@ def summary(
         "images_per_second": images / seconds,
         "device": device_name(trainer.device),
         "precision": precision(trainer.recipe, trainer.device),
+        "compiled": trainer.compiled,
     }
     for name in ("train", "val"):
         values, labels = logits[name], data.split(name).labels

@@ -22,7 +22,7 @@ from tin_lib.train.compiled import Compiled
 from tin_lib.train.distributed import World, add_up
 from tin_lib.train.objective import Losses, Objective, Target
 from tin_lib.train.precision import autocast
-from tin_lib.train.resident import to_device
+from tin_lib.train.resident import rendering, to_device
 from tin_lib.train.running import Running
 from tin_lib.train.schedule import Averaged, decayed, make_optimizer, rate, shrink
 
@@ -44,7 +44,7 @@ class Trainer:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         objective = Objective(self.network, recipe)
         self.penalties = objective.penalties
-        self.objective, self.compiled = wrap(objective, recipe, world)
+        self.objective = wrap(objective, recipe, world)
         self.optimizer = make_optimizer(recipe, self.network)
         self.decayed = decayed(self.network)
         self.averaged = Averaged(self.network, recipe.ema) if recipe.ema else None
@@ -55,6 +55,8 @@ class Trainer:
         }
         self.mean = torch.as_tensor(data.mean, dtype=torch.float32, device=self.device)
         self.std = torch.as_tensor(data.std, dtype=torch.float32, device=self.device)
+        images = self.resident["train"].images
+        self.rendering = rendering(recipe, images, self.mean, self.std)
         self.augmenter = augment.Augmenter(recipe.augment, len(data.train), recipe.seed)
         self.best = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
 
@@ -62,6 +64,11 @@ class Trainer:
     def evaluated(self) -> networks.Network:
         """The network that predicts: the averaged one where the recipe averages."""
         return self.averaged.network if self.averaged else self.network  # type: ignore[return-value]
+
+    @property
+    def compiled(self) -> str:
+        """The mode of torch.compile, "" where it is off, or why it was given up."""
+        return getattr(self.objective, "reason", "") or self.recipe.compile
 
     def batches(self, items: int) -> list[tuple[int, int]]:
         """Ranges of an epoch's items; a last batch too small for batchnorm is left out."""
@@ -81,8 +88,7 @@ class Trainer:
         started = time.perf_counter()
         for update, (start, stop) in enumerate(ranges[:steps]):
             lr = rate(self.recipe, first + update, self.recipe.epochs * len(ranges))
-            losses, count = self.step(plan, (start, stop), lr, rng)
-            running.add(losses, count)
+            running.add(*self.step(plan, (start, stop), lr, rng))
             if running.due():
                 tell(stop, len(plan), running.latest())
         totals = add_up(running.totals, self.world).tolist()  # the one wait for the device
@@ -90,16 +96,19 @@ class Trainer:
 
     def step(
         self, plan: augment.EpochPlan, span: tuple[int, int], lr: float, rng: np.random.Generator
-    ) -> tuple[Losses, int]:
-        """One update on this process's share of the batch ``span``; its losses and image count."""
+    ) -> tuple[Losses, Tensor | float, int]:
+        """One update on this process's share of the batch ``span``.
+
+        Returns its losses, the penalty on weights, and its count of images.
+        """
         start, stop = self.share(span)
         images, target = self.render(plan[start:stop], rng)
         weight = (stop - start) * self.world.size / (span[1] - span[0])
         with self.autocast():
             losses = self.objective(images, target, weight)
         losses.total.backward()
-        self.update(lr)
-        return losses, stop - start
+        penalty = self.update(lr)
+        return losses, penalty, stop - start
 
     def share(self, span: tuple[int, int]) -> tuple[int, int]:
         """This process's contiguous part of a batch."""
@@ -109,9 +118,8 @@ class Trainer:
 
     def render(self, batch: augment.EpochPlan, rng: np.random.Generator) -> tuple[Tensor, Target]:
         """The batch's images, augmented, normalised and mixed on the device, and its labels."""
-        train, recipe = self.resident["train"], self.recipe
-        images = augment.render(train.images, batch, self.mean, self.std)
-        labels = train.labels[batch.image]
+        recipe, images = self.recipe, self.rendering(batch)
+        labels = self.resident["train"].labels[batch.image]
         if not (recipe.mixup or recipe.cutmix):
             return images, Target(labels)
         mixing = augment.Mixing()
@@ -121,11 +129,11 @@ class Trainer:
         share = torch.full((), mixing.share, device=self.device)  # filled there: no wait
         return mixed.images, Target(mixed.labels, mixed.partners, share)
 
-    def update(self, lr: float) -> None:
-        """Apply the gradients at rate ``lr``."""
+    def update(self, lr: float) -> Tensor | float:
+        """Apply the gradients at rate ``lr``, and the weights' penalties, which are returned."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        penalties.add_gradient_(self.network, self.penalties)
+        penalty = penalties.add_gradient_(self.network, self.penalties)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         if self.recipe.weight_decay:
@@ -134,6 +142,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         if self.averaged:
             self.averaged.update()
+        return penalty
 
     def autocast(self) -> contextlib.AbstractContextManager:
         """bf16 where the recipe and the device have it."""
@@ -180,14 +189,12 @@ def make_network(recipe: Recipe, num_classes: int) -> networks.Network:
         )
 
 
-def wrap(objective: Objective, recipe: Recipe, world: World) -> tuple[nn.Module, str]:
-    """The objective for many processes and compiled, as asked; and what became of compiling."""
+def wrap(objective: Objective, recipe: Recipe, world: World) -> nn.Module:
+    """The objective for many processes and compiled, as asked."""
     module: nn.Module = objective.to(world.device)
     if world.size > 1:
         module = DistributedDataParallel(module)
-    if not recipe.compile:
-        return module, "off"
-    return Compiled(module, recipe.compile), recipe.compile
+    return Compiled(module, recipe.compile) if recipe.compile else module
 
 
 def hash_seed(seed: int, epoch: int) -> int:

@@ -22,16 +22,17 @@ class Target(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """``total`` is differentiated; the others are for the record."""
+    """``total`` is differentiated, ``sums`` are for the record.
 
-    total: Tensor  # without the penalties on weights, whose gradient needs no graph
-    cross_entropy: Tensor  # mean over the batch
-    penalty: Tensor
-    correct: Tensor  # count
+    Both without the penalties on weights, which need no graph: ``penalties.add_gradient_``.
+    """
+
+    total: Tensor
+    sums: Tensor  # float32 (3,) over the batch's images: cross-entropy, penalty, hits
 
 
 class Objective(nn.Module):
-    """Loss of a batch: cross-entropy plus Keras-style penalties."""
+    """Loss of a batch: cross-entropy plus Keras-style penalties on activations."""
 
     def __init__(self, network: Network, recipe: Recipe) -> None:
         super().__init__()
@@ -49,14 +50,13 @@ class Objective(nn.Module):
         logits, activations = self.network.forward_features(images, self.watched)
         logits = logits.float()
         entropy = self.cross_entropy(logits, target)
-        penalty = penalties.weight_penalty(self.network, self.penalties)
         activity = penalties.activity_penalty(activations, self.penalties)
-        total = weight * (entropy + activity)  # the weights' penalties add theirs at the update
-        with torch.no_grad():
-            correct = (logits.argmax(1) == target.labels).sum()
-        # Not detached here: torch.compile may give one tensor for two equal ones, and then without
-        # its gradient (seen with torch 2.15).
-        return Losses(total, entropy, penalty + activity, correct)
+        total = weight * (entropy + activity)
+        # Detached as one new tensor: of two equal ones, torch.compile may give the same for both,
+        # and then without its gradient (seen with torch 2.15).
+        hits = (logits.argmax(1) == target.labels).sum()
+        means = torch.stack([entropy, torch.zeros_like(entropy) + activity])
+        return Losses(total, torch.cat([means * len(images), hits[None]]).detach())
 
     def cross_entropy(self, logits: Tensor, target: Target) -> Tensor:
         """Mean cross-entropy, of both labels by their shares when the batch was mixed."""

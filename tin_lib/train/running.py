@@ -19,6 +19,7 @@ class Running:
 
     def __init__(self, device: torch.device) -> None:
         cuda = device.type == "cuda"
+        # Sums of cross-entropy, penalty and hits; images.
         self.totals = torch.zeros(4, dtype=torch.float64, device=device)
         self.copy = torch.zeros(4, dtype=torch.float64, pin_memory=cuda)
         self.arrived = torch.cuda.Event() if cuda else None
@@ -26,12 +27,11 @@ class Running:
         self.looked = time.monotonic()
 
     @torch.no_grad()
-    def add(self, losses: Losses, count: int) -> None:
-        """Add a batch of ``count`` images: sums of cross-entropy, penalty, hits, images."""
-        scaled = torch.stack([losses.cross_entropy, losses.penalty]).double() * count
-        self.totals[:2] += scaled
-        self.totals[2] += losses.correct
-        self.totals[3] += count
+    def add(self, losses: Losses, penalty: Tensor | float, count: int) -> None:
+        """Add a batch of ``count`` images; ``penalty`` is that on weights."""
+        self.totals[:3].add_(losses.sums)  # += would copy the slice back over itself
+        self.totals[1].add_(penalty, alpha=count)
+        self.totals[3].add_(count)
 
     def due(self) -> bool:
         """Whether it is time to look again."""
