@@ -84,7 +84,14 @@ def test_profile_writes_a_trace_and_a_table(tmp_path: Path, capsys: Any) -> None
     out = tmp_path / "profile"
     small = ["--recipe", "quick", "--classes", "3", "--per-class", "60", "--set", "batch_size=16"]
     assert main(["train", "vgg_like", "--out", str(out), "--profile-steps", "2", *small]) == 0
-    assert "conv" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    written = (out / "profile.txt").read_text()
+    assert written in said
+    assert "convolution" in written
+    lines = [line.split() for line in written.splitlines()[1:6]]
+    assert [line[0] for line in lines] == ["render", "losses", "differentiate", "update", "rest"]
+    assert sum(float(line[2].rstrip("%")) for line in lines) == pytest.approx(100, abs=0.5)
+    assert min(float(line[1]) for line in lines[:4]) > 0
     assert (out / "trace.json").stat().st_size > 1000
 
 

@@ -14,6 +14,8 @@ from tin_lib.train.distributed import join
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+    # There some versions of PyTorch warn of their own doing: TF32, the profiler, sync debugging.
+    pytest.mark.filterwarnings("default", "error:torch.compile failed"),
 ]
 
 RECIPE = Recipe(
@@ -46,8 +48,8 @@ def test_no_update_waits_for_the_device(tiny: TinyImageNet) -> None:
     trainer.epoch(1, quiet)  # warm-up: libraries may wait while they set themselves up
     plan = trainer.augmenter.epoch(1).to("cuda")
     rng = np.random.default_rng(0)
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         for start in range(0, 64, 16):
             trainer.step(plan, (start, start + 16), 0.001, rng)
     finally:
@@ -59,6 +61,7 @@ def test_bf16_learns(tiny: TinyImageNet, tmp_path: Path, mode: str) -> None:
     recipe = RECIPE.replace(epochs=8, precision="bf16", compile=mode)
     done = fit(recipe, tiny, tmp_path / "net", device="cuda", progress=None)
     assert done.summary["val_accuracy"] > 0.9
+    assert done.summary["compiled"] == mode
     assert "cpu" not in done.summary["device"]
 
 

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from tin_lib import train
 from tin_lib.data import TinyImageNet
 from tin_lib.progress import Silent
 from tin_lib.recipes import Recipe
-from tin_lib.train import blocks, fit, precision
+from tin_lib.train import blocks, fit, precision, setup
 
 CPU = torch.device("cpu")
 SMALL = Recipe("vgg_like", epochs=6, lr=0.01, width=0.25, batch_size=16, momentum=0.9).replace(
@@ -86,7 +85,7 @@ def test_fits_keep_blocks_on_a_cpu(
         yield
         seen.append("out")
 
-    monkeypatch.setattr(train, "kept_blocks", watched)
+    monkeypatch.setattr(setup, "kept_blocks", watched)
     fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
     assert seen == ["in", "out"]
 

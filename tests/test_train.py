@@ -20,10 +20,11 @@ from tin_lib.data import TinyImageNet
 from tin_lib.lock import only_one
 from tin_lib.progress import Silent
 from tin_lib.recipes import Recipe
-from tin_lib.train import Diverged, Trainer, fit
+from tin_lib.train import Diverged, Saving, Trainer, fit, loop
 from tin_lib.train.compiled import Compiled
 from tin_lib.train.distributed import choose_device, join
 from tin_lib.train.schedule import Averaged, make_optimizer, shrink
+from tin_lib.train.setup import kernels_tried
 
 SMALL = Recipe(
     "vgg_like",
@@ -337,14 +338,15 @@ def test_average_follows_its_formula() -> None:
     torch.testing.assert_close(averaged.network.weight.data, expected)
 
 
-def test_average_copies_batchnorm_statistics() -> None:
+def test_average_follows_batchnorm_statistics() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
-    averaged = Averaged(network, 0.5)
+    averaged, norm = Averaged(network, 0.05), network[1]
+    before = norm.running_mean.clone()
     network(torch.randn(8, 2))
     averaged.update()
-    for mine, theirs in zip(averaged.network.buffers(), network.buffers(), strict=True):
-        assert torch.equal(mine, theirs)
-    assert averaged.network[1].num_batches_tracked == 1
+    mine = averaged.network[1]
+    torch.testing.assert_close(mine.running_mean, 0.05 * before + 0.95 * norm.running_mean)
+    assert mine.num_batches_tracked == 1
 
 
 def test_failed_compiler_says_why_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,6 +378,25 @@ def test_only_the_first_batch_size_is_compiled(monkeypatch: pytest.MonkeyPatch) 
     assert shapes == [(4, 1), (3, 1), (4, 1)]
 
 
+def test_cudnn_tries_kernels_for_full_batches_and_stays_on(
+    tiny: TinyImageNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``torch.backends.cudnn.flags`` would switch cuDNN off; here a GPU is only pretended."""
+    seen: list[tuple[bool, bool]] = []
+    cudnn = torch.backends.cudnn
+    with kernels_tried(torch.device("cuda"), wanted=True):
+        assert (cudnn.enabled, cudnn.benchmark) == (True, True)
+    assert (cudnn.enabled, cudnn.benchmark) == (True, False)
+    trainer = Trainer(SMALL.replace(batch_size=70, augment=AugmentSpec()), tiny, join("cpu"))
+    on_gpu = lambda device, wanted: kernels_tried(torch.device("cuda"), wanted)
+    monkeypatch.setattr(loop, "kernels_tried", on_gpu)
+    backward = trainer.differentiate
+    look = lambda losses: seen.append((cudnn.enabled, cudnn.benchmark)) or backward(losses)
+    monkeypatch.setattr(trainer, "differentiate", look)
+    trainer.epoch(1, lambda done, total, loss: None)
+    assert seen == [(True, True), (True, False)]  # 70 images, and the last 26
+
+
 def test_unknown_devices_are_refused() -> None:
     with pytest.raises(ValueError, match="use auto, cpu or cuda"):
         choose_device("gpu0")
@@ -397,6 +418,32 @@ def test_progress_reaches_the_end(tiny: TinyImageNet, tmp_path: Path, capsys: An
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     assert all("images/s" in line and "left" in line and "loss" in line for line in lines)
+
+
+def test_saving_takes_at_most_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    saving, saved = Saving(), []
+    for epoch in range(10):  # of one second, and a saving takes half of one
+        clock[0] += 1.0
+        if saving.due():
+            with saving:
+                clock[0] += 0.5
+            saved.append(epoch)
+    assert saved == [0, 5]
+
+
+def test_savings_that_were_left_out_change_no_number(
+    tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit(SMALL, tiny, tmp_path / "whole", device="cpu", progress=None)
+    saves = iter([True, False, False])
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Saving, "due", lambda self: next(saves))
+        fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=CutOff(3))
+    assert len(runs.read_history(tmp_path / "cut" / "history.jsonl")) == 1
+    again = fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=None)
+    assert figures(again) == figures(whole)
 
 
 @pytest.mark.slow

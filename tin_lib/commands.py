@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,12 @@ def add_train(verbs: Any) -> None:
     p.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a recipe's field"
     )
-    p.add_argument("--profile-steps", type=int, metavar="N", help="profile N updates instead")
+    p.add_argument(
+        "--profile-steps",
+        type=int,
+        metavar="N",
+        help="profile N updates instead: OUT/profile.txt, OUT/trace.json",
+    )
     _add_data(p)
     p.set_defaults(call=train)
 
@@ -110,12 +116,15 @@ def train(args: argparse.Namespace) -> None:
 
     recipe = recipes.get(args.recipe, args.network).replace(**parse_fields(args.set))
     data = _open_data(args)
-    if args.profile_steps is not None:
-        print(profile.profile(recipe, data, args.out, args.profile_steps, args.device))
-        return
-    done = fit(recipe, data, args.out, device=args.device)
-    distributed.leave()
-    print(json.dumps(done.summary))
+    with distributed.losses_explained(args.out):
+        if args.profile_steps is not None:
+            said = profile.profile(recipe, data, args.out, args.profile_steps, args.device)
+        else:
+            said = json.dumps(fit(recipe, data, args.out, device=args.device).summary)
+        writes = distributed.join(args.device).writes
+        distributed.leave()
+    if writes:
+        print(said)
 
 
 def parse_fields(pairs: list[str]) -> dict[str, Any]:
@@ -156,6 +165,7 @@ def add_sweep(verbs: Any) -> None:
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.add_argument("--jobs", type=int, default=1, help="fits side by side (default 1)")
     p.add_argument("--cluster", metavar="ADDRESS", help="train on the dask cluster there")
+    p.add_argument("--threads", type=int, help="CPU threads a fit (default: the cores shared out)")
     _add_data(p)
     p.set_defaults(call=sweep)
 
@@ -163,14 +173,16 @@ def add_sweep(verbs: Any) -> None:
 def sweep(args: argparse.Namespace) -> int:
     """Train all combinations; 1 when one failed."""
     from tin_lib import recipes
-    from tin_lib.data.decode import cores
     from tin_lib.sweep import parse_grid
     from tin_lib.sweep import sweep as train_all
+    from tin_lib.workbook.cli import interrupt
     from tin_lib.workbook.executor import open_executor
+    from tin_lib.workbook.shares import threads_each
 
     recipe = recipes.get(args.recipe, args.network).replace(**parse_fields(args.set))
     grid, data = parse_grid(args.grid), _open_data(args)
-    threads = 0 if args.cluster else max(1, cores() // max(args.jobs, 1))
+    threads = threads_each(args.threads, args.jobs, args.cluster)
+    signal.signal(signal.SIGTERM, interrupt)  # a batch system's stop ends the fits as Ctrl-C does
 
     def tell(done: int, total: int, row: dict[str, Any]) -> None:
         came_to = row["error"] or f"val {row['val_accuracy']:.3f} in {row['seconds']:,.0f} s"

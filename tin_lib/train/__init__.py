@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from tin_lib.networks.start import digest_of, file_of
 from tin_lib.progress import Progress, Silent, choose
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed
-from tin_lib.train.blocks import kept_blocks
 from tin_lib.train.finish import finish
 from tin_lib.train.folder import (
     CHECKPOINT,
@@ -27,6 +27,7 @@ from tin_lib.train.folder import (
     save_checkpoint,
 )
 from tin_lib.train.loop import Trainer
+from tin_lib.train.setup import set_up
 
 __all__ = ["Diverged", "Trainer", "fit"]
 
@@ -46,13 +47,13 @@ def fit(
     """Train ``recipe.network`` on ``data`` and write the fit's folder ``out``.
 
     A finished fit of the same recipe and data is returned as it is; an interrupted one goes on from
-    its last epoch, with the same numbers on the CPU as without the interruption; a folder with
+    its last checkpoint, with the same numbers on the CPU as without the interruption; a folder with
     another fit is moved aside. Seeded by ``recipe.seed``. Under torchrun every process calls this.
 
     ``device``: auto, cpu or cuda. ``progress``: auto, None (silent) or a ``Progress``.
     Raises ValueError for fields that do not fit together and for a folder that another process is
-    training in, and Diverged when a loss, in training or validation, is not finite (the last good
-    checkpoint stays).
+    training in, or that not all processes see; and Diverged when a loss, in training or
+    validation, is not finite (the last good checkpoint stays).
     """
     check(recipe, data)
     if recipe.weights and file_of(recipe.weights).resolve().is_relative_to(Path(out).resolve()):
@@ -60,9 +61,9 @@ def fit(
     folder, world = Path(out).resolve(), distributed.join(device)
     lock = folder.parent / f".{folder.name}.lock"  # beside it: the folder may be moved aside
     with only_one(lock, f"the fit {folder}") if world.writes else contextlib.nullcontext():
-        if not finished(folder, recipe, data):
-            # Around all that lives in there, so that it goes back to the system as well.
-            with kept_blocks() if world.device.type == "cpu" else contextlib.nullcontext():
+        if not distributed.agreed(finished(folder, recipe, data), world, folder):
+            # Around all that lives in there, so that its memory goes back to the system as well.
+            with set_up(world.device):
                 _fit(recipe, data, folder, world, progress)
         distributed.wait(world)
     return runs.open_fit(folder)
@@ -95,7 +96,7 @@ def _fit(
     progress: Progress | str | None,
 ) -> None:
     """Train what is left of a fit and write its results."""
-    with torch.random.fork_rng(), torch.backends.cudnn.flags(benchmark=True):
+    with torch.random.fork_rng([world.device] if world.device.type == "cuda" else []):
         start = begun(recipe, data, folder)
         trainer = Trainer(start, data, world)  # first: it refuses what does not fit together
         if start.weights != recipe.weights:
@@ -103,7 +104,9 @@ def _fit(
         if world.writes:
             prepare(folder, recipe, data, world.device)
         distributed.wait(world)
+        distributed.check_shared(folder / "recipe.json", world)
         history = resume(trainer, folder)
+        distributed.agreed(len(history), world, folder)
         train(trainer, folder, history, choose(progress) if world.writes else Silent())
         if recipe.keep == "best":
             trainer.evaluated.load_state_dict(load_file(folder / "best.safetensors"))
@@ -125,8 +128,8 @@ def check(recipe: Recipe, data: TinyImageNet) -> None:
 
 
 def train(trainer: Trainer, folder: Path, history: list[dict], progress: Progress) -> None:
-    """Run the epochs that are left, each ending with a checkpoint."""
-    recipe = trainer.recipe
+    """Run the epochs that are left; checkpoints after them, and always after the last."""
+    recipe, saving = trainer.recipe, Saving()
     for number in range(len(history) + 1, recipe.epochs + 1):
         if stalled(trainer.best, len(history), recipe.patience):
             break
@@ -138,9 +141,31 @@ def train(trainer: Trainer, folder: Path, history: list[dict], progress: Progres
             check_finite(row[f"{split}_loss"], number, row["lr"], folder)
         history.append(row)
         keep_best(trainer, folder, row)
-        if trainer.world.writes:
-            save_checkpoint(folder, trainer.state() | {"history": history})
+        if trainer.world.writes and (number == recipe.epochs or saving.due()):
+            with saving:
+                save_checkpoint(folder, trainer.state() | {"history": history})
         progress.epoch(row, recipe.epochs)
+
+
+class Saving:
+    """When to save: after every epoch, unless that would take more than a tenth of the time.
+
+    It does for large networks whose epochs last a second or two, as on a GPU.
+    """
+
+    def __init__(self) -> None:
+        self.started = self.ended = self.took = -math.inf
+
+    def due(self) -> bool:
+        """Whether nine times as long as the last saving took has passed since."""
+        return time.monotonic() - self.ended >= 9 * self.took
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        self.ended = time.monotonic()
+        self.took = self.ended - self.started
 
 
 def watch(progress: Progress, folder: Path, number: int, news: tuple[int, int, Any]) -> None:

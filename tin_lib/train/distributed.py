@@ -1,10 +1,22 @@
 """Many processes under torch's own launcher: who am I, and what did all of us sum up to."""
 
+import contextlib
 import os
+import signal
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# For one process to wait for another, which may be writing predictions. A process that is lost is
+# noticed at once by those that talk to it, and by torchrun.
+TIMEOUT = timedelta(hours=3)
+SHOW_UP = 60  # seconds until what one machine wrote can be seen on another
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ def join(device: str = "auto") -> World:
         chosen = torch.device("cuda", local)
         torch.cuda.set_device(chosen)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=TIMEOUT)
     return World(chosen, dist.get_rank(), dist.get_world_size())
 
 
@@ -70,3 +82,64 @@ def wait(world: World) -> None:
     """Wait until every process is here."""
     if world.size > 1:
         dist.barrier()
+
+
+def agreed(value: int, world: World, folder: Path) -> int:
+    """``value``, which all processes read from ``folder``; ValueError where they do not agree."""
+    if world.size > 1:
+        ends = torch.tensor([value, -value], device=world.device)
+        dist.all_reduce(ends, dist.ReduceOp.MAX)
+        if ends[0] != -ends[1]:
+            raise not_shared(folder)
+    return value
+
+
+def check_shared(path: Path, world: World) -> None:
+    """Raise ValueError, in every process, unless all see the file that one has just written."""
+    end = time.monotonic() + (SHOW_UP if world.size > 1 else 0)
+    while not path.is_file() and time.monotonic() < end:
+        time.sleep(0.5)
+    seen = add_up(torch.tensor(int(path.is_file()), device=world.device), world)
+    if seen < world.size:
+        raise not_shared(path.parent)
+
+
+def not_shared(folder: Path) -> ValueError:
+    """What is wrong when processes see different things in a folder."""
+    return ValueError(
+        f"{folder}: the processes of this job do not see the same files there; on several machines "
+        "it must be on a file system that all share, under the same path"
+    )
+
+
+@contextlib.contextmanager
+def losses_explained(folder: Path) -> Iterator[None]:
+    """Under torchrun: ConnectionError, saying how to go on, once another process is lost.
+
+    The others notice by their connection, or because torchrun ends them (SIGTERM).
+    """
+    if "WORLD_SIZE" not in os.environ:
+        yield
+        return
+
+    def ended(number: int, frame: Any) -> None:
+        raise lost(folder, "torchrun has ended it")
+
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        yield
+    except RuntimeError as error:  # what gloo raises has no class of its own
+        if isinstance(error, dist.DistError) or "gloo" in str(error):
+            raise lost(folder, str(error).splitlines()[0]) from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def lost(folder: Path, why: str) -> ConnectionError:
+    """What to say in a process that cannot go on without the others."""
+    rank = os.environ.get("RANK", "0")
+    return ConnectionError(
+        f"process {rank} of the job stops, since another process was lost ({why}). "
+        f"Run the same command again: it goes on after the last epoch in {folder}"
+    )

@@ -25,6 +25,7 @@ from tin_lib.train.precision import autocast
 from tin_lib.train.resident import rendering, to_device
 from tin_lib.train.running import Running
 from tin_lib.train.schedule import Averaged, decayed, make_optimizer, rate, shrink
+from tin_lib.train.setup import kernels_tried
 
 Tell = Callable[[int, int, float | None], None]  # done, total, loss
 
@@ -78,6 +79,7 @@ class Trainer:
 
     def epoch(self, number: int, tell: Tell, steps: int | None = None) -> dict[str, Any]:
         """Train one epoch (``steps`` updates of it, if given) and return its history row."""
+        started = time.perf_counter()
         self.network.train()
         seed_epoch(self.recipe.seed, number, self.world.rank)
         plan = self.augmenter.epoch(number)
@@ -85,7 +87,6 @@ class Trainer:
         first, running = (number - 1) * len(ranges), Running(self.device)
         plan = plan.to(self.device)
         rng = np.random.default_rng((self.recipe.seed, number))  # of the mixing
-        started = time.perf_counter()
         for update, (start, stop) in enumerate(ranges[:steps]):
             lr = rate(self.recipe, first + update, self.recipe.epochs * len(ranges))
             running.add(*self.step(plan, (start, stop), lr, rng))
@@ -104,11 +105,10 @@ class Trainer:
         start, stop = self.share(span)
         images, target = self.render(plan[start:stop], rng)
         weight = (stop - start) * self.world.size / (span[1] - span[0])
-        with self.autocast():
-            losses = self.objective(images, target, weight)
-        losses.total.backward()
-        penalty = self.update(lr)
-        return losses, penalty, stop - start
+        with kernels_tried(self.device, span[1] - span[0] == self.recipe.batch_size):
+            losses = self.losses(images, target, weight)
+            self.differentiate(losses)
+        return losses, self.update(lr), stop - start
 
     def share(self, span: tuple[int, int]) -> tuple[int, int]:
         """This process's contiguous part of a batch."""
@@ -128,6 +128,15 @@ class Trainer:
         mixed = augment.mix(images, labels, mixing)
         share = torch.full((), mixing.share, device=self.device)  # filled there: no wait
         return mixed.images, Target(mixed.labels, mixed.partners, share)
+
+    def losses(self, images: Tensor, target: Target, weight: float) -> Losses:
+        """Forward, see ``Objective``."""
+        with self.autocast():
+            return self.objective(images, target, weight)
+
+    def differentiate(self, losses: Losses) -> None:
+        """Backward: the gradients of the total."""
+        losses.total.backward()
 
     def update(self, lr: float) -> Tensor | float:
         """Apply the gradients at rate ``lr``, and the weights' penalties, which are returned."""

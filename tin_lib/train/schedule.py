@@ -49,36 +49,34 @@ def shrink(parameters: Iterable[torch.Tensor], factor: float) -> None:
         torch._foreach_mul_(list(parameters), 1.0 - factor)
 
 
-Pairs = tuple[list[torch.Tensor], list[torch.Tensor]]  # sources and targets
-
-
-def by_type(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> list[Pairs]:
-    """Sources and targets in lists of one type each, which a GPU copies in one kernel."""
-    kinds = dict.fromkeys(source.dtype for source, _ in pairs)
-    groups = [[pair for pair in pairs if pair[0].dtype == kind] for kind in kinds]
-    return [([s for s, _ in group], [t for _, t in group]) for group in groups]
-
-
 class Averaged:
-    """Exponential moving average of a network's weights; its buffers are copied.
+    """Exponential moving average of a network's weights and of its batchnorm statistics.
 
-    The decay starts low, min(decay, (1 + updates) / (10 + updates)), so that early weights fade.
+    The statistics are averaged too: those of the network as it is now would not fit the averaged
+    weights while the rate is high. Counts are copied. The decay starts low,
+    min(decay, (1 + updates) / (10 + updates)), so that early weights fade.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0
         self.network = copy.deepcopy(network).requires_grad_(False)
         # Listed once, since looking through all modules at every update would take time.
-        self.weights: Pairs = [*network.parameters()], [*self.network.parameters()]
-        buffers = zip(network.buffers(), self.network.buffers(), strict=True)
-        self.buffers = by_type(list(buffers))
+        self.values = state(network, floats=True), state(self.network, floats=True)
+        self.counts = state(network, floats=False), state(self.network, floats=False)
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the network."""
         weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        theirs, mine = self.weights
+        theirs, mine = self.values
         torch._foreach_lerp_(mine, theirs, weight)
-        for theirs, mine in self.buffers:
+        theirs, mine = self.counts
+        if mine:
             torch._foreach_copy_(mine, theirs)
         self.updates += 1
+
+
+def state(network: nn.Module, floats: bool) -> list[torch.Tensor]:
+    """What a network has learnt (``floats``), or what it has counted."""
+    values = [*network.parameters(), *network.buffers()]
+    return [value for value in values if value.is_floating_point() == floats]
