@@ -438,9 +438,10 @@ def test_savings_that_were_left_out_change_no_number(
 ) -> None:
     whole = fit(SMALL, tiny, tmp_path / "whole", device="cpu", progress=None)
     saves = iter([True, False, False])
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(Saving, "due", lambda self: next(saves))
-        fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=CutOff(3))
+        with pytest.raises(KeyboardInterrupt):
+            fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=CutOff(3))
     assert len(runs.read_history(tmp_path / "cut" / "history.jsonl")) == 1
     again = fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=None)
     assert figures(again) == figures(whole)
