@@ -83,7 +83,7 @@ def test_killed_worker_ends_the_job_and_a_rerun_resumes(tmp_path: Path, rank: in
     assert "SIGKILL" in said
     survivor = f"process {1 - rank} of the job stops, since another process was lost"
     assert survivor in said
-    assert f"Run the same command again: it goes on after the last epoch in {out}" in said
+    assert f"Run the same command again: it goes on from the last checkpoint in {out}" in said
     done = len(runs.read_history(history))
     assert 0 < done < 40
     again = subprocess.run(train(out), env=ENVIRONMENT, capture_output=True, text=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tin_lib.train.folder import (
     prepare,
     save_checkpoint,
 )
+from tin_lib.train.launcher import launch
 from tin_lib.train.loop import Trainer
 from tin_lib.train.setup import set_up
 
@@ -43,6 +45,7 @@ def fit(
     *,
     device: str = "auto",
     progress: Progress | str | None = "auto",
+    processes: int = 1,
 ) -> runs.Fit:
     """Train ``recipe.network`` on ``data`` and write the fit's folder ``out``.
 
@@ -51,6 +54,8 @@ def fit(
     another fit is moved aside. Seeded by ``recipe.seed``. Under torchrun every process calls this.
 
     ``device``: auto, cpu or cuda. ``progress``: auto, None (silent) or a ``Progress``.
+    ``processes``: above 1, so many are started on this machine, one a GPU, and share each batch;
+    they print a line an epoch, whatever ``progress`` is unless it is None.
     Raises ValueError for fields that do not fit together and for a folder that another process is
     training in, or that not all processes see; and Diverged when a loss, in training or
     validation, is not finite (the last good checkpoint stays).
@@ -58,6 +63,8 @@ def fit(
     check(recipe, data)
     if recipe.weights and file_of(recipe.weights).resolve().is_relative_to(Path(out).resolve()):
         raise ValueError(f"weights={recipe.weights}: a fit cannot start from its own folder {out}")
+    if processes != 1 and not distributed.launched():
+        return fit_apart(recipe, data, Path(out).resolve(), processes, device, progress is None)
     folder, world = Path(out).resolve(), distributed.join(device)
     lock = folder.parent / f".{folder.name}.lock"  # beside it: the folder may be moved aside
     with only_one(lock, f"the fit {folder}") if world.writes else contextlib.nullcontext():
@@ -66,6 +73,19 @@ def fit(
             with set_up(world.device):
                 _fit(recipe, data, folder, world, progress)
         distributed.wait(world)
+    return runs.open_fit(folder)
+
+
+def fit_apart(
+    recipe: Recipe, data: TinyImageNet, folder: Path, processes: int, device: str, quiet: bool
+) -> runs.Fit:
+    """The fit by several processes of this machine."""
+    on_gpus = distributed.choose_device(device).type == "cuda"
+    most = torch.cuda.device_count() if on_gpus else os.cpu_count() or 1
+    if not 1 <= processes <= most:
+        raise ValueError(f"processes={processes}: must be from 1 to {most}, what this machine has")
+    if not finished(folder, recipe, data):
+        launch(recipe, data, folder, processes, device, quiet)
     return runs.open_fit(folder)
 
 

@@ -33,9 +33,14 @@ class World:
         return self.rank == 0
 
 
+def launched() -> bool:
+    """Whether torchrun has started this process."""
+    return "WORLD_SIZE" in os.environ
+
+
 def join(device: str = "auto") -> World:
     """Join the process group that torchrun's environment describes, once; alone without one."""
-    if "WORLD_SIZE" not in os.environ:
+    if not launched():
         return World(choose_device(device))
     local = int(os.environ.get("LOCAL_RANK", 0))
     chosen = choose_device(device)
@@ -118,7 +123,7 @@ def losses_explained(folder: Path) -> Iterator[None]:
 
     The others notice by their connection, or because torchrun ends them (SIGTERM).
     """
-    if "WORLD_SIZE" not in os.environ:
+    if not launched():
         yield
         return
 
@@ -141,5 +146,5 @@ def lost(folder: Path, why: str) -> ConnectionError:
     rank = os.environ.get("RANK", "0")
     return ConnectionError(
         f"process {rank} of the job stops, since another process was lost ({why}). "
-        f"Run the same command again: it goes on after the last epoch in {folder}"
+        f"Run the same command again: it goes on from the last checkpoint in {folder}"
     )

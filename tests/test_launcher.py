@@ -1,0 +1,79 @@
+"""Several processes started by ``fit`` itself, as a notebook does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tin_lib.data import TinyImageNet, open_data
+from tin_lib.recipes import Recipe
+from tin_lib.train import fit, launcher
+
+# No dropout, of which each process would draw its own.
+RECIPE = Recipe(
+    "vgg_like",
+    epochs=2,
+    lr=0.002,
+    width=0.1,
+    batch_size=10,
+    momentum=0.9,
+    network_options={"dropout": 0.0},
+    precision="float32",
+)
+
+
+@pytest.fixture(scope="module")
+def sample() -> TinyImageNet:
+    return open_data("sample", classes=3, per_class=12, holdout=0.2)
+
+
+@pytest.mark.slow
+def test_two_processes_started_by_fit(sample: TinyImageNet, tmp_path: Path, capsys: Any) -> None:
+    together = fit(RECIPE, sample, tmp_path / "two", device="cpu", processes=2)
+    assert "epoch   2/2" in capsys.readouterr().out
+    alone = fit(RECIPE, sample, tmp_path / "one", device="cpu", progress=None)
+    for column in ("train_loss", "heldout_loss", "val_loss"):
+        found, expected = together.history()[column], alone.history()[column]
+        assert found.tolist() == pytest.approx(expected.tolist(), rel=2e-4)
+    again = fit(RECIPE, sample, tmp_path / "two", device="cpu", processes=2)  # finished: not run
+    assert again.summary == together.summary
+    assert "epoch" not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_failures_are_told(sample: TinyImageNet, tmp_path: Path) -> None:
+    lost = RECIPE.replace(lr=1e5)
+    with pytest.raises(ChildProcessError, match=r"What they said:\nepoch 1: the loss is"):
+        fit(lost, sample, tmp_path / "net", device="cpu", processes=2, progress=None)
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_all_processes(
+    sample: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = []
+
+    def interrupted(job: Any, quiet: bool) -> str:
+        while "epoch" not in job.stdout.readline():
+            pass
+        jobs.append(job)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launcher, "follow", interrupted)
+    long, folder = RECIPE.replace(epochs=500), tmp_path / "net"
+    with pytest.raises(KeyboardInterrupt):
+        fit(long, sample, folder, device="cpu", processes=2)
+    assert jobs[0].poll() is not None
+    monkeypatch.undo()
+    short = RECIPE.replace(epochs=1)  # the folder's lock is free: nobody trains there any more
+    assert len(fit(short, sample, folder, device="cpu", progress=None).history()) == 1
+
+
+def test_what_cannot_be_launched_is_named(
+    tiny: TinyImageNet, sample: TinyImageNet, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="processes=2: other processes need data from open_data"):
+        fit(RECIPE, tiny, tmp_path / "net", device="cpu", processes=2)
+    for count in (0, 10_000):
+        with pytest.raises(ValueError, match=f"processes={count}: must be from 1 to"):
+            fit(RECIPE, sample, tmp_path / "net", device="cpu", processes=count)
