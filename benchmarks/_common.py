@@ -8,16 +8,24 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+import shlex
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 # Threads that have nothing to do sleep. Spinning, which is the default, they hold the cores that
 # the others wait for as soon as a machine is shared. It must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
+import torchvision
+
+HERE = Path(__file__).parent
 
 
 @dataclass
@@ -94,20 +102,57 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first, *rest])
 
 
+def command() -> str:
+    """The command line as anyone could type it: of folders and files only their names."""
+    words = ["python", f"{HERE.name}/{Path(sys.argv[0]).name}", *map(_name, sys.argv[1:])]
+    return shlex.join(words)
+
+
+def _name(argument: str) -> str:
+    """An argument; of a path, alone or behind ``option=``, its last part."""
+    option, equals, value = argument.rpartition("=")
+    path = Path(value)
+    found = path.is_absolute() or path.exists()
+    return option + equals + (Path(os.path.abspath(value)).name if found else value)
+
+
+def commit() -> str:
+    """The commit of the code, with "-dirty" where files differ; "unknown" outside a checkout."""
+    git = ["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
 def machine(device: str = "cpu") -> dict[str, object]:
-    """What it ran on: device, cores, threads and versions."""
+    """What it ran on: device, processor, cores, threads and versions."""
     on_gpu = device.startswith("cuda")
     return {
         "device": torch.cuda.get_device_name(device) if on_gpu else platform.machine() + " CPU",
+        **processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
         "python": platform.python_version(),
     }
 
 
+def processor() -> dict[str, object]:
+    """The CPU's name, and whether it has AMX, units that multiply bf16 matrices."""
+    about = Path("/proc/cpuinfo")  # Linux only
+    text = about.read_text() if about.is_file() else ""
+    name = re.search(r"^model name\s*:\s*(.+)", text, re.MULTILINE)
+    return {"processor": name[1] if name else platform.processor(), "amx": "amx_tile" in text}
+
+
 def finish(name: str, ratios: Mapping[str, float], device: str = "cpu", **details: object) -> None:
-    """Prints the last line: JSON with the ratios, the machine and whatever else is given."""
+    """Prints the last line: JSON with the ratios, the command, the commit, the machine, details.
+
+    A file of such lines, ``results/benchmarks.jsonl`` say, is one table: read_json(lines=True).
+    """
     rounded = {key: round(value, 3) for key, value in ratios.items()}
-    line = {"benchmark": name, "ratios": rounded, **details, "machine": machine(device)}
+    made = {"command": command(), "commit": commit()}
+    line = {"benchmark": name, "ratios": rounded, **made, **details, "machine": machine(device)}
     print(json.dumps(line))

@@ -197,7 +197,8 @@ def main() -> None:
             browser.close()
             print(f"Memory, {', '.join(args.browsed)}:\n{table(seen)}\n")
     ratios = {f"{kind}/mark": statistics.median(w) / MARKS[kind] for kind, w in taken.items()}
-    finish("browser", ratios, memory=seen, val_images=len(data.val), width=args.width)
+    about = {"data": data.root.name, "val_images": len(data.val), "width": args.width, "seed": 0}
+    finish("browser", ratios, **about, memory=seen)
 
 
 if __name__ == "__main__":

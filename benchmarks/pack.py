@@ -2,8 +2,8 @@
 
     python benchmarks/pack.py DATA [--rounds 5]
 
-DATA is a folder in the official layout; nothing is written in it. By turns, with as many threads
-(pack: processes) as there are cores:
+DATA is 'sample' or a folder in the official layout; nothing is written in it. By turns, with as
+many threads (pack: processes) as there are cores:
   decode     reads every file and decodes it into its row of one array, uint8 (N, 3, 64, 64), whose
              memory is there already: no tables, digests, statistics or output file
   in memory  the decoder's calls alone, on bytes read before; their results are never read
@@ -45,10 +45,10 @@ print(json.dumps([before / 1024, peak() / 1024]))
 def main() -> None:
     """Measure, print the table and the line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", help="'sample' or the data set's folder")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    root = official.check_root(args.data)
+    root = official.find_root(args.data)
     paths = image_paths(root)
     with tempfile.TemporaryDirectory(prefix="tin-pack-") as cache:
         os.environ["TIN_CACHE"] = cache
@@ -68,6 +68,7 @@ def main() -> None:
             "pack_to_decode_fastest": fastest["pack"] / fastest["decode"],
             "pack_to_in_memory": middle["pack"] / middle["in memory"],
         },
+        data=root.name,
         images=len(paths),
         rounds=args.rounds,
         open_seconds=round(reopen, 3),

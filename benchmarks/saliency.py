@@ -158,7 +158,8 @@ def main() -> None:
     middle, ninth = statistics.median(waited), sorted(waited)[int(0.9 * len(waited))]
     print(f"\nOne image, {len(nets)} networks, gradient, three views: median {middle:.0f} ms,")
     print(f"90th percentile {ninth:.0f} ms, of {len(waited)} images.\n")
-    finish("saliency", ratios, args.device, latency_ms=round(middle, 1), width=args.width)
+    about = {"latency_ms": round(middle, 1), "width": args.width, "seed": 0}
+    finish("saliency", ratios, args.device, **about)
 
 
 if __name__ == "__main__":

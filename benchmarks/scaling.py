@@ -2,8 +2,9 @@
 
     python benchmarks/scaling.py [--data sample|DIR] [--device auto|cpu|cuda]
         [--images 1000 10000 100000] [--batches 32 128 512] [--processes 1 2]
-        [--network vgg_like] [--width 0.25]
+        [--network vgg_like] [--width 0.25] [--seconds 5]
 
+One table; "–" where a column does not apply.
 images     seconds to open the data, to copy the training images to the device and to draw the plan
            of one epoch by the paper's expansion; data sets with fewer images are repeated
 batches    images/s of training by fit's loop
@@ -38,7 +39,8 @@ from tin_lib.data import Split, TinyImageNet, open_data
 from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer, distributed, resident
 
-SECONDS = 5.0  # of one measurement of training, about
+COLUMNS = ("images", "batch", "processes", "open s", "copy s", "plan s", "images/s")
+MEMORY = ("memory MiB", "device MiB")
 COPIES = augment.AugmentSpec("paper_copies")
 
 
@@ -73,7 +75,7 @@ def training(args: argparse.Namespace, batch: int) -> dict[str, Any]:
     trainer = Trainer(recipe, small(open_data(args.data), recipe), world)
     epoch = lambda steps: trainer.epoch(1, lambda done, total, loss: None, steps)
     epoch(2)  # warm-up
-    steps = agreed(max(2, int(SECONDS * epoch(2)["images_per_second"] / batch)), world)
+    steps = agreed(max(2, int(args.seconds * epoch(2)["images_per_second"] / batch)), world)
     rate = epoch(steps)["images_per_second"]
     distributed.leave()
     return {"batch": batch, "processes": world.size, "images/s": rate} if world.writes else {}
@@ -120,10 +122,17 @@ def measure(what: str, number: int, processes: int = 1) -> dict[str, Any]:
     return row
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    """A table of numbers, and an empty line."""
-    print(table([{k: f"{v:,.4g}" if v < 1e4 else f"{v:,.0f}" for k, v in r.items()} for r in rows]))
-    print()
+def show(what: str, row: dict[str, Any]) -> dict[str, str]:
+    """A measurement as a line of the table."""
+    columns = COLUMNS + (MEMORY if torch.cuda.is_available() else MEMORY[:1])
+    return {"what": what} | {name: text(row.get(name)) for name in columns}
+
+
+def text(value: float | None) -> str:
+    """A number to four digits, "–" for none."""
+    if value is None:
+        return "–"
+    return f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
 
 
 def ratios(
@@ -149,25 +158,27 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--network", default="vgg_like")
     parser.add_argument("--width", type=float, default=0.25)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of training, about")
     parser.add_argument("--worker", choices=("images", "training"), help=argparse.SUPPRESS)
     parser.add_argument("--number", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Measure, print the tables and the line of JSON."""
+    """Measure, print the table and the line of JSON."""
     args = arguments()
     if args.worker:
         worker(args)
         return
-    by_images = [measure("images", count) for count in args.images]
-    by_batch = [measure("training", batch) for batch in args.batches]
-    by_processes = [measure("training", 128, count) for count in args.processes]
-    for rows in (by_images, by_batch, by_processes):
-        show(rows)
+    measured = {
+        "images": [measure("images", count) for count in args.images],
+        "batches": [measure("training", batch) for batch in args.batches],
+        "processes": [measure("training", 128, count) for count in args.processes],
+    }
+    print(table([show(what, row) for what, rows in measured.items() for row in rows]))
     device = distributed.join(args.device).device.type
-    about = {"network": args.network, "width": args.width}
-    finish("scaling", ratios(by_images, by_batch, by_processes), device, **about)
+    about = {"network": args.network, "width": args.width, "seed": 0}
+    finish("scaling", ratios(*measured.values()), device, **about, rows=measured)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python benchmarks/train_step.py [--data sample|DIR] [--device auto|cpu|cuda] [--networks ...]
         [--recipe paper|modern] [--precision auto|float32|bf16] [--width 1] [--batch 128]
-        [--seconds 5] [--rounds 5] [--plain vgg_like ...] [--eager]
+        [--seconds 5] [--rounds 5] [--plain vgg_like ...|all] [--eager]
 
 By turns, for each network:
   fit    train.Trainer.epoch: draws the epoch's plan, gathers, augments and normalises every batch
@@ -12,8 +12,8 @@ By turns, for each network:
          same network, memory format, precision, optimizer, compilation and handling of freed
          memory as fit, nothing else
   plain  a loop as in tutorials: ImageFolder + DataLoader (2 workers) with flips and normalisation,
-         NCHW, float32 unless --precision says otherwise, the same optimizer; neither the other
-         techniques nor penalties, in its favour
+         NCHW, the same optimizer; neither the other techniques nor penalties, in its favour. On a
+         CPU it computes in float32 unless --precision says otherwise: "plain in" says which
 An epoch of fit is made as long as the measurement, so that its plan and its end count in
 proportion. Ratios are medians over the rounds of what was measured within one round.
 
@@ -148,11 +148,16 @@ def cut(data: TinyImageNet, recipe: Recipe, steps: int) -> TinyImageNet:
     return dataclasses.replace(data, train=data.train.select(rows), heldout=None, val=few)
 
 
+def as_plain(recipe: Recipe, device: str) -> Recipe:
+    """The recipe in a plain loop: NCHW, and on a CPU float32, as in a loop that says nothing."""
+    kept = device != "cpu" or recipe.precision != "auto"
+    numbers = recipe.precision if kept else "float32"
+    return recipe.replace(channels_last=False, precision=numbers)
+
+
 def plain_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Work:
     """A plain loop; its workers' start is not timed, what they prefetched counts in its favour."""
-    if device == "cpu" and recipe.precision == "auto":
-        recipe = recipe.replace(precision="float32")  # what a loop that says nothing computes in
-    loop = Bare(recipe.replace(channels_last=False), data.num_classes, device)
+    loop = Bare(as_plain(recipe, device), data.num_classes, device)
     transforms = v2.Compose(
         [
             v2.ToImage(),
@@ -206,7 +211,7 @@ def measure(
     bare = Bare(recipe, data.num_classes, device)
     steps = bare.steps_within(args.seconds)
     contenders = {"fit": fit_work(recipe, data, device, steps), "bare": bare.work(steps)}
-    if recipe.network in args.plain:
+    if {recipe.network, "all"} & set(args.plain):
         contenders["plain"] = plain_work(recipe, data, device, steps)
     rates = by_turns(contenders | {"product": product_work(recipe, device)}, args.rounds)
     del bare, contenders
@@ -223,9 +228,11 @@ def ratio(one: Rate, other: Rate) -> float:
 def row(recipe: Recipe, device: str, rates: dict[str, Rate], work: int) -> dict[str, Any]:
     """A line of the table; numbers, so that the line of JSON can have them too."""
     scaled = {part: Rate([s * work for s in rates[part].samples]) for part in ("fit", "bare")}
+    where, plain = torch.device(device), as_plain(recipe, device)
     return {
         "network": recipe.network,
-        "numbers": precision(recipe, torch.device(device)),
+        "precision": precision(recipe, where),
+        "plain in": precision(plain, where) if "plain" in rates else None,
         **{
             part: rates[part].median if part in rates else None for part in ("fit", "bare", "plain")
         },
@@ -273,7 +280,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=5.0, help="of one measurement, about")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--plain", nargs="*", default=("vgg_like",), help="run the plain loop for")
+    parser.add_argument("--plain", nargs="*", default=("vgg_like",), help="networks, or all")
     parser.add_argument("--eager", action="store_true", help="without the recipe's torch.compile")
     return parser.parse_args()
 
@@ -293,7 +300,8 @@ def main() -> None:
     print(table([shown(r) for r in rows]))
     keys = ("fit/bare", "fit/plain", "fit share", "bare share")
     ratios = {f"{r['network']} {k}": r[k] for r in rows for k in keys if r[k] is not None}
-    finish("train_step", ratios, device, recipe=args.recipe, width=args.width, batch=args.batch)
+    about = {"data": data.root.name, "recipe": args.recipe, "width": args.width, "seed": 0}
+    finish("train_step", ratios, device, **about, batch=args.batch, rows=rows)
 
 
 if __name__ == "__main__":
