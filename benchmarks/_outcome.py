@@ -11,7 +11,7 @@ import pandas as pd
 from tin_lib import challenge, ensemble, runs
 from tin_lib.workbook.results import collect_results
 
-from time_to_accuracy import seconds_to  # isort: skip
+from time_to_accuracy import mean_sd, seconds_to  # isort: skip
 
 # Who votes, and whose label decides a tie: the paper's three, and all modern ones.
 VOTES = {
@@ -22,8 +22,12 @@ SUMMARY = "summary.json"
 TARGET = 0.535  # validation accuracy of the paper's best network
 
 
+class Skipped(Exception):
+    """Why an item is left for a later session."""
+
+
 def ensembles(out: Path) -> None:
-    """Votes of each group, with those of its networks that are there."""
+    """Votes of each group, with those of its networks that are there so far."""
     for group, (wanted, fallback) in VOTES.items():
         members = [name for name in wanted if (out / group / "networks" / name / SUMMARY).is_file()]
         if len(members) > 1:
@@ -32,6 +36,9 @@ def ensembles(out: Path) -> None:
 
 def vote(folder: Path, members: list[str], fallback: str) -> None:
     """Accuracies, error correlations and the challenge's test files of one group."""
+    without = [m for m in members if not (folder / "networks" / m / "logits_test.npy").is_file()]
+    if without:
+        raise FileNotFoundError(f"no scores of {', '.join(without)}: unpack scores-*.tar.gz too")
     run = runs.open_run(folder)
     table = ensemble.ensemble_table(run, members, fallback)
     runs.write_table(table, folder / "ensemble" / "summary.csv")
@@ -44,23 +51,19 @@ def vote(folder: Path, members: list[str], fallback: str) -> None:
     ):
         path = folder / "ensemble" / f"submission_{kind}.txt"
         challenge.write_submission(path, list(test.file), list(test.predicted))
-    print(table[["name", "members", "accuracy", "top5"]].to_string(index=False), flush=True)
 
 
 def tables(out: Path, plan: dict[str, dict[str, Any]]) -> None:
-    """results.csv, histories.csv and time_to_accuracy.json."""
-    groups = [g for g in ("paper", "modern", "fast") if list(fits(out, g))]
+    """results.csv, histories.csv and time_to_accuracy.json, of the fits that are there so far."""
+    groups = [g for g in ("paper", "modern", "fast") if fits(out, g)]
     if not groups:
-        raise ValueError(f"{out} holds no finished fit yet")
+        raise Skipped("no fit has finished yet")
     results = pd.concat([collect_results(out / g).assign(recipe=g) for g in groups])
     best = (results.recipe == "modern") & (results["name"] == "resnet18")
     results.insert(0, "recipe", results.pop("recipe").mask(best, "best"))
     keys = results.recipe + "/" + results["name"]
     notes = [plan.get(key, {}).get("note", "") for key in keys]  # a vote has none
     runs.write_table(results.assign(note=notes), out / "results.csv")
-    print(
-        results[["recipe", "name", "val_accuracy", "paper_val", "seconds"]].to_string(index=False)
-    )
     histories = [fit_history(folder, out) for folder in fits(out)]
     runs.write_table(pd.concat(histories), out / "histories.csv")
     runs.write_json(out / "time_to_accuracy.json", times(out))
@@ -75,7 +78,7 @@ def fit_history(folder: Path, out: Path) -> pd.DataFrame:
 
 
 def times(out: Path) -> dict[str, Any]:
-    """Seconds of training to the paper's best accuracy, for every fit.
+    """Seconds of training to the paper's best accuracy, for every fit; mean and sd of fast's seeds.
 
     ``compiled``: the first epoch as long as the median of the others, since it compiled as well.
     """
@@ -83,18 +86,22 @@ def times(out: Path) -> dict[str, Any]:
     for folder in fits(out):
         history = runs.open_fit(folder).history()
         seconds, epoch = seconds_to(history, TARGET)
-        history.loc[0, "seconds"] = history.seconds[1:].median() if len(history) > 1 else None
+        if len(history) > 1:
+            history.loc[0, "seconds"] = history.seconds[1:].median()
         compiled, _ = seconds_to(history, TARGET)
         row = {"epoch": epoch, "seconds": seconds, "compiled": compiled}
         found[str(folder.relative_to(out))] = row
-    return {"accuracy": TARGET, "fits": found}
+    fast = [row["seconds"] for name, row in found.items() if name.startswith("fast/")]
+    there = [seconds for seconds in fast if seconds is not None]
+    mean, sd = mean_sd(there) if there else (None, None)
+    told = {"seeds": len(fast), "reached": len(there), "mean": mean, "sd": sd}
+    return {"accuracy": TARGET, "fast": told, "fits": found}
 
 
 def figures(out: Path) -> None:
     """Curves of every fit as pages that share one copy of plotly.js."""
     if importlib.util.find_spec("plotly") is None:
-        print("no plotly here: run again with --only figures where it is", flush=True)
-        return
+        raise Skipped("no plotly here")
     from tin_lib.figures import training
 
     (out / "figures").mkdir(exist_ok=True)

@@ -6,9 +6,6 @@ import argparse
 import functools
 import json
 import platform
-import subprocess
-import sys
-import tarfile
 import time
 import traceback
 from collections.abc import Callable
@@ -16,10 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import _archive
+import _common
 import _outcome
 import _plan
 import torch
 import torchvision
+from _outcome import Skipped
 
 from tin_lib import runs
 from tin_lib.data import TinyImageNet, open_data
@@ -28,11 +28,7 @@ from tin_lib.train import fit
 from tin_lib.train.distributed import join
 from tin_lib.train.folder import device_name, versions
 
-ALWAYS = ("ensembles", "tables", "figures")  # quick, and out of date as soon as a fit is new
-LEFT_OUT = {  # too large to carry away
-    *("weights.safetensors", "best.safetensors", "checkpoint.pt", "plotly.min.js"),
-    *("predictions_train.csv", "logits_val.npy", "logits_test.npy", "results.tar.gz"),
-}
+SEEDS = (1, 2)  # of time_to_accuracy, beside seed 0 of every recipe
 Call = Callable[["Study"], Any]
 
 
@@ -41,6 +37,7 @@ class Study:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args, self.out = args, args.out
+        self.began = time.monotonic()
         self.device = join(args.device).device
         self.path = self.out / "manifest.json"
         old = runs.read_json(self.path) if self.path.is_file() else {}
@@ -50,22 +47,32 @@ class Study:
             "items": old.get("items", {}),  # each says in which session it was done
             "sessions": [*old.get("sessions", []), self.session()],
         }
+        self.save()
 
     def session(self) -> dict[str, Any]:
         """What runs here and now; a study that was cut off has several."""
         return {
-            "command": " ".join(sys.argv),
-            "commit": self.args.commit or commit(),
+            "command": _common.command(),
+            "commit": self.commit,
             "device": device_name(self.device),
+            "machine": _common.processor(),
             "versions": all_versions(),
             "seed": 0,  # of every recipe
             "began": now(),
         }
 
+    @functools.cached_property
+    def commit(self) -> str:
+        """The commit of the code, as told where it runs outside a checkout."""
+        return self.args.commit or _common.commit()
+
     @property
     def settings(self) -> dict[str, Any]:
-        """What changes the results: a study is not mixed with another's."""
-        names = ("classes", "per_class", "width", "epochs_scale", "minutes")
+        """What changes the results: a study is not mixed with another's.
+
+        Not the minutes: those of the session that made the plan are in it, later ones only limit.
+        """
+        names = ("classes", "per_class", "width", "epochs_scale")
         return {name: getattr(self.args, name) for name in names}
 
     @functools.cached_property
@@ -79,59 +86,71 @@ class Study:
         """Recipe and note of every fit; made once, after the speeds are known."""
         path = self.out / "plan.json"
         if not path.is_file():
-            if not (self.out / "speed.json").is_file():
-                raise FileNotFoundError(
-                    f"{self.out}/speed.json does not exist; do item speed first"
-                )
-            speed = runs.read_json(self.out / "speed.json")
-            runs.write_json(path, _plan.plan(self.args, speed["images_per_second"], self.data))
+            speed = read_speed(self)["images_per_second"]
+            runs.write_json(path, _plan.plan(self.args, speed, self.data))
         return runs.read_json(path)
 
     def do(self, name: str, call: Call) -> None:
-        """Do one item unless it was done; a failure is recorded, and the next item comes."""
-        if self.state(name) == "done" and name not in ALWAYS:
+        """Do one item unless it was done, and then what is quick and now out of date."""
+        if self.state(name) == "done" and name not in QUICK:
             return
         print(f"== {name}", flush=True)
-        started = time.perf_counter()
-        error = attempt(call, self)
-        state, session = "failed" if error else "done", len(self.manifest["sessions"])
-        item: dict[str, Any] = {"state": state, "session": session}
-        item |= {"seconds": round(time.perf_counter() - started, 1), "error": error}
-        self.manifest["items"][name] = item
-        runs.write_json(self.path, self.manifest)
-        self.pack()
+        self.attempt(name, call)
+        if self.state(name) == "skipped":
+            print(f"skipped: {self.manifest['items'][name]['why']}", flush=True)
+            return
+        if name not in QUICK:
+            for quick, call_quick in QUICK.items():
+                self.attempt(quick, call_quick)
+        _archive.pack(self.out)
         torch._dynamo.reset()  # there is a limit to how many networks can be compiled side by side
+
+    def attempt(self, name: str, call: Call) -> None:
+        """Call it and record what became of it; after a failure the next item comes."""
+        started = time.perf_counter()
+        state, why = outcome(call, self)
+        item: dict[str, Any] = {"state": state, "session": len(self.manifest["sessions"])}
+        item |= {"seconds": round(time.perf_counter() - started, 1), "why": why}
+        self.manifest["items"][name] = item
+        self.save()
+
+    def save(self) -> None:
+        """Write the manifest."""
+        runs.write_json(self.path, self.manifest)
 
     def state(self, name: str) -> str:
         """What became of an item."""
         return self.manifest["items"].get(name, {}).get("state", "")
+
+    def left(self, state: str) -> list[str]:
+        """Items in that state."""
+        return [name for name in self.manifest["items"] if self.state(name) == state]
+
+    def seconds(self) -> float:
+        """Of all items together, in all sessions."""
+        return sum(item["seconds"] for item in self.manifest["items"].values())
+
+    def in_time(self) -> None:
+        """Raise Skipped once the minutes of this session are over."""
+        if time.monotonic() - self.began >= self.args.minutes * 60:
+            raise Skipped(f"the {self.args.minutes:g} minutes were over")
 
     def folder(self, name: str) -> Path:
         """Where a fit goes: best stands among the modern networks, with which it votes."""
         kind, _, network = name.partition("/")
         return self.out / ("modern" if kind == "best" else kind) / "networks" / network
 
-    def pack(self) -> None:
-        """Put all small files into one archive."""
-        with (
-            runs.atomic_path(self.out / "results.tar.gz") as temporary,
-            tarfile.open(temporary, "w:gz") as archive,
-        ):
-            for path in filter(Path.is_file, sorted(self.out.rglob("*"))):
-                relative = path.relative_to(self.out)
-                hidden = any(part.startswith(".") for part in relative.parts)
-                if path.name not in LEFT_OUT and not hidden:
-                    archive.add(path, str(relative))
 
-
-def attempt(call: Call, study: Study) -> str:
-    """Call it; the error in words, "" when there was none."""
+def outcome(call: Call, study: Study) -> tuple[str, str]:
+    """Call it; done, skipped or failed, and why in words."""
     try:
         call(study)
+    except Skipped as reason:
+        return "skipped", str(reason)
     except Exception as error:  # whatever it is, the other items are worth having
         traceback.print_exc()
-        return f"{type(error).__name__}: {error}"
-    return ""
+        return "failed", f"{type(error).__name__}: {error}"
+    return "done", ""
 
 
 def refuse_another(old: dict[str, Any], settings: dict[str, Any], out: Path) -> None:
@@ -145,44 +164,69 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def commit() -> str:
-    """The commit of the code, "unknown" outside a checkout."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def all_versions() -> dict[str, str]:
     """Versions of what computes, and of the system."""
     more = {"torchvision": torchvision.__version__, "system": platform.platform()}
     return versions() | more | {"cuda": str(torch.version.cuda)}
 
 
-def items() -> list[tuple[str, Call]]:
+def items() -> dict[str, Call]:
     """All items in order; the accuracies asked for first, in case time runs out."""
-    fits = [(name, functools.partial(train, name=name)) for name in _plan.SHARES if "/" in name]
-    last: list[tuple[str, Call]] = [
-        ("ensembles", lambda study: _outcome.ensembles(study.out)),
-        ("tables", lambda study: _outcome.tables(study.out, study.plan)),
-        ("figures", lambda study: _outcome.figures(study.out)),
-    ]
-    return [("speed", speed), *fits, *last]
+    fits = {name: functools.partial(train, name=name) for name in _plan.FITS}
+    after = {"time_to_accuracy": time_to_accuracy, "steps": steps}
+    return {"speed": speed, **fits, **after, **QUICK}
+
+
+def read_speed(study: Study) -> dict[str, Any]:
+    """What the item speed found."""
+    path = study.out / "speed.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; do item speed first")
+    return runs.read_json(path)
 
 
 def speed(study: Study) -> None:
     """Measure the device and every recipe."""
+    study.in_time()
     found = _plan.speeds(study.args, study.data, study.device.type)
     runs.write_json(study.out / "speed.json", found)
-    print(json.dumps(found["images_per_second"]), flush=True)
+    print(json.dumps({k: found[k] for k in ("images_per_second", "seconds")}), flush=True)
 
 
 def train(study: Study, name: str) -> None:
     """One fit by its recipe in the plan."""
+    study.in_time()
     entry = study.plan[name]
     if entry["note"]:
         print(entry["note"], flush=True)
     recipe = Recipe.from_dict(entry["recipe"])
-    fit(recipe, study.data, study.folder(name), device=study.args.device)
+    done = fit(recipe, study.data, study.folder(name), device=study.args.device)
+    _archive.round_scores(done.path)
+
+
+def time_to_accuracy(study: Study) -> None:
+    """``fast`` from other seeds; its seed 0 is a fit of its own."""
+    recipe = Recipe.from_dict(study.plan["fast/resnet18"]["recipe"])
+    for seed in SEEDS:
+        folder = study.folder(f"fast/resnet18-seed{seed}")
+        if not (folder / _outcome.SUMMARY).is_file():  # its weights may have stayed elsewhere
+            study.in_time()
+            fit(recipe.replace(seed=seed), study.data, folder, device=study.args.device)
+
+
+def steps(study: Study) -> None:
+    """The bare steps that had no time in the item speed."""
+    found = read_speed(study)
+    for name in _plan.COMPILED:
+        if name not in found["steps"]:
+            study.in_time()
+            row = _plan.steps_of(name, study.args, study.data, study.device.type)
+            found["steps"][name] = row
+            runs.write_json(study.out / "speed.json", found)
+
+
+QUICK: dict[str, Call] = {  # done again after every other item: a cut leaves them up to date
+    "ensembles": lambda study: _outcome.ensembles(study.out),
+    "tables": lambda study: _outcome.tables(study.out, study.plan),
+    "figures": lambda study: _outcome.figures(study.out),
+}

@@ -7,17 +7,27 @@
 Run again with the same arguments it goes on: finished items are skipped, a fit goes on from its
 last epoch. Items, in order (``--only`` takes them by the start of their names):
 
-  speed           the device's matrix-product rate; images/s of every recipe, of fit and of the bare
-                  step; from it follow the epochs that fit into each item's share of the minutes
-  fast, modern/*, best, paper/*   the fits; time to 0.535 follows from the history of fast
+  speed           images/s of every recipe; of the compiled ones, while its share of the minutes
+                  lasts, also of the bare step, and the device's matrix-product rate; from it follow
+                  the epochs that fit into each item's share
+  fast, modern/*, best, paper/*   the fits
+  time_to_accuracy   fast from two more seeds: seconds to the paper's best accuracy, 0.535
+  steps           the bare steps that speed had no time for
   ensembles       votes over the paper's three networks, and over the modern ones and best
   tables          results.csv, histories.csv, time_to_accuracy.json
   figures         curves of every fit, where plotly is there
 
-In OUT: manifest.json says how everything was made; plan.json holds the recipes as they are run;
-results.tar.gz holds all but weights, scores and predictions of training images. Paper recipes start
-from ImageNet weights where these are to be had (torch.hub's cache, the network, or FOLDER with
-vgg16.pth and alexnet.pth), else from random ones, which the plan notes.
+The last three are quick, and done again after every other item with what is there by then. An item
+that would start after the minutes are over is skipped; the next run takes it up. The plan is made
+once: in later runs --minutes is only that limit. At the end come one table and a line of JSON.
+
+In OUT: manifest.json says how everything was made; plan.json holds the recipes as they are run.
+results.tar.gz (small files) and scores-1 to scores-4.tar.gz (scores of val and test as float16),
+each below 16 MiB and up to date after every item, hold all that is needed to go on: unpack them in
+an empty folder, on another machine if need be, and run the command with it. Weights and predictions
+of training images stay behind. Paper recipes start from ImageNet weights where these are to be had
+(torch.hub's cache, the network, or FOLDER with vgg16.pth and alexnet.pth), else from random ones,
+which the plan notes.
 """
 
 from __future__ import annotations
@@ -26,9 +36,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from _common import finish  # isort: split
+
+import _archive
+import _marks
 import _study
 
-WARNING = "some items failed; see manifest.json. Run the same command again to go on"
+from tin_lib.lock import only_one
+
+AGAIN = "the same command goes on"
 
 
 def arguments() -> argparse.Namespace:
@@ -36,7 +52,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", help="'sample' or the data set's folder")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=25, help="for the whole study")
+    parser.add_argument("--minutes", type=float, default=25, help="to plan for, and the limit")
     parser.add_argument("--only", nargs="+", default=[""], metavar="ITEM")
     parser.add_argument("--imagenet", type=Path, help="folder with vgg16.pth and alexnet.pth")
     parser.add_argument("--commit", help="what git rev-parse says where the code came from")
@@ -53,15 +69,29 @@ def main() -> int:
     """Do what is left to do; 1 when something failed."""
     args = arguments()
     try:
-        study = _study.Study(args)
+        with only_one(args.out / ".lock", f"the study {args.out}"):
+            study = _study.Study(args)
+            for name, call in _study.items().items():
+                if any(name.startswith(start) for start in args.only):
+                    study.do(name, call)
+            _archive.pack(study.out)  # the last word of the manifest
     except ValueError as error:
         sys.exit(f"full_scale: {error}")
-    for name, call in _study.items():
-        if any(name.startswith(start) for start in args.only):
-            study.do(name, call)
-    failed = [name for name, item in study.manifest["items"].items() if item["state"] != "done"]
-    print(f"{WARNING}: {', '.join(failed)}" if failed else f"all done: {args.out}")
-    return 1 if failed else 0
+    report(study)
+    return 1 if study.left("failed") else 0
+
+
+def report(study: _study.Study) -> None:
+    """What is left, the table, and the line of JSON."""
+    for state in ("failed", "skipped"):
+        if names := study.left(state):
+            print(f"{state}: {', '.join(names)} (see manifest.json; {AGAIN})")
+    print(_marks.shown(study.out))
+    about = {"data": Path(study.args.data).name, **study.settings, "seed": 0}
+    sessions = len(study.manifest["sessions"])
+    ratios = _marks.ratios(study.out, study.seconds())
+    device = study.device.type
+    finish("full_scale", ratios, device, commit=study.commit, **about, sessions=sessions)
 
 
 if __name__ == "__main__":
