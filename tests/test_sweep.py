@@ -1,5 +1,6 @@
 """Sweeps: every combination once, nothing trained twice, failures told beside what worked."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 
 from tin_lib import recipes, runs, sweep
@@ -104,13 +106,10 @@ class Broken(ThreadPoolExecutor):
         return lost
 
 
-def test_a_lost_worker_and_a_lack_of_memory_are_rows(
+def test_a_lost_worker_and_a_failed_fit_are_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*given: Any, **named: Any) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr("tin_lib.train.fit", full)
+    monkeypatch.setattr(sweep, "run_fit", lambda job: {"error": "MemoryError"})
     data, recipe = open_data("sample", classes=2, per_class=10), recipes.get("quick", "vgg_like")
     with Broken(1) as pool:
         table = sweep.sweep(recipe, {"epochs": [1, 2]}, data, tmp_path, pool)
@@ -118,8 +117,64 @@ def test_a_lost_worker_and_a_lack_of_memory_are_rows(
     assert list(table.columns).count("epochs") == 1
 
 
+def test_a_lack_of_memory_is_an_error_with_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def full(*given: Any, **named: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("tin_lib.train.fit", full)
+    assert sweep.train_one(job(tmp_path)) == {"error": "MemoryError"}
+    assert "raise MemoryError" in capsys.readouterr().err
+
+
+def job(folder: Path, **fields: Any) -> sweep.FitJob:
+    """A small fit in ``folder/fit``."""
+    recipe = recipes.get("quick", "vgg_like").replace(epochs=1, width=0.1, **fields)
+    return sweep.FitJob(
+        output=str(folder / "fit"),
+        log=str(folder / "fit.log"),
+        stop=str(folder / "stop"),
+        threads=1,
+        recipe=recipe.to_dict(),
+        request=open_data("sample", classes=2, per_class=10).request,
+        device="cpu",
+    )
+
+
 @pytest.mark.slow
-def test_ctrl_c_ends_a_sweep_and_begins_no_other_fit(tmp_path: Path) -> None:
+def test_a_fit_runs_apart_with_its_own_count_of_threads(tmp_path: Path) -> None:
+    done = sweep.run_fit(job(tmp_path))
+    assert done["error"] == ""
+    summary = runs.open_fit(tmp_path / "fit").summary
+    assert done["seconds"] == summary["seconds"]  # of training, not of the process
+    assert "1 threads" in summary["device"]
+
+
+@pytest.mark.slow
+def test_a_killed_fit_is_an_error_of_its_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        fit = pool.submit(sweep.run_fit, job(tmp_path) | {"output": str(tmp_path / "killed")})
+        process = wait_for_child("killed")
+        process.kill()
+        assert "ended with status -9 (killed, or out of memory?)" in fit.result(60)["error"]
+
+
+def wait_for_child(word: str, parent: int | None = None, seconds: float = 60) -> psutil.Process:
+    """The process below ``parent``, or below this one, whose command has the word in it."""
+    last = time.monotonic() + seconds
+    while time.monotonic() < last:
+        for child in psutil.Process(parent).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if any(word in part for part in child.cmdline()):
+                    return child
+        time.sleep(0.05)
+    raise TimeoutError(f"no process has {word} in its command")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_sweep_and_begins_no_other_fit(tmp_path: Path, number: int) -> None:
     long = ["--recipe", "quick", "--classes", "2", "--set", "epochs=5000", "--set", "width=0.1"]
     call = [sys.executable, "-m", "tin_lib", "sweep", "vgg_like", *long, "--out", str(tmp_path)]
     call += ["--grid", "seed=0,1,2,3"]
@@ -133,8 +188,11 @@ def test_ctrl_c_ends_a_sweep_and_begins_no_other_fit(tmp_path: Path) -> None:
         assert process.poll() is None
         assert time.monotonic() < last
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
+    fit = wait_for_child("tin_lib.sweep", process.pid)
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "tin: interrupted" in said
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["seed=0"]
+    assert not fit.is_running()
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"seed=0", "logs"}
+    assert not list(tmp_path.glob(".stop*"))

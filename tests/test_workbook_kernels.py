@@ -1,11 +1,13 @@
 """Toy workbooks with real kernels: on this machine, interrupted, and on a dask cluster."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -14,6 +16,7 @@ import psutil
 import pytest
 import workbook_toys
 
+from tin_lib import runs
 from tin_lib.__main__ import main
 from tin_lib.workbook import stamps
 from tin_lib.workbook.options import BLOCKED, FAILED, OK, Options
@@ -23,7 +26,8 @@ from tin_lib.workbook.runner import run_workbook
 LOOK = """import json, os, sys
 from pathlib import Path
 seen = {"python": sys.executable, "renderer": os.environ["PLOTLY_RENDERER"],
-        "batch": os.environ["TIN_BATCH"], "epochs": epochs, "run": run, "data": data}
+        "batch": os.environ["TIN_BATCH"], "epochs": epochs, "run": run, "data": data,
+        "gpu": os.environ["CUDA_VISIBLE_DEVICES"]}
 Path(run, "seen.json").write_text(json.dumps(seen))
 print("epoch 1 of", epochs)"""
 # Tells the kernel's process, then works for a long time.
@@ -37,6 +41,11 @@ from pathlib import Path
 Path(run, f"worker-{os.environ['TOY_WORKER']}").touch()
 while len(list(Path(run).glob("worker-*"))) < 2:
     time.sleep(0.05)"""
+# Says how many threads PyTorch takes, and what the kernel's environment has of a worker's nanny.
+TAKES = """import json, os, torch
+from pathlib import Path
+seen = [torch.get_num_threads(), "MALLOC_TRIM_THRESHOLD_" in os.environ]
+Path(run, "takes.json").write_text(json.dumps(seen))"""
 COMMAND = """import sys
 from pathlib import Path
 from tin_lib.workbook.options import Options
@@ -61,12 +70,16 @@ def test_kernels_get_what_they_need_and_failures_keep_what_was_written(tmp_path,
     workbook_toys.write_notebook(folder / "02_wrong.ipynb", "print('before')", "# why\n1 / 0", "2")
     workbook_toys.write_notebook(folder / "03_dies.ipynb", "import os\nos._exit(3)")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
     given = options(folder, jobs=3, parameters={"01.epochs": 7})
     result = run_workbook("sample", "some/run", "sample", given)
 
     run = tmp_path / "some" / "run"
     assert [o.status for o in result.outcomes] == [OK, FAILED, FAILED, BLOCKED]
-    assert json.loads((run / "seen.json").read_text()) == {
+    seen = json.loads((run / "seen.json").read_text())
+    assert seen.pop("gpu") in ("0", "1", "2")
+    assert seen == {
         "python": sys.executable,
         "renderer": "plotly_mimetype",
         "batch": "1",
@@ -121,23 +134,31 @@ def wait_for_text(path: Path, seconds: float = 60) -> str:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Address of a dask scheduler on 127.0.0.1 with two workers of one thread each."""
+    with dask_cluster(tmp_path_factory.mktemp("cluster"), "ab") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def dask_cluster(folder: Path, names: str) -> Iterator[str]:
+    """Address of a dask scheduler on 127.0.0.1 with a worker of one thread for each letter."""
     pytest.importorskip("distributed")
-    folder = tmp_path_factory.mktemp("cluster")
     dask, about = [sys.executable, "-m", "dask"], folder / "scheduler.json"
     here = ["--host", "127.0.0.1", "--no-dashboard"]
     commands = [[*dask, "scheduler", *here, "--port", "0", "--scheduler-file", str(about)]]
     worker = [*dask, "worker", *here, "--nthreads", "1", "--scheduler-file", str(about)]
-    commands += [[*worker, "--local-directory", str(folder / name)] for name in "ab"]
+    commands += [[*worker, "--local-directory", str(folder / name)] for name in names]
     processes = [
         subprocess.Popen(c, env=os.environ | {"TOY_WORKER": name}, stderr=subprocess.DEVNULL)
-        for c, name in zip(commands, ("scheduler", "a", "b"), strict=True)
+        for c, name in zip(commands, ("scheduler", *names), strict=True)
     ]
-    address = json.loads(wait_for_text(about))["address"]
-    wait_for_workers(address, 2)
-    yield address
-    for process in reversed(processes):
-        process.terminate()
-        process.wait(30)
+    try:
+        address = json.loads(wait_for_text(about))["address"]
+        wait_for_workers(address, len(names))
+        yield address
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait(30)
 
 
 def wait_for_workers(address: str, count: int) -> None:
@@ -178,4 +199,30 @@ def test_a_sweep_runs_on_a_cluster(tmp_path, cluster, capsys):
         "seed=0:",
         "seed=1:",
     }
-    assert len(pd.read_csv(tmp_path / "sweep.csv")) == 2
+    table = pd.read_csv(tmp_path / "sweep.csv")
+    assert len(table) == 2
+    for fit in table.fit:
+        assert f"{cores_of(2)} threads" in runs.open_fit(tmp_path / fit).summary["device"]
+
+
+def cores_of(workers: int) -> int:
+    """The cores of this machine for each of so many workers."""
+    from dask.system import CPU_COUNT
+
+    return max(1, CPU_COUNT // workers)
+
+
+@pytest.mark.slow
+def test_a_step_takes_its_share_of_the_workers_cores(tmp_path, cluster):
+    assert takes(tmp_path / "shared", cluster=cluster) == [cores_of(2), False]
+    assert takes(tmp_path / "asked", cluster=cluster, threads=cores_of(1)) == [cores_of(1), False]
+    with dask_cluster(tmp_path, "a") as alone:
+        assert takes(tmp_path / "alone", cluster=alone) == [cores_of(1), False]
+
+
+def takes(folder: Path, **given: object) -> list:
+    """What a step of a run with these options says that it takes."""
+    notebooks = workbook_toys.write_workbook(folder / "notebooks", {"01_takes": {}})
+    workbook_toys.write_notebook(notebooks / "01_takes.ipynb", TAKES)
+    assert run_workbook("sample", folder / "run", "sample", options(notebooks, **given)).ok
+    return json.loads((folder / "run" / "takes.json").read_text())

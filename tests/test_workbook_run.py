@@ -10,7 +10,7 @@ import pytest
 import workbook_toys
 
 from tin_lib.lock import only_one
-from tin_lib.workbook import executor, graph, stamps
+from tin_lib.workbook import executor, graph, shares, stamps
 from tin_lib.workbook.executor import open_executor
 from tin_lib.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options
 from tin_lib.workbook.runner import run_workbook
@@ -198,7 +198,7 @@ def test_jobs_run_side_by_side_and_share_the_cores(start, monkeypatch):
         return stand(job)
 
     monkeypatch.setattr(graph, "run_step", pair)
-    monkeypatch.setattr(graph.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(shares, "usable_cores", lambda: frozenset(range(8)))
     assert start(jobs=2).ok
     assert {job["threads"] for job in stand.jobs} == {4}
 

@@ -3,7 +3,12 @@
 import contextlib
 import itertools
 import json
+import os
 import re
+import sys
+import threading
+import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from pathlib import Path
@@ -14,10 +19,19 @@ import pandas as pd
 from tin_lib import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
+from tin_lib.workbook.executor import Task, run_apart
+from tin_lib.workbook.graph import end_all
 
 FIGURES = ("heldout_accuracy", "val_accuracy", "val_top5", "train_accuracy", "epochs", "seconds")
-_interrupted: list[bool] = []  # in a worker that Ctrl-C reached: it begins nothing any more
 Tell = Callable[[int, int, dict[str, Any]], None]  # done, total, row
+
+
+class FitJob(Task):
+    """One fit of a sweep."""
+
+    recipe: dict[str, Any]
+    request: dict[str, Any]  # the arguments of ``open_data``
+    device: str
 
 
 def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -41,9 +55,9 @@ def sweep(
 ) -> pd.DataFrame:
     """Train ``recipe`` with every combination of ``grid``, and write ``out/sweep.csv``.
 
-    Each fit has a folder in ``out`` named by its fields. Finished ones are not trained again, so
-    that an interrupted sweep goes on. A fit that fails has its error in the table; the others
-    finish. Seeded by each recipe's ``seed``.
+    Each fit has a process of its own, and a folder in ``out`` named by its fields. Finished ones
+    are not trained again, so that an interrupted sweep goes on. A fit that fails has its error in
+    the table; the others finish. Seeded by each recipe's ``seed``.
 
     Args:
         recipe: what all have in common.
@@ -52,7 +66,7 @@ def sweep(
         out: the sweep's folder; a cluster's workers must see it under the same path.
         executor: from ``tin_lib.workbook.executor.open_executor``, or any other.
         device: auto, cpu or cuda, of each fit.
-        threads: CPU threads of each fit; 0 leaves them as they are.
+        threads: CPU threads of each fit; 0 leaves it to the libraries, or to a cluster's worker.
         tell: called after each fit.
 
     Returns one row a combination, best first, by the held-out accuracy where there is one, else by
@@ -61,50 +75,74 @@ def sweep(
     """
     out, chosen = Path(out).resolve(), combinations(grid)
     recipes = [recipe.replace(**fields) for fields in chosen]  # refuses what does not fit
+    stop = out / f".stop-{time.time_ns()}"
     futures = {}
     rows = []
     try:
         for fields, one in zip(chosen, recipes):
-            folder = out / folder_name(fields)
-            task = (one.to_dict(), data.request, str(folder), device, threads)
-            futures[executor.submit(train_one, *task)] = fields | {"fit": folder.name}
+            name = folder_name(fields)
+            job = FitJob(
+                output=str(out / name),
+                log=str(out / "logs" / f"{name}.log"),
+                stop=str(stop),
+                threads=threads,
+                recipe=one.to_dict(),
+                request=data.request,
+                device=device,
+            )
+            futures[executor.submit(run_fit, job)] = fields | {"fit": name}
         for future in as_completed(futures):
             rows.append(futures[future] | came_to(future))
             runs.write_table(ranked(rows, list(grid)), out / "sweep.csv")  # nothing done is lost
             tell(len(rows), len(futures), rows[-1])
-    finally:
-        for future in futures:
-            future.cancel()
+    except BaseException:
+        end_all(stop, futures)
+        stop.unlink(missing_ok=True)
+        raise
     return ranked(rows, list(grid))
 
 
-def train_one(
-    recipe: dict[str, Any], request: dict[str, Any], folder: str, device: str, threads: int
-) -> dict[str, Any]:
-    """One fit of a sweep, in a worker; plain values, so that they travel to any. Its FIGURES, or
-    its ``error``."""
-    import torch
+def run_fit(job: FitJob) -> dict[str, Any]:
+    """One fit of a sweep, in a process of its own: its FIGURES, or its ``error``.
 
+    So a fit that runs out of memory takes neither the others nor a cluster's worker with it, and
+    each trains in a main thread, which ``kept_blocks`` asks for.
+    """
+    outcome = run_apart("tin_lib.sweep", job)
+    return {"error": outcome["error"]} if outcome["error"] else outcome
+
+
+def main(job: FitJob, result: Path) -> int:
+    """That process: train, and write into ``result`` what came of it."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    outcome = train_one(job)
+    result.write_text(json.dumps(outcome), encoding="utf-8")
+    return int(bool(outcome["error"]))
+
+
+def end_with_parent() -> None:
+    """Wait until standard input closes, then end: whoever started the process is gone."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+def train_one(job: FitJob) -> dict[str, Any]:
+    """Train; the fit's FIGURES, or its ``error``. The log has the traceback."""
     from tin_lib.data import open_data
     from tin_lib.train import fit
 
-    if _interrupted:
-        raise KeyboardInterrupt
-    if threads:
-        torch.set_num_threads(threads)
     try:
-        data = open_data(**request)
-        done = fit(Recipe.from_dict(recipe), data, folder, device=device, progress=None)
+        data, recipe = open_data(**job["request"]), Recipe.from_dict(job["recipe"])
+        done = fit(recipe, data, job["output"], device=job["device"], progress=None)
     except Exception as error:  # of memory, of the device: the others go on
+        traceback.print_exc()
         return {"error": str(error) or type(error).__name__}
-    except KeyboardInterrupt:
-        _interrupted.append(True)
-        raise
     return {name: done.summary[name] for name in FIGURES if name in done.summary} | {"error": ""}
 
 
 def came_to(future: Future) -> dict[str, Any]:
-    """What ``train_one`` gave, or that its worker was lost."""
+    """What ``run_fit`` gave, or that its worker was lost."""
     error = future.exception()
     if isinstance(error, Exception):
         return {"error": f"its worker failed: {type(error).__name__}: {error}"}
@@ -151,3 +189,7 @@ def parse_value(text: str) -> Any:
         with contextlib.suppress(ValueError):
             return read(text)
     return text
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1]), Path(sys.argv[2])))

@@ -28,6 +28,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--jobs", type=int, default=1, help="notebooks side by side on this machine (default 1)")
     add("--cluster", metavar="ADDRESS", help="run on the dask cluster whose scheduler is there")
+    add("--threads", type=int, help="CPU threads a notebook (default: the cores shared out)")
     add("--only", action="append", default=[], metavar="NN", help="run this notebook alone")
     add("--force", action="store_true", help="run also what is up to date")
     add("--notebooks", type=Path, metavar="DIR", help="folder of workbook.yaml")
@@ -46,6 +47,7 @@ def run_command(args: argparse.Namespace) -> int:
         parameters=parse_assignments(args.parameter),
         jobs=args.jobs,
         cluster=args.cluster,
+        threads=args.threads,
         only=args.only,
         force=args.force,
         notebooks=args.notebooks,

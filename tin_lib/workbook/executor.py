@@ -1,7 +1,8 @@
 """Where steps and sweeps run: this machine's processes, or the workers of a dask cluster.
 
 Both are reached through the ``concurrent.futures.Executor`` interface, so that one code path
-serves them. Workers of a cluster share nothing with this process but the file system.
+serves them. What is submitted starts a process of its own (``run_apart``), wherever it runs.
+Workers of a cluster share nothing with this process but the file system.
 """
 
 import contextlib
@@ -11,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypedDict
 
 import tin_lib
+from tin_lib.workbook import shares
 from tin_lib.workbook.processes import stop_tree
 
 POLL = 0.1  # seconds between looks at whether to stop
@@ -25,46 +26,60 @@ NOT_BEGUN = "the run was stopped before it began"
 CONNECT = 30  # seconds to reach a cluster
 
 
-class Job(TypedDict):
-    """One step to run. Plain text and numbers, so that it travels to any worker; absolute paths."""
+class Task(TypedDict):
+    """What runs in a process of its own. Plain values, so that they travel to any worker; absolute
+    paths."""
+
+    output: str  # what it leaves: the executed notebook, the fit's folder
+    log: str
+    stop: str  # it ends as soon as this file appears
+    threads: int  # CPU threads; 0 for the worker's share, or the libraries' own choice
+
+
+class Job(Task):
+    """One step to run."""
 
     name: str
     notebook: str
-    output: str  # the executed notebook
     run: str  # the run's folder
-    log: str
-    stop: str  # the step ends as soon as this file appears
-    threads: int  # CPU threads for the kernel, 0 for the libraries' own choice
     parameters: dict[str, Any]
 
 
 def run_step(job: Job) -> dict[str, Any]:
-    """Run one notebook in a process of its own, on this machine.
+    """Run one notebook; as ``run_apart``, with ``machine`` and ``versions`` if it got that far."""
+    return run_apart("tin_lib.workbook.step", job, kernel_environment)
 
-    Returns ``error`` (None, or one message), ``seconds``, and where the process got that far
-    ``machine`` and ``versions``.
+
+def run_apart(
+    module: str, task: Task, further: Callable[[Path], dict[str, str]] = lambda scratch: {}
+) -> dict[str, Any]:
+    """Run ``python -m MODULE TASK RESULT`` on this machine, in a process of its own.
+
+    ``further`` gives environment variables, from a folder that lasts as long as the process.
+    Returns what the process wrote into RESULT: at least ``error``, one message where it went wrong;
+    and ``seconds``, of the process if it told none.
     """
-    if Path(job["stop"]).exists():
+    if Path(task["stop"]).exists():
         return {"error": NOT_BEGUN, "seconds": 0.0}
     started = time.monotonic()
-    for path in (job["output"], job["log"]):
+    for path in (task["output"], task["log"]):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="tin-step-") as scratch, open(job["log"], "w") as log:
+    with tempfile.TemporaryDirectory(prefix="tin-") as scratch, open(task["log"], "w") as log:
         result = Path(scratch) / "result.json"
         process = subprocess.Popen(
-            [sys.executable, "-m", "tin_lib.workbook.step", json.dumps(job), str(result)],
+            [sys.executable, "-m", module, json.dumps(task), str(result)],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment(Path(scratch), job["threads"]),
-            start_new_session=True,  # Ctrl-C reaches the runner, which then ends the steps
+            env=environment(task["threads"]) | further(Path(scratch)),
+            start_new_session=True,  # Ctrl-C reaches the runner, which then ends the processes
         )
         try:
-            stopped = wait_for(process, Path(job["stop"]))
+            stopped = wait_for(process, Path(task["stop"]))
         finally:
             stop_tree(process)
         outcome = {"error": "stopped"} if stopped else read_outcome(result, process.returncode)
-    return outcome | {"seconds": time.monotonic() - started}
+    return {"seconds": time.monotonic() - started} | outcome
 
 
 def wait_for(process: subprocess.Popen, stop: Path) -> bool:
@@ -77,28 +92,31 @@ def wait_for(process: subprocess.Popen, stop: Path) -> bool:
 
 
 def read_outcome(result: Path, returncode: int) -> dict[str, Any]:
-    """What the step's process wrote; a process that was killed could write nothing."""
+    """What the process wrote; one that was killed could write nothing."""
     if result.is_file():
         return json.loads(result.read_text(encoding="utf-8"))
     return {"error": f"its process ended with status {returncode} (killed, or out of memory?)"}
 
 
-def environment(scratch: Path, threads: int) -> dict[str, str]:
-    """Environment of a step: this interpreter as its kernel, output fit for a saved notebook."""
-    write_kernelspec(scratch / "kernels" / "python3")
-    own = {
-        "JUPYTER_PATH": path_list(str(scratch), "JUPYTER_PATH"),
+def environment(threads: int) -> dict[str, str]:
+    """Environment of a process: its share of the machine, this ``tin_lib``, no live output."""
+    return shares.environment(threads) | {
         "PYTHONPATH": path_list(str(Path(tin_lib.__file__).parents[1]), "PYTHONPATH"),
-        "PLOTLY_RENDERER": "plotly_mimetype",
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),  # spinning starves others
         "TIN_BATCH": "1",  # widgets leave a static picture, training prints a line an epoch
         "TQDM_DISABLE": "1",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    if threads:
-        own["OMP_NUM_THREADS"] = str(threads)
-    return os.environ | own
+
+
+def kernel_environment(scratch: Path) -> dict[str, str]:
+    """What a step needs beyond: this interpreter as its kernel, output fit for a saved notebook."""
+    write_kernelspec(scratch / "kernels" / "python3")
+    return {
+        "JUPYTER_PATH": path_list(str(scratch), "JUPYTER_PATH"),
+        "PLOTLY_RENDERER": "plotly_mimetype",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    }
 
 
 def path_list(first: str, variable: str) -> str:
@@ -115,25 +133,22 @@ def write_kernelspec(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def open_executor(
-    jobs: int = 1, cluster: str | None = None, processes: bool = True
-) -> Iterator[Executor]:
-    """An executor of ``jobs`` workers on this machine, or of the dask cluster at ``cluster``.
+def open_executor(jobs: int = 1, cluster: str | None = None) -> Iterator[Executor]:
+    """An executor of ``jobs`` threads on this machine, or of the dask cluster at ``cluster``.
 
-    ``processes=False`` takes threads on this machine: enough for ``run_step``, which starts a
-    process itself. Raises ValueError when ``jobs`` is not positive or no cluster answers.
+    It is for what starts a process itself (``run_apart``). Where this machine has several GPUs,
+    jobs side by side see one each. Raises ValueError when ``jobs`` is not positive or no cluster
+    answers.
     """
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
     if cluster is not None:
         with connect(cluster) as client:
             yield client.get_executor(pure=False, resources=worker_resources(client))
-    elif processes:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            yield pool
-    else:
-        with ThreadPoolExecutor(jobs, thread_name_prefix="step") as threads:
-            yield threads
+        return
+    free = iter(shares.gpu_slots(jobs))
+    with ThreadPoolExecutor(jobs, "job", initializer=shares.take_gpu, initargs=(free,)) as threads:
+        yield threads
 
 
 def connect(cluster: str) -> Any:

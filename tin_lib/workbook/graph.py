@@ -2,8 +2,8 @@
 
 import contextlib
 import graphlib
-import os
 import time
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from tin_lib.workbook import stamps
 from tin_lib.workbook.executor import NOT_BEGUN, Job, run_step
 from tin_lib.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options, Outcome
 from tin_lib.workbook.plan import Step, Workbook
+from tin_lib.workbook.shares import threads_each
 
 
 class Graph:
@@ -27,6 +28,7 @@ class Graph:
     ) -> None:
         self.workbook, self.run, self.final = workbook, run, final
         self.fingerprint, self.options = fingerprint, options
+        self.threads = threads_each(options.threads, options.jobs, options.cluster)
         chosen = {workbook.find(name) for name in options.only} or set(workbook.steps)
         self.names = [name for name in workbook.steps if name in chosen]
         self.outcomes: dict[str, Outcome] = {}
@@ -73,12 +75,9 @@ class Graph:
             raise
 
     def end(self, running: dict[Future, str]) -> None:
-        """Tell all steps to end and wait until they have; a dask task cannot be ended otherwise."""
+        """Tell all steps to end, wait until they have, and say what did not begin."""
         print(f"stopping {', '.join(running.values())} …", flush=True)
-        self.stop.touch()
-        with contextlib.suppress(KeyboardInterrupt):  # `timeout` and batch systems signal twice
-            wait(running)
-        for future in wait(running).done:
+        for future in end_all(self.stop, running):
             if outcome_of(future)["error"] == NOT_BEGUN:
                 stamps.write(self.run, running[future], stamps.BLOCKED, error=NOT_BEGUN)
         print("stopped; run again, the workbook goes on from there", flush=True)
@@ -114,7 +113,7 @@ class Graph:
             run=str(self.run),
             log=str(self.run / "logs" / f"{name}.log"),
             stop=str(self.stop),
-            threads=threads(self.options),
+            threads=self.threads,
             parameters=self.final[name],
         )
 
@@ -150,16 +149,18 @@ class Graph:
         print(line, flush=True)
 
 
+def end_all(stop: Path, futures: Iterable[Future]) -> set[Future]:
+    """Tell all to end by the file ``stop``, for a dask task cannot be ended otherwise, and wait."""
+    stop.parent.mkdir(parents=True, exist_ok=True)
+    stop.touch()
+    with contextlib.suppress(KeyboardInterrupt):  # `timeout` and batch systems signal twice
+        wait(futures)
+    return wait(futures).done
+
+
 def outcome_of(future: Future) -> dict[str, Any]:
     """What ``run_step`` returned; a lost worker is the step's failure, not the run's."""
     error = future.exception()
     if error is None:
         return dict(future.result())
     return {"error": f"its worker failed: {type(error).__name__}: {error}", "seconds": 0.0}
-
-
-def threads(options: Options) -> int:
-    """CPU threads for each kernel: the cores shared out over the jobs; 0 where one step runs."""
-    if options.jobs == 1 or options.cluster:
-        return 0
-    return max(1, (os.cpu_count() or 1) // options.jobs)

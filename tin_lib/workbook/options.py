@@ -22,6 +22,7 @@ class Options:
     parameters: Mapping[str, Any] = field(default_factory=dict)  # {"02.epochs": 3}
     jobs: int = 1  # steps side by side on this machine
     cluster: str | None = None  # address of a dask scheduler, instead of jobs
+    threads: int | None = None  # CPU threads of each step; None: the cores shared out over them
     only: Sequence[str] = ()  # run these steps alone; what they read must be there
     force: bool = False  # run also what is up to date
     notebooks: Path | None = None  # folder of workbook.yaml; None: the one beside tin_lib

@@ -38,7 +38,7 @@ def run_workbook(
         graph = Graph(workbook, run, final, fingerprint, options)
         graph.check_inputs()
         runs.write_json(run / "run.json", provenance(data, profile, options))
-        with open_executor(options.jobs, options.cluster, processes=False) as executor:
+        with open_executor(options.jobs, options.cluster) as executor:
             graph.execute(executor)
         return finish(workbook, run, graph)
 
