@@ -1,0 +1,187 @@
+"""Every benchmark runs at its smallest and ends with its line; the full study goes on after a cut.
+
+Nothing here looks at how fast anything was. Scripts run as they are run by hand, in processes of
+their own; only a study that goes on does so in this one.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from data_folder import write_folder
+
+from tin_lib import runs
+
+ROOT = Path(__file__).parents[1]
+MACHINE = {"device", "processor", "amx", "cores", "threads", "torch", "torchvision", "python"}
+ENVIRONMENT = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+# As on a machine that has nothing but what computing needs.
+BARE = """
+import runpy, sys
+sys.modules.update(dict.fromkeys(("plotly", "yaml", "papermill", "nbformat", "dask"), None))
+sys.path.insert(0, "benchmarks")
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+pytestmark = pytest.mark.slow
+
+
+def run(script: str, *arguments: str, start: tuple[str, ...] = ()) -> str:
+    """What a benchmark prints."""
+    command = [sys.executable, *start, f"benchmarks/{script}.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def last_line(printed: str) -> dict:
+    """The last line as JSON, with what every benchmark says."""
+    line = json.loads(printed.splitlines()[-1])
+    assert line["ratios"]
+    assert all(isinstance(value, float | int) for value in line["ratios"].values())
+    assert line["command"].startswith(f"python benchmarks/{line['benchmark']}.py")
+    assert tempfile.gettempdir() not in line["command"]  # no folder of this machine
+    assert line["commit"]
+    assert set(line["machine"]) == MACHINE
+    return line
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "shown"),
+    [
+        ("input_pipeline", "--images 256 --rounds 1 --batches 2", ("kornia", "torchvision")),
+        (
+            "train_step",
+            "--networks alexnet --width 0.05 --batch 8 --seconds 0 --rounds 1 --plain all "
+            "--precision float32",
+            ("precision", "plain in", "fit/plain"),
+        ),
+        ("scaling", "--images 200 --batches 8 --processes 1 --seconds 0.1", ("plan s", "–")),
+        (
+            "time_to_accuracy",
+            "--network alexnet --recipe quick --accuracy 0.1 --seeds 2 --classes 2 --per-class 8 "
+            "--set epochs=1 --set width=0.05",
+            ("mean ± sd", "±"),
+        ),
+        (
+            "saliency",
+            "--networks alexnet --methods gradient --batches 1 --width 0.1 --rounds 1 --images 2",
+            ("captum", "median"),
+        ),
+        (
+            "browser",
+            "--networks alexnet --browsed alexnet --width 0.1 --selections 1 --images 2",
+            ("never seen", "resident"),
+        ),
+    ],
+)
+def test_runs_and_ends_with_its_line(script: str, arguments: str, shown: tuple[str, ...]) -> None:
+    printed = run(script, *arguments.split())
+    assert all(words in printed for words in shown)
+    assert last_line(printed)["benchmark"] == script
+
+
+def test_pack_runs_and_ends_with_its_line(tmp_path: Path) -> None:
+    write_folder(tmp_path / "small")
+    printed = run("pack", str(tmp_path / "small"), "--rounds", "1")
+    assert "peak memory" in printed
+    assert last_line(printed)["command"] == "python benchmarks/pack.py small --rounds 1"
+
+
+SMALL = ["--classes", "2", "--per-class", "8", "--width", "0.05", "--epochs-scale", "0.01"]
+SMALL += ["--eager", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A study with two of its fits, made where nothing draws; and what it printed."""
+    out = tmp_path_factory.mktemp("study") / "out"
+    only = ("--only", "speed", "modern/convnet9", "modern/alexnet")
+    return out, run("full_scale", "sample", str(out), *SMALL, *only, start=("-c", BARE))
+
+
+@pytest.fixture
+def go_on(monkeypatch: Any, capsys: Any) -> Callable[..., str]:
+    """Run the command again, in this process, which has imported torch; gives what it prints."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import full_scale
+
+    def go_on(out: Path, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["full_scale.py", "sample", str(out), *SMALL, *arguments])
+        assert full_scale.main() == 0
+        return capsys.readouterr().out
+
+    return go_on
+
+
+def items(out: Path) -> dict[str, dict[str, Any]]:
+    """What became of each item."""
+    return runs.read_json(out / "manifest.json")["items"]
+
+
+def test_a_part_of_the_study_leaves_tables_votes_and_its_line(begun: tuple[Path, str]) -> None:
+    out, printed = begun
+    assert items(out)["figures"]["state"] == "skipped"
+    assert "skipped: figures" in printed
+    assert "failed" not in printed
+    rows = pd.read_csv(out / "results.csv")
+    assert rows["name"].tolist() == ["convnet9", "alexnet", "majority vote", "soft vote"]
+    assert all(words in printed for words in ("modern/convnet9", "paper's val", "mark"))
+    ratios = last_line(printed)["ratios"]
+    assert {"modern/alexnet / mark", "modern/vgg16 fit/bare", "minutes / 25"} <= set(ratios)
+    assert "best/resnet18 share of the matrix product" in ratios
+    assert set(runs.read_json(out / "speed.json")["seconds"]) >= {"paper/vgg16", "best/resnet18"}
+
+
+def test_scores_are_kept_as_they_travel(begun: tuple[Path, str]) -> None:
+    fit = runs.open_fit(begun[0] / "modern" / "networks" / "alexnet")
+    scores = fit.logits("val")
+    assert scores.dtype == np.float16
+    assert (scores.max(axis=1) == 0).all()
+    best = np.array(fit.class_ids)[scores.argmax(axis=1)]
+    assert (best == fit.predictions("val").predicted).mean() > 0.9  # what is near may round to ties
+
+
+def test_what_came_home_goes_on_in_a_fresh_folder(
+    begun: tuple[Path, str], tmp_path: Path, go_on: Callable[..., str]
+) -> None:
+    for path in begun[0].glob("*.tar.gz"):
+        with tarfile.open(path) as archive:
+            archive.extractall(tmp_path, filter="data")
+    assert not list(tmp_path.rglob("*.safetensors"))
+    printed = go_on(tmp_path, "--only", "speed", "modern/convnet9", "modern/a", "modern/vgg_like")
+    assert printed.count("== ") == 1
+    assert "== modern/vgg_like" in printed
+    made = {name: item["session"] for name, item in items(tmp_path).items()}
+    assert (made["speed"], made["modern/convnet9"], made["modern/vgg_like"]) == (1, 1, 2)
+    summary = pd.read_csv(tmp_path / "modern" / "ensemble" / "summary.csv")
+    assert summary.members.iloc[-1] == "convnet9, vgg_like, alexnet"
+    assert (tmp_path / "figures" / "modern-vgg_like.html").is_file()
+
+
+def test_nothing_starts_after_the_minutes_and_a_rerun_takes_it_up(
+    begun: tuple[Path, str], go_on: Callable[..., str]
+) -> None:
+    out = begun[0]
+    printed = go_on(out, "--minutes", "0", "--only", "fast", "time_to_accuracy")
+    assert printed.count("skipped: the 0 minutes were over") == 2
+    assert items(out)["fast/resnet18"]["state"] == "skipped"
+    speed = runs.read_json(out / "speed.json")
+    del speed["steps"]["modern/vgg_like"]  # as if there had been no time for it
+    runs.write_json(out / "speed.json", speed)
+    printed = go_on(out)
+    assert {item["state"] for item in items(out).values()} == {"done"}
+    assert items(out)["modern/alexnet"]["session"] == 1
+    assert "modern/vgg_like" in runs.read_json(out / "speed.json")["steps"]
+    assert runs.read_json(out / "time_to_accuracy.json")["fast"]["seeds"] == 3
+    assert "fast/resnet18-seed2" in printed
+    assert "paper/vgg_like / mark" in last_line(printed)["ratios"]
