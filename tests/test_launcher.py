@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.recipes import Recipe
@@ -67,6 +68,13 @@ def test_an_interrupt_ends_all_processes(
     monkeypatch.undo()
     short = RECIPE.replace(epochs=1)  # the folder's lock is free: nobody trains there any more
     assert len(fit(short, sample, folder, device="cpu", progress=None).history()) == 1
+
+
+def test_processes_share_the_threads_of_their_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKL_NUM_THREADS", "1")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    found = launcher.environment(3)
+    assert (found["OMP_NUM_THREADS"], found["MKL_NUM_THREADS"]) == ("2", "2")
 
 
 def test_what_cannot_be_launched_is_named(

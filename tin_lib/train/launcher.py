@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 import tin_lib
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
 
 SHOWN = 25  # lines of their output that an error shows, where they told of none themselves
 ERROR = "tin: "  # so begins the line in which a process tells why it ends
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # PyTorch asks MKL first
 GRACE = 40  # seconds for torchrun to end its processes; it gives them 30
 
 
@@ -50,11 +53,11 @@ def launch(
 
 
 def environment(processes: int) -> dict[str, str]:
-    """This process's, with this ``tin_lib`` and the cores shared out."""
+    """This process's, with this ``tin_lib`` and its CPU threads shared out."""
     path = [str(Path(tin_lib.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {"PYTHONPATH": os.pathsep.join(path), "TIN_BATCH": "1", "PYTHONUNBUFFERED": "1"}
-    threads = str(max(1, (os.cpu_count() or 1) // processes))
-    return {"OMP_NUM_THREADS": threads} | os.environ | own
+    threads = str(max(1, torch.get_num_threads() // processes))
+    return os.environ | own | dict.fromkeys(THREADS, threads)
 
 
 def follow(job: subprocess.Popen, quiet: bool) -> str:
