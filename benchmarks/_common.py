@@ -88,10 +88,17 @@ def wait(device: str) -> None:
 def table(rows: Sequence[Mapping[str, object]]) -> str:
     """Rows of equal keys as aligned text columns; the first to the left, the others right."""
     names = list(rows[0])
-    cells = [names, *([str(row[name]) for name in names] for row in rows)]
+    cells = [names, *([text(row[name]) for name in names] for row in rows)]
     widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
     lines = [_aligned(line, widths) for line in cells]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def text(value: object) -> str:
+    """A cell: text as it is, numbers to three digits or more, "–" for what does not apply."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:

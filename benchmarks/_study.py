@@ -70,7 +70,7 @@ class Study:
     def settings(self) -> dict[str, Any]:
         """What changes the results: a study is not mixed with another's.
 
-        Not the minutes: those of the session that made the plan are in it, later ones only limit.
+        Not the minutes: what they were when the plan was made is in it, later they only limit.
         """
         names = ("classes", "per_class", "width", "epochs_scale")
         return {name: getattr(self.args, name) for name in names}
@@ -87,7 +87,7 @@ class Study:
         path = self.out / "plan.json"
         if not path.is_file():
             speed = read_speed(self)["images_per_second"]
-            runs.write_json(path, _plan.plan(self.args, speed, self.data))
+            runs.write_json(path, _plan.plan(self.args, speed, self.data, self.seconds_left()))
         return runs.read_json(path)
 
     def do(self, name: str, call: Call) -> None:
@@ -130,9 +130,13 @@ class Study:
         """Of all items together, in all sessions."""
         return sum(item["seconds"] for item in self.manifest["items"].values())
 
+    def seconds_left(self) -> float:
+        """Of the minutes of this session."""
+        return self.args.minutes * 60 - (time.monotonic() - self.began)
+
     def in_time(self) -> None:
         """Raise Skipped once the minutes of this session are over."""
-        if time.monotonic() - self.began >= self.args.minutes * 60:
+        if self.seconds_left() <= 0:
             raise Skipped(f"the {self.args.minutes:g} minutes were over")
 
     def folder(self, name: str) -> Path:
@@ -217,7 +221,7 @@ def time_to_accuracy(study: Study) -> None:
 def steps(study: Study) -> None:
     """The bare steps that had no time in the item speed."""
     found = read_speed(study)
-    for name in _plan.COMPILED:
+    for name in _plan.STEPPED:
         if name not in found["steps"]:
             study.in_time()
             row = _plan.steps_of(name, study.args, study.data, study.device.type)

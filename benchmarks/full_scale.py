@@ -8,8 +8,8 @@ Run again with the same arguments it goes on: finished items are skipped, a fit 
 last epoch. Items, in order (``--only`` takes them by the start of their names):
 
   speed           images/s of every recipe; of the compiled ones, while its share of the minutes
-                  lasts, also of the bare step, and the device's matrix-product rate; from it follow
-                  the epochs that fit into each item's share
+                  lasts, also of the bare step, and the device's matrix-product rate; from it
+                  follow the epochs that fit into the minutes
   fast, modern/*, best, paper/*   the fits
   time_to_accuracy   fast from two more seeds: seconds to the paper's best accuracy, 0.535
   steps           the bare steps that speed had no time for
@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--classes", type=int)
     parser.add_argument("--per-class", type=int)
-    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--width", type=float, default=1.0, help="times each recipe's own")
     parser.add_argument("--epochs-scale", type=float, default=1.0)
     parser.add_argument("--eager", action="store_true", help="without torch.compile")
     return parser.parse_args()

@@ -122,17 +122,10 @@ def measure(what: str, number: int, processes: int = 1) -> dict[str, Any]:
     return row
 
 
-def show(what: str, row: dict[str, Any]) -> dict[str, str]:
+def line(what: str, row: dict[str, Any]) -> dict[str, Any]:
     """A measurement as a line of the table."""
     columns = COLUMNS + (MEMORY if torch.cuda.is_available() else MEMORY[:1])
-    return {"what": what} | {name: text(row.get(name)) for name in columns}
-
-
-def text(value: float | None) -> str:
-    """A number to four digits, "–" for none."""
-    if value is None:
-        return "–"
-    return f"{value:,.4g}" if value < 1e4 else f"{value:,.0f}"
+    return {"what": what} | {name: row.get(name) for name in columns}
 
 
 def ratios(
@@ -175,7 +168,7 @@ def main() -> None:
         "batches": [measure("training", batch) for batch in args.batches],
         "processes": [measure("training", 128, count) for count in args.processes],
     }
-    print(table([show(what, row) for what, rows in measured.items() for row in rows]))
+    print(table([line(what, row) for what, rows in measured.items() for row in rows]))
     device = distributed.join(args.device).device.type
     about = {"network": args.network, "width": args.width, "seed": 0}
     finish("scaling", ratios(*measured.values()), device, **about, rows=measured)

@@ -246,26 +246,16 @@ def row(recipe: Recipe, device: str, rates: dict[str, Rate], work: int) -> dict[
     }
 
 
-def shown(row: dict[str, object]) -> dict[str, str]:
-    """A row as text."""
-    return {name: text(value) for name, value in row.items()}
-
-
-def text(value: object) -> str:
-    """Whole images a second; ratios and TFLOP/s to two or three digits."""
-    if not isinstance(value, float):
-        return "–" if value is None else str(value)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 def recipe_of(network: str, args: argparse.Namespace) -> Recipe:
     """The named recipe, from random weights, as the arguments change it."""
-    changes = {"width": args.width, "weights": None, "batch_size": args.batch}
-    changes["precision"] = args.precision
-    if args.eager:
-        changes["compile"] = ""
-    name = "best" if network == "resnet18" else args.recipe
-    return recipes.get(name, network).replace(**changes)
+    recipe = recipes.get("best" if network == "resnet18" else args.recipe, network)
+    return recipe.replace(
+        width=recipe.width * args.width,
+        weights=None,
+        batch_size=args.batch,
+        precision=args.precision,
+        compile="" if args.eager else recipe.compile,
+    )
 
 
 def arguments() -> argparse.Namespace:
@@ -276,7 +266,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=networks.names())
     parser.add_argument("--recipe", default="paper", choices=("paper", "modern"))
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bf16"))
-    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--width", type=float, default=1.0, help="times the recipe's own")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=5.0, help="of one measurement, about")
     parser.add_argument("--rounds", type=int, default=5)
@@ -297,7 +287,7 @@ def main() -> None:
         work = flops(make_network(recipe, data.num_classes))
         rows.append(row(recipe, device, rates, work))
         print(f"{network}: fit/bare {rows[-1]['fit/bare']:.3f}", flush=True)
-    print(table([shown(r) for r in rows]))
+    print(table(rows))
     keys = ("fit/bare", "fit/plain", "fit share", "bare share")
     ratios = {f"{r['network']} {k}": r[k] for r in rows for k in keys if r[k] is not None}
     about = {"data": data.root.name, "recipe": args.recipe, "width": args.width, "seed": 0}
