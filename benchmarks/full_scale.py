@@ -13,7 +13,7 @@ last epoch. Items, in order (``--only`` takes them by the start of their names):
   fast, modern/*, best, paper/*   the fits
   time_to_accuracy   fast from two more seeds: seconds to the paper's best accuracy, 0.535
   steps           the bare steps that speed had no time for
-  ensembles       votes over the paper's three networks, and over the modern ones and best
+  ensembles       votes over the paper's three networks, and over modern/vgg16, convnet9 and best
   tables          results.csv, histories.csv, time_to_accuracy.json
   figures         curves of every fit, where plotly is there
 

@@ -53,6 +53,7 @@ from tin_lib.train.distributed import join
 from tin_lib.train.loop import make_network
 from tin_lib.train.precision import autocast, precision
 from tin_lib.train.schedule import make_optimizer
+from tin_lib.train.setup import kernels_tried
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 WORKERS = 2
@@ -80,9 +81,10 @@ class Bare:
 
     def step(self, images: Tensor, labels: Tensor) -> None:
         """One update."""
-        with autocast(self.recipe, self.device):
-            loss = self.loss(images, labels)
-        loss.backward()
+        with kernels_tried(self.device, wanted=True):
+            with autocast(self.recipe, self.device):
+                loss = self.loss(images, labels)
+            loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
