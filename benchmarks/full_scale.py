@@ -22,7 +22,7 @@ that would start after the minutes are over is skipped; the next run takes it up
 once: in later runs --minutes is only that limit. At the end come one table and a line of JSON.
 
 In OUT: manifest.json says how everything was made; plan.json holds the recipes as they are run.
-results.tar.gz (small files) and scores-1 to scores-4.tar.gz (scores of val and test as float16),
+results.tar.gz (small files) and scores-1 to scores-3.tar.gz (scores of val and test as float16),
 each below 16 MiB and up to date after every item, hold all that is needed to go on: unpack them in
 an empty folder, on another machine if need be, and run the command with it. Weights and predictions
 of training images stay behind. Paper recipes start from ImageNet weights where these are to be had

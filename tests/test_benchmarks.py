@@ -112,7 +112,7 @@ SMALL += ["--eager", "--device", "cpu"]
 def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A study with two of its fits, made where nothing draws; and what it printed."""
     out = tmp_path_factory.mktemp("study") / "out"
-    only = ("--only", "speed", "modern/convnet9", "modern/alexnet")
+    only = ("--only", "speed", "modern/vgg16", "modern/convnet9")
     return out, run("full_scale", "sample", str(out), *SMALL, *only, start=("-c", BARE))
 
 
@@ -141,16 +141,16 @@ def test_a_part_of_the_study_leaves_tables_votes_and_its_line(begun: tuple[Path,
     assert "skipped: figures" in printed
     assert "failed" not in printed
     rows = pd.read_csv(out / "results.csv")
-    assert rows["name"].tolist() == ["convnet9", "alexnet", "majority vote", "soft vote"]
+    assert rows["name"].tolist() == ["convnet9", "vgg16", "majority vote", "soft vote"]
     assert all(words in printed for words in ("modern/convnet9", "paper's val", "mark"))
     ratios = last_line(printed)["ratios"]
-    assert {"modern/alexnet / mark", "modern/vgg16 fit/bare", "minutes / 25"} <= set(ratios)
+    assert {"modern/vgg16 / mark", "modern/vgg16 fit/bare", "minutes / 25"} <= set(ratios)
     assert "best/resnet18 share of the matrix product" in ratios
     assert set(runs.read_json(out / "speed.json")["seconds"]) >= {"paper/vgg16", "best/resnet18"}
 
 
 def test_scores_are_kept_as_they_travel(begun: tuple[Path, str]) -> None:
-    fit = runs.open_fit(begun[0] / "modern" / "networks" / "alexnet")
+    fit = runs.open_fit(begun[0] / "modern" / "networks" / "convnet9")
     scores = fit.logits("val")
     assert scores.dtype == np.float16
     assert (scores.max(axis=1) == 0).all()
@@ -165,14 +165,14 @@ def test_what_came_home_goes_on_in_a_fresh_folder(
         with tarfile.open(path) as archive:
             archive.extractall(tmp_path, filter="data")
     assert not list(tmp_path.rglob("*.safetensors"))
-    printed = go_on(tmp_path, "--only", "speed", "modern/convnet9", "modern/a", "modern/vgg_like")
+    printed = go_on(tmp_path, "--only", "speed", "modern/vgg16", "modern/convnet9", "best")
     assert printed.count("== ") == 1
-    assert "== modern/vgg_like" in printed
+    assert "== best/resnet18" in printed
     made = {name: item["session"] for name, item in items(tmp_path).items()}
-    assert (made["speed"], made["modern/convnet9"], made["modern/vgg_like"]) == (1, 1, 2)
+    assert (made["speed"], made["modern/convnet9"], made["best/resnet18"]) == (1, 1, 2)
     summary = pd.read_csv(tmp_path / "modern" / "ensemble" / "summary.csv")
-    assert summary.members.iloc[-1] == "convnet9, vgg_like, alexnet"
-    assert (tmp_path / "figures" / "modern-vgg_like.html").is_file()
+    assert summary.members.iloc[-1] == "convnet9, vgg16, resnet18"
+    assert (tmp_path / "figures" / "modern-resnet18.html").is_file()
 
 
 def test_nothing_starts_after_the_minutes_and_a_rerun_takes_it_up(
@@ -187,7 +187,7 @@ def test_nothing_starts_after_the_minutes_and_a_rerun_takes_it_up(
     runs.write_json(out / "speed.json", speed)
     printed = go_on(out)
     assert {item["state"] for item in items(out).values()} == {"done"}
-    assert items(out)["modern/alexnet"]["session"] == 1
+    assert items(out)["modern/vgg16"]["session"] == 1
     assert "modern/vgg_like" in runs.read_json(out / "speed.json")["steps"]
     assert runs.read_json(out / "time_to_accuracy.json")["fast"]["seeds"] == 3
     assert "fast/resnet18-seed2" in printed
