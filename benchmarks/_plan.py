@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import socket
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -62,14 +63,26 @@ def speeds(args: argparse.Namespace, data: TinyImageNet, device: str) -> dict[st
     found: dict[str, Any] = {"data": about, "images_per_second": {}, "steps": {}, "seconds": {}}
     for name in FITS:
         began = time.perf_counter()
-        if name in STEPPED and room(found, SHARES["speed"] * args.minutes * 60):
-            found["steps"][name] = steps_of(name, args, data, device)
-            rate = found["steps"][name]["fit"]
-        else:
-            rate = fit_speed(recipe_of(name, args, len(data.train)), data, device)
-        found["images_per_second"][name] = rate
+        try:
+            measure(name, found, args, data, device)
+        except Exception:  # whatever it is, the other recipes are worth having
+            traceback.print_exc()
         found["seconds"][name] = round(time.perf_counter() - began, 1)
+    if not found["images_per_second"]:
+        raise RuntimeError("no recipe could be timed; the errors are above")
     return found
+
+
+def measure(
+    name: str, found: dict[str, Any], args: argparse.Namespace, data: TinyImageNet, device: str
+) -> None:
+    """Add one recipe's speed to ``found``."""
+    if name in STEPPED and room(found, SHARES["speed"] * args.minutes * 60):
+        found["steps"][name] = steps_of(name, args, data, device)
+        found["images_per_second"][name] = found["steps"][name]["fit"]
+    else:
+        recipe = recipe_of(name, args, len(data.train))
+        found["images_per_second"][name] = fit_speed(recipe, data, device)
 
 
 def room(found: dict[str, Any], limit: float) -> bool:
@@ -109,7 +122,7 @@ def plan(
     for name, (recipe, _) in starts.items():
         wanted[name] = max(1, round(recipe.epochs * args.epochs_scale))
         items = augment.Augmenter(recipe.augment, count).items()
-        epoch[name] = items / speed[name] / TRAINING
+        epoch[name] = items / speed.get(name, min(speed.values())) / TRAINING
     needs = {name: wanted[name] * epoch[name] for name in FITS}
     needs["time_to_accuracy"] = 2 * needs["fast/resnet18"]
     given = allot(needs, seconds * USED)

@@ -5,7 +5,7 @@
     rehearsal: [--classes 10 --per-class 50 --width 0.125 --epochs-scale 0.01 --eager]
 
 Run again with the same arguments it goes on: finished items are skipped, a fit goes on from its
-last epoch. Items, in order (``--only`` takes them by the start of their names):
+last checkpoint. Items, in order (``--only`` takes them by the start of their names):
 
   speed           images/s of every recipe; of the compiled ones, while its share of the minutes
                   lasts, also of the bare step, and the device's matrix-product rate; from it

@@ -36,7 +36,7 @@ STAND_INS = {
     "scontrol": "echo 127.0.0.1; echo other",
 }
 SLURM = {
-    "SLURM_JOB_ID": "7",
+    "SLURM_JOB_ID": str(os.getpid()),  # of which the scripts make a port
     "SLURM_JOB_NODELIST": "127.0.0.1,other",
     "SLURM_NNODES": "1",
     "SLURM_GPUS_ON_NODE": "2",

@@ -447,6 +447,17 @@ def test_savings_that_were_left_out_change_no_number(
     assert figures(again) == figures(whole)
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_fit_that_stops_early_saves_its_whole_history(
+    tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str
+) -> None:
+    monkeypatch.setattr(Saving, "due", lambda self: False)
+    recipe = SMALL.replace(epochs=30, patience=2, keep=keep)
+    done = fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
+    best = int(done.history().heldout_accuracy.idxmax()) + 1
+    assert len(done.history()) == done.summary["epochs"] == best + 2 < 30
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 def test_compiled_training_gives_the_same_losses(tiny: TinyImageNet) -> None:

@@ -3,10 +3,8 @@
 import contextlib
 import itertools
 import json
-import os
 import re
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +16,7 @@ import pandas as pd
 
 from tin_lib import runs
 from tin_lib.data import TinyImageNet
+from tin_lib.process import end_with_parent
 from tin_lib.recipes import Recipe
 from tin_lib.workbook.executor import Task, run_apart
 from tin_lib.workbook.graph import end_all
@@ -96,8 +95,10 @@ def sweep(
             runs.write_table(ranked(rows, list(grid)), out / "sweep.csv")  # nothing done is lost
             tell(len(rows), len(futures), rows[-1])
     except BaseException:
-        end_all(stop, futures)
-        stop.unlink(missing_ok=True)
+        try:
+            end_all(stop, futures)
+        finally:  # a second signal does not leave it either
+            stop.unlink(missing_ok=True)
         raise
     return ranked(rows, list(grid))
 
@@ -114,17 +115,10 @@ def run_fit(job: FitJob) -> dict[str, Any]:
 
 def main(job: FitJob, result: Path) -> int:
     """That process: train, and write into ``result`` what came of it."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     outcome = train_one(job)
     result.write_text(json.dumps(outcome), encoding="utf-8")
     return int(bool(outcome["error"]))
-
-
-def end_with_parent() -> None:
-    """Wait until standard input closes, then end: whoever started the process is gone."""
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 def train_one(job: FitJob) -> dict[str, Any]:

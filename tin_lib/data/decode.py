@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from tin_lib.data.official import SIZE
 from tin_lib.data.stats import channel_sums
+from tin_lib.process import usable_cores
 
 CHUNK = 128  # images decoded between two writes: 1.6 MB
 CHUNKS_A_WORKER = 8  # below that, a process would cost more than it does
@@ -118,10 +119,8 @@ def _in_processes(chunks: _Chunks, workers: int) -> Generator[Any]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many cores this process may use."""
+    return len(usable_cores())
 
 
 def _unchanged(part: Any) -> Any:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tin_lib import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.lock import only_one
 from tin_lib.networks.start import digest_of, file_of
+from tin_lib.process import usable_cores
 from tin_lib.progress import Progress, Silent, choose
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed
@@ -58,7 +58,8 @@ def fit(
     they print a line an epoch, whatever ``progress`` is unless it is None.
     Raises ValueError for fields that do not fit together and for a folder that another process is
     training in, or that not all processes see; and Diverged when a loss, in training or
-    validation, is not finite (the last good checkpoint stays).
+    validation, is not finite (the last good checkpoint stays). What goes wrong in several
+    ``processes`` is a ChildProcessError that quotes it.
     """
     check(recipe, data)
     if recipe.weights and file_of(recipe.weights).resolve().is_relative_to(Path(out).resolve()):
@@ -81,9 +82,13 @@ def fit_apart(
 ) -> runs.Fit:
     """The fit by several processes of this machine."""
     on_gpus = distributed.choose_device(device).type == "cuda"
-    most = torch.cuda.device_count() if on_gpus else os.cpu_count() or 1
+    most = torch.cuda.device_count() if on_gpus else len(usable_cores())
     if not 1 <= processes <= most:
-        raise ValueError(f"processes={processes}: must be from 1 to {most}, what this machine has")
+        what = "GPUs" if on_gpus else "cores"
+        raise ValueError(
+            f"processes={processes}: must be from 1 to {most}, the {what} that this process may "
+            "use (of jobs side by side each has its share)"
+        )
     if not finished(folder, recipe, data):
         launch(recipe, data, folder, processes, device, quiet)
     return runs.open_fit(folder)
@@ -161,7 +166,9 @@ def train(trainer: Trainer, folder: Path, history: list[dict], progress: Progres
             check_finite(row[f"{split}_loss"], number, row["lr"], folder)
         history.append(row)
         keep_best(trainer, folder, row)
-        if trainer.world.writes and (number == recipe.epochs or saving.due()):
+        ends = number == recipe.epochs or stalled(trainer.best, len(history), recipe.patience)
+        renewed = recipe.keep == "best" and trainer.best["epoch"] == number  # beside its weights
+        if trainer.world.writes and (ends or renewed or saving.due()):
             with saving:
                 save_checkpoint(folder, trainer.state() | {"history": history})
         progress.epoch(row, recipe.epochs)
@@ -170,7 +177,8 @@ def train(trainer: Trainer, folder: Path, history: list[dict], progress: Progres
 class Saving:
     """When to save: after every epoch, unless that would take more than a tenth of the time.
 
-    It does for large networks whose epochs last a second or two, as on a GPU.
+    It would for large networks whose epochs last a second or two, as on a GPU. After the last
+    epoch, and after a new best one that is kept, it is done in any case.
     """
 
     def __init__(self) -> None:
@@ -201,7 +209,7 @@ def check_finite(loss: float, epoch: int, lr: float | None, folder: Path) -> Non
     if math.isfinite(loss):
         return
     rate = "" if lr is None else f" at learning rate {lr:g}"
-    kept = f"epoch {epoch - 1} in {folder / 'checkpoint.pt'}" if epoch > 1 else "none yet"
+    kept = folder / CHECKPOINT if (folder / CHECKPOINT).is_file() else "none yet"
     raise Diverged(
         f"epoch {epoch}: the loss is {loss}{rate}. Lower lr (a third, say), add warmup or clip the "
         f"gradient (clip=1); last good checkpoint: {kept}"

@@ -16,6 +16,7 @@ import torch.distributed as dist
 # For one process to wait for another, which may be writing predictions. A process that is lost is
 # noticed at once by those that talk to it, and by torchrun.
 TIMEOUT = timedelta(hours=3)
+LOST = "another process has failed or was ended"
 SHOW_UP = 60  # seconds until what one machine wrote can be seen on another
 
 
@@ -128,23 +129,24 @@ def losses_explained(folder: Path) -> Iterator[None]:
         return
 
     def ended(number: int, frame: Any) -> None:
-        raise lost(folder, "torchrun has ended it")
+        raise lost(folder, "torchrun was told to stop, or ends it for that")
 
     before = signal.signal(signal.SIGTERM, ended)
     try:
         yield
-    except RuntimeError as error:  # what gloo raises has no class of its own
-        if isinstance(error, dist.DistError) or "gloo" in str(error):
+    except BaseException as error:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway; let it say why
+        gone = isinstance(error, dist.DistError) or "gloo" in str(error)
+        if isinstance(error, RuntimeError) and gone:  # what gloo raises has no class of its own
             raise lost(folder, str(error).splitlines()[0]) from error
         raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, before)
 
 
 def lost(folder: Path, why: str) -> ConnectionError:
     """What to say in a process that cannot go on without the others."""
     rank = os.environ.get("RANK", "0")
     return ConnectionError(
-        f"process {rank} of the job stops, since another process was lost ({why}). "
+        f"process {rank} of the job stops: {LOST} ({why}). "
         f"Run the same command again: it goes on from the last checkpoint in {folder}"
     )

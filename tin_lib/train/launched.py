@@ -2,9 +2,11 @@
 
 import json
 import sys
+import traceback
 from pathlib import Path
 
 from tin_lib.data import open_data
+from tin_lib.process import end_with_parent
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed, fit
 from tin_lib.train.launcher import ERROR
@@ -12,10 +14,15 @@ from tin_lib.train.launcher import ERROR
 
 def main(fields: dict) -> int:
     """Open the data and take part in the fit; 1 after an error, told in a line."""
+    end_with_parent()
     try:
         take_part(fields)
-    except (ValueError, OSError, ArithmeticError) as error:
-        print(f"{ERROR}{error}", flush=True)
+    except Exception as error:  # whatever it is: the other processes only tell of a loss
+        if not isinstance(error, (ValueError, OSError, ArithmeticError)):
+            traceback.print_exc()
+        told = " ".join(str(error).splitlines()) or type(error).__name__
+        sys.stdout.write(f"{ERROR}{told}\n")  # in one piece, beside what the others write
+        sys.stdout.flush()
         return 1
     return 0
 

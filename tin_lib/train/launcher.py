@@ -12,6 +12,7 @@ import torch
 import tin_lib
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
+from tin_lib.train.distributed import LOST
 
 SHOWN = 25  # lines of their output that an error shows, where they told of none themselves
 ERROR = "tin: "  # so begins the line in which a process tells why it ends
@@ -34,6 +35,7 @@ def launch(
     command = [*launcher, "--nproc-per-node", str(processes), "-m", "tin_lib.train.launched"]
     with subprocess.Popen(
         [*command, json.dumps(fields)],
+        stdin=subprocess.PIPE,  # closed with this process, however that ends; they end with it
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -47,7 +49,7 @@ def launch(
             raise
     if job.returncode:
         raise ChildProcessError(
-            f"the {processes} processes of the fit {out} ended early; run it again to go on. "
+            f"the {processes} processes of the fit {out} ended early; its checkpoints stay. "
             f"What they said:\n{why}"
         )
 
@@ -71,13 +73,16 @@ def follow(job: subprocess.Popen, quiet: bool) -> str:
         elif not quiet and not told:  # after an error torchrun reports at length
             print(line, end="", flush=True)
     job.wait()
-    return "".join(told or last)
+    causes = [line for line in told if LOST not in line]  # the others only noticed
+    return "".join(causes or told or last)
 
 
 def end(job: subprocess.Popen) -> None:
-    """Ask torchrun to end its processes, and wait until it has."""
+    """Ask torchrun to end its processes, and wait until it has; else they end with their input."""
     job.terminate()
     try:
         job.wait(GRACE)
     except subprocess.TimeoutExpired:
         job.kill()
+        if job.stdin:
+            job.stdin.close()

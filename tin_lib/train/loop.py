@@ -69,7 +69,9 @@ class Trainer:
     @property
     def compiled(self) -> str:
         """The mode of torch.compile, "" where it is off, or why it was given up."""
-        return getattr(self.objective, "reason", "") or self.recipe.compile
+        parts = (self.objective, self.rendering)
+        reasons = [getattr(part, "reason", "") for part in parts]
+        return next(filter(None, reasons), self.recipe.compile)
 
     def batches(self, items: int) -> list[tuple[int, int]]:
         """Ranges of an epoch's items; a last batch too small for batchnorm is left out."""

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from tin_lib.process import usable_cores
+
 # All three: PyTorch asks MKL before OpenMP, and numpy OpenBLAS.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # What dask's nanny sets in a worker unless its user has. It is meant for tasks that are threads of
@@ -25,13 +27,6 @@ def threads_each(asked: int | None, jobs: int, cluster: str | None) -> int:
     if asked is not None:
         return asked
     return 0 if jobs <= 1 or cluster else max(1, len(usable_cores()) // jobs)
-
-
-def usable_cores() -> frozenset[int]:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
 
 
 def environment(threads: int) -> dict[str, str]:

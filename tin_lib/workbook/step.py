@@ -9,11 +9,11 @@ import os
 import platform
 import re
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from tin_lib.lock import only_one
+from tin_lib.process import end_with_parent
 from tin_lib.workbook.processes import kill_children
 
 PACKAGES = ("tin_lib", "torch", "torchvision", "numpy", "pandas", "plotly", "papermill")
@@ -21,19 +21,11 @@ PACKAGES = ("tin_lib", "torch", "torchvision", "numpy", "pandas", "plotly", "pap
 
 def main(job: dict[str, Any], result: Path) -> int:
     """Run the job, write its outcome, and return 0 when the notebook ran through."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent(lambda: kill_children(os.getpid()))  # with its kernel
     error = execute(job)
     outcome = {"error": error, "machine": machine(), "versions": versions()}
     result.write_text(json.dumps(outcome), encoding="utf-8")
     return 0 if error is None else 1
-
-
-def end_with_parent() -> None:
-    """Wait until standard input closes, then end this process and its kernel."""
-    while os.read(0, 1):  # not sys.stdin, whose lock the interpreter would wait for at its end
-        pass
-    kill_children(os.getpid())
-    os._exit(1)
 
 
 def execute(job: dict[str, Any]) -> str | None:
