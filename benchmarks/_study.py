@@ -185,7 +185,7 @@ def read_speed(study: Study) -> dict[str, Any]:
     """What the item speed found."""
     path = study.out / "speed.json"
     if not path.is_file():
-        raise Skipped(f"{path} does not exist; do item speed first")
+        raise Skipped("there is no speed.json yet: item speed comes first")
     return runs.read_json(path)
 
 
