@@ -5,6 +5,8 @@ DATA ?= sample
 RUN ?= runs/$(if $(filter sample,$(DATA)),sample,$(notdir $(patsubst %/,%,$(DATA))))
 PROFILE ?= sample
 ARGS ?=
+# Processes that share the test files: many tests wait for other processes to start.
+WORKERS ?= 2
 # OpenMP's threads spin while they wait, which is ruinous as soon as two processes share the cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -14,7 +16,7 @@ workbook: .venv/ready
 	$(BIN)/tin run --data "$(DATA)" --run "$(RUN)" --profile $(PROFILE) $(ARGS)
 
 test: .venv/ready lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

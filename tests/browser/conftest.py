@@ -32,25 +32,14 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def is_error(message: Any) -> bool:
-    """Whether a line of the console is an error of the page that is looked at.
-
-    Not what anywidget says of models that an earlier page has left in the same kernel and that are
-    gone when JupyterLab asks for them (seen now and then on a slow machine; what the page itself
-    shows is tested by using it).
-    """
-    return message.type == "error" and not message.text.startswith(
-        "[anywidget] Failed to initialize"
-    )
-
-
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     """A page of 1300×1000 pixels; what its console reports as an error is in ``page.errors``."""
     context = chromium.new_context(viewport={"width": 1300, "height": 1000})
+    context.set_default_timeout(120_000)  # other tests run beside these, on few cores
     page = context.new_page()
     page.errors = []
-    page.on("console", lambda m: page.errors.append(m.text) if is_error(m) else None)
+    page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     yield page
     context.close()

@@ -39,7 +39,6 @@ def wait_for_filter(page: Any, network: str, layer: str, index: int) -> None:
             return words.startsWith(start) && words.includes(end) && doing.trim() === '';
         }""",
         arg=[title(network, layer, index), "Excited most by"],
-        timeout=120_000,
     )
 
 

@@ -17,5 +17,5 @@ def test_preprocessing_notebook_runs_and_draws(page: Any, lab: str) -> None:
     plots = [o for o in found if "application/vnd.plotly.v1+json" in o.get("data", {})]
     assert len(plots) == 4
     page.locator(".js-plotly-plot").first.scroll_into_view_if_needed()
-    page.wait_for_selector(".js-plotly-plot .main-svg", timeout=30_000)
+    page.wait_for_selector(".js-plotly-plot .main-svg")
     screenshot(page, "jupyterlab_01")
