@@ -7,11 +7,11 @@ smoothing and CutMix regularise 500 images a class; averaged weights and test-ti
 cheap and steady the result. No upside-down flips: val images stand upright.
 
 Reached so far, on ten real classes with 500 training images each, two CPU cores, width 0.25, batch
-64, compile off, commits a469bec to 9275f8f (command and table in results/): convnet9 0.560 in
-159 s, vgg_like 0.590 in 152 s, vgg16 0.694 in 671 s, alexnet 0.650 in 170 s. Since then convnet9
-has other dropout and initial weights and twice the epochs, vgg16 30 epochs for 40. At full width on
-all 200 classes none has been run: there the values are a starting point, and the epochs what should
-take a minute to three on one H100, by its arithmetic and memory.
+64, compile off, commits a469bec to 9275f8f (command and table in results/): vgg_like 0.590 in
+152 s, vgg16 0.694 in 671 s (40 epochs; now 30), alexnet 0.650 in 170 s; on one core, commit
+95b9f99, convnet9 0.720 in 1,014 s. At full width on all 200 classes none has been run: there the
+values are a starting point, and the epochs what should take a minute to three on one H100, by its
+arithmetic and memory.
 """
 
 from typing import Any
