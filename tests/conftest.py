@@ -2,12 +2,19 @@
 
 import dataclasses
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tin_lib.data import Split, TinyImageNet
+
+
+def pytest_configure() -> None:
+    """Ctrl-C counts, for the processes that tests start too, where whoever started the tests has
+    it ignored (``nohup``, ``&``), which is inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

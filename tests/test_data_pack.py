@@ -1,6 +1,5 @@
 """Packing and opening: what comes out is what is in the files, and stays in step with them."""
 
-import io
 import os
 import shutil
 import signal
@@ -17,7 +16,7 @@ from PIL import Image
 from tin_lib.data import decode as decode_module
 from tin_lib.data import open_data, pack
 from tin_lib.data import packed as packed_module
-from tin_lib.data.decode import decode_jpeg, decode_with_pil
+from tin_lib.data.decode import decode_with_pil
 
 
 @pytest.fixture
@@ -261,17 +260,6 @@ def test_what_the_system_says_of_a_file_names_it(root: Path) -> None:
     path.mkdir()
     with pytest.raises(IsADirectoryError, match=f"{CLASSES[0]}_3.JPEG"):
         pack(root)
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_the_decoders_agree(mode: str) -> None:
-    rng = np.random.default_rng(0)
-    image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((64, 64))
-    buffer = io.BytesIO()
-    image.convert(mode).save(buffer, "JPEG")
-    fast, slow = decode_jpeg(bytearray(buffer.getvalue())), decode_with_pil(buffer.getvalue())
-    assert fast.shape == ((1, 64, 64) if mode == "L" else (3, 64, 64))
-    np.testing.assert_array_equal(fast.numpy(), slow.numpy())
 
 
 def test_packing_without_torchvisions_decoder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

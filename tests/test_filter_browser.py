@@ -16,7 +16,6 @@ from tin_lib.data import TinyImageNet
 from tin_lib.filters.store import FilterStore
 from tin_lib.widgets import FilterBrowser, plate
 from tin_lib.widgets.filters import PAGE
-from tin_lib.widgets.latest import Latest
 
 STEPS = 2
 
@@ -304,18 +303,3 @@ def test_controls_are_labelled(browser: FilterBrowser) -> None:
         assert control.description
         assert control.tooltip
     assert browser.strip.label
-
-
-def test_only_the_latest_task_ends() -> None:
-    ended, latest, begun = [], Latest(), threading.Event()
-
-    def first(check: Any) -> None:
-        begun.set()
-        while True:
-            check()
-
-    latest.run(first)
-    assert begun.wait(10)
-    latest.run(lambda check: ended.append("second"))
-    latest.wait()
-    assert ended == ["second"]

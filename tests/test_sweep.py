@@ -179,10 +179,7 @@ def test_ctrl_c_ends_a_sweep_and_begins_no_other_fit(tmp_path: Path, number: int
     call = [sys.executable, "-m", "tin_lib", "sweep", "vgg_like", *long, "--out", str(tmp_path)]
     call += ["--grid", "seed=0,1,2,3"]
     # As a terminal's Ctrl-C: it reaches the whole group.
-    # The signal counts even where the tests themselves were started so as to ignore it (nohup, &).
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(call, start_new_session=True, stderr=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGINT, before)
     last = time.monotonic() + 120
     while not (tmp_path / "seed=0" / "history.jsonl").exists():
         assert process.poll() is None

@@ -46,8 +46,7 @@ TAKES = """import json, os, torch
 from pathlib import Path
 seen = [torch.get_num_threads(), "MALLOC_TRIM_THRESHOLD_" in os.environ]
 Path(run, "takes.json").write_text(json.dumps(seen))"""
-COMMAND = """import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # CI may ignore it, which is inherited
+COMMAND = """import sys
 from pathlib import Path
 from tin_lib.workbook.options import Options
 from tin_lib.workbook.runner import run_workbook

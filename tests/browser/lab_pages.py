@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -56,15 +57,17 @@ def end_sessions(address: str) -> None:
     A page would join the kernel of its notebook's name, and ask for widgets that a page before it
     has left there while they go: anywidget then reports errors that are not this page's.
     """
-    server, token = address.split("/lab/")[0], address.split("token=")[1].split("&")[0]
+    for session in json.loads(ask(address, "sessions")):
+        ask(address, f"sessions/{session['id']}", "DELETE")
 
-    def call(path: str, method: str) -> bytes:
-        request = urllib.request.Request(f"{server}/api/{path}?token={token}", method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.read()
 
-    for session in json.loads(call("sessions", "GET")):
-        call(f"sessions/{session['id']}", "DELETE")
+def ask(address: str, path: str, method: str = "GET", body: Any = None) -> bytes:
+    """What the server of a page at ``address`` answers to a request of its own interface."""
+    server, token = re.fullmatch(r"(.*)/lab/.*token=(\w+).*", address).groups()
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{server}/api/{path}?token={token}", data, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.read()
 
 
 def code_cells(page: Any) -> int:
@@ -100,8 +103,9 @@ def run_with(page: Any, lab: str, name: str, parameters: str) -> None:
     notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     cells[0]["source"] += ["\n" + parameters]
-    upload(lab.replace("/lab/tree/NAME", f"/api/contents/tried_{name}.ipynb"), notebook)
-    run_all(page, lab.replace("NAME", f"tried_{name}.ipynb") + "&reset")
+    tried = f"tried_{name}.ipynb"
+    ask(lab, f"contents/{tried}", "PUT", {"type": "notebook", "content": notebook})
+    run_all(page, lab.replace("NAME", tried) + "&reset")
     page.evaluate(THEME, "JupyterLab Light")  # a test before may have left the dark one
     assert [o for o in outputs(page) if o["output_type"] == "error"] == []
     page.wait_for_selector(PICTURE, state="attached")
@@ -114,14 +118,6 @@ def opened(page: Any, lab: str, name: str, parameters: str) -> Iterator[Any]:
     page.wait_for_selector(".tin-browser .tin-strip img")
     yield page
     assert page.errors == []
-
-
-def upload(address: str, notebook: dict[str, Any]) -> None:
-    """Put a notebook into JupyterLab's folder."""
-    body = json.dumps({"type": "notebook", "content": notebook}).encode()
-    request = urllib.request.Request(address, body, method="PUT")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert answer.status in (200, 201)
 
 
 def shown(page: Any) -> np.ndarray:

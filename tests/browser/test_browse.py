@@ -72,19 +72,19 @@ def test_class_arrow_keys_networks_and_methods(page: Any, address: str, run: run
     of_class = np.flatnonzero(val.labels == 2)
     wait_for_words(page, f"image 1 of {len(of_class)}: {val.files[of_class[0]]}")
     both = [("convnet9", "gradient"), ("vgg_like", "gradient")]
-    check_maps(page, run, of_class[0], both)
+    check_maps(shown(page), run, of_class[0], both)
 
     page.focus(".tin-strip")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     wait_for_words(page, f"{val.files[of_class[2]]}")
-    check_maps(page, run, of_class[2], both)
+    check_maps(shown(page), run, of_class[2], both)
 
     page.get_by_label("vgg_like").uncheck()
     page.get_by_label("grad cam").check()
     page.wait_for_function(f"!document.querySelector('{SAID}').innerText.includes('vgg_like')")
     rows = [("convnet9", "gradient"), ("convnet9", "grad_cam")]
-    check_maps(page, run, of_class[2], rows)
+    check_maps(wait_for_rows(page, 2), run, of_class[2], rows)
     screenshot(page, "tin_browse")
     assert page.errors == []
     assert page.foreign == []

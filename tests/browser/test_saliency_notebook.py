@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lab_pages import ACTIVE, UNNAMED, opened, to_dark_theme
+from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from saliency_maps import check_maps
 from shots import screenshot
 from small_run import make_run
@@ -47,22 +47,26 @@ def test_class_arrow_keys_network_and_method(browser: Any, run: runs.Run) -> Non
     browser.keyboard.type(run.first.class_names[2].split(",")[0][:-1].upper())
     browser.keyboard.press("Tab")
     wait_for_words(browser, f"image 1 of {len(of_class)}: {val.files[of_class[0]]}")
-    seen = [check_maps(browser, run, of_class[0], BOTH)]
+    seen = [shown(browser)]
+    check_maps(seen[-1], run, of_class[0], BOTH)
 
     browser.focus(".tin-strip")
     for number, key in [(1, "ArrowRight"), (7, "ArrowDown"), (6, "ArrowLeft"), (0, "ArrowUp")]:
         browser.keyboard.press(key)
         wait_for_words(browser, f"image {number + 1} of {len(of_class)}")
-        seen.append(check_maps(browser, run, of_class[number], BOTH))
+        seen.append(shown(browser))
+        check_maps(seen[-1], run, of_class[number], BOTH)
     assert (seen[0] == seen[-1]).all()
     assert len({picture.tobytes() for picture in seen}) == len(seen) - 1
 
     browser.get_by_label("convnet9", exact=True).uncheck()
     wait_for_words(browser, "networks=('vgg_like',)")
-    check_maps(browser, run, of_class[0], [("vgg_like", "gradient")])
+    check_maps(shown(browser), run, of_class[0], [("vgg_like", "gradient")])
     browser.get_by_label("grad cam", exact=True).check()
     wait_for_words(browser, "methods=('gradient', 'grad_cam')")
-    check_maps(browser, run, of_class[0], [("vgg_like", "gradient"), ("vgg_like", "grad_cam")])
+    check_maps(
+        shown(browser), run, of_class[0], [("vgg_like", "gradient"), ("vgg_like", "grad_cam")]
+    )
     # JupyterLab has taken no key for the notebook.
     assert browser.evaluate(ACTIVE) == active
     screenshot(browser, "saliency_light")
