@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from _outcome import VOTES
 
-from tin_lib import runs
+from tin_lib import files
 
 # Whose scores are worth carrying, two by two.
 VOTERS = [f"{group}/networks/{name}" for group, (names, _) in VOTES.items() for name in names]
@@ -34,7 +34,7 @@ def round_scores(fit: Path) -> None:
         scores = np.load(path)
         if scores.dtype != np.float16:
             below = scores - scores.max(axis=1, keepdims=True)
-            runs.write_array(path, below.astype(np.float16))
+            files.write_array(path, below.astype(np.float16))
 
 
 def pack(out: Path) -> None:
@@ -43,9 +43,9 @@ def pack(out: Path) -> None:
     for number, pair in enumerate(PAIRS, start=1):
         path = out / f"scores-{number}.tar.gz"
         fits = [out / name for name in pair if (out / name / "summary.json").is_file()]
-        files = [file for fit in fits for file in sorted(fit.glob("logits_*.npy"))]
-        if newer(files, path):
-            archive(out, path.name, files, level=1)  # more saves nothing
+        logits = [file for fit in fits for file in sorted(fit.glob("logits_*.npy"))]
+        if newer(logits, path):
+            archive(out, path.name, logits, level=1)  # more saves nothing
 
 
 def small_files(out: Path) -> list[Path]:
@@ -60,17 +60,17 @@ def small_files(out: Path) -> list[Path]:
     ]
 
 
-def newer(files: Iterable[Path], archive: Path) -> bool:
+def newer(sources: Iterable[Path], archive: Path) -> bool:
     """Whether one of the files has changed since the archive was written."""
     packed = archive.stat().st_mtime if archive.is_file() else 0.0
-    return any(file.stat().st_mtime > packed for file in files)
+    return any(file.stat().st_mtime > packed for file in sources)
 
 
-def archive(out: Path, name: str, files: list[Path], level: int) -> None:
+def archive(out: Path, name: str, members: list[Path], level: int) -> None:
     """Put files into one archive, under their paths in ``out``."""
     with (
-        runs.atomic_path(out / name) as temporary,
+        files.atomic_path(out / name) as temporary,
         tarfile.open(temporary, "w:gz", compresslevel=level) as packed,
     ):
-        for path in files:
+        for path in members:
             packed.add(path, str(path.relative_to(out)))

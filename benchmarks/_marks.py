@@ -10,11 +10,11 @@ from _common import table
 from _outcome import TARGET
 from _plan import RANDOM
 
-from tin_lib import paper, runs
+from tin_lib import catalog, files
 
 # Validation accuracies asked for; of the paper's recipes, the paper's own.
 ACCURACY = {
-    **{f"paper/{name}": row["val"] for name, row in paper.RESULTS.items() if "val" in row},
+    **{f"paper/{name}": row["val"] for name, row in catalog.RESULTS.items() if "val" in row},
     "modern/vgg16": 0.60,
     "modern/convnet9": 0.60,
     "modern/vgg_like": 0.45,
@@ -31,7 +31,7 @@ def results(out: Path) -> pd.DataFrame:
     """Rows of results.csv, named recipe/network, with their marks; none before there is a fit."""
     if not (out / "results.csv").is_file():
         return pd.DataFrame(columns=["name", "val_accuracy", "seconds", "paper_val", "mark"])
-    rows = runs.read_table(out / "results.csv", dtype={"note": "string"})
+    rows = files.read_table(out / "results.csv", dtype={"note": "string"})
     rows["name"] = rows.recipe + "/" + rows["name"]
     # VGG-16's figure in the paper is from ImageNet weights, and a mark only where these are.
     elsewhere = (rows["name"] == "paper/vgg16") & rows.note.fillna("").str.startswith(RANDOM)
@@ -41,13 +41,13 @@ def results(out: Path) -> pd.DataFrame:
 def time_to_target(out: Path) -> dict[str, Any]:
     """What time_to_accuracy.json says of fast's seeds."""
     path = out / "time_to_accuracy.json"
-    return runs.read_json(path)["fast"] if path.is_file() else {"mean": None}
+    return files.read_json(path)["fast"] if path.is_file() else {"mean": None}
 
 
 def steps(out: Path) -> dict[str, dict[str, Any]]:
     """The rows of fit and bare step, by recipe."""
     path = out / "speed.json"
-    return runs.read_json(path)["steps"] if path.is_file() else {}
+    return files.read_json(path)["steps"] if path.is_file() else {}
 
 
 def shown(out: Path) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from tin_lib import challenge, ensemble, runs
-from tin_lib.workbook.results import collect_results
+from tin_lib import files, runs
+from tin_lib.analysis import ensemble, submission
+from tin_lib.runner.report.results import collect_results
 
 from time_to_accuracy import mean_sd, seconds_to  # isort: skip
 
@@ -42,16 +43,16 @@ def vote(folder: Path, members: list[str], fallback: str) -> None:
         raise FileNotFoundError(f"no scores of {', '.join(without)}: unpack scores-*.tar.gz too")
     run = runs.open_run(folder)
     table = ensemble.ensemble_table(run, members, fallback)
-    runs.write_table(table, folder / "ensemble" / "summary.csv")
+    files.write_table(table, folder / "ensemble" / "summary.csv")
     errors = ensemble.errors(ensemble.predictions(run, "val", members))
     correlation = ensemble.error_correlation(errors)
-    runs.write_table(correlation, folder / "ensemble" / "error_correlation.csv", index=True)
+    files.write_table(correlation, folder / "ensemble" / "error_correlation.csv", index=True)
     for kind, test in (
         ("majority", ensemble.vote(run, "test", members, fallback)),
         ("soft", ensemble.soft(run, "test", members)),
     ):
         path = folder / "ensemble" / f"submission_{kind}.txt"
-        challenge.write_submission(path, list(test.file), list(test.predicted))
+        submission.write_submission(path, list(test.file), list(test.predicted))
 
 
 def tables(out: Path, plan: dict[str, dict[str, Any]]) -> None:
@@ -64,10 +65,10 @@ def tables(out: Path, plan: dict[str, dict[str, Any]]) -> None:
     results.insert(0, "recipe", results.pop("recipe").mask(best, "best"))
     keys = results.recipe + "/" + results["name"]
     notes = [plan.get(key, {}).get("note", "") for key in keys]  # a vote has none
-    runs.write_table(results.assign(note=notes), out / "results.csv")
+    files.write_table(results.assign(note=notes), out / "results.csv")
     histories = [fit_history(folder, out) for folder in fits(out)]
-    runs.write_table(pd.concat(histories), out / "histories.csv")
-    runs.write_json(out / "time_to_accuracy.json", times(out))
+    files.write_table(pd.concat(histories), out / "histories.csv")
+    files.write_json(out / "time_to_accuracy.json", times(out))
 
 
 def fit_history(folder: Path, out: Path) -> pd.DataFrame:
@@ -103,7 +104,7 @@ def figures(out: Path) -> None:
     """Curves of every fit as pages that share one copy of plotly.js."""
     if importlib.util.find_spec("plotly") is None:
         raise Skipped("no plotly here")
-    from tin_lib.figures import training
+    from tin_lib.lab.figures import training
 
     (out / "figures").mkdir(exist_ok=True)
     for folder in fits(out):

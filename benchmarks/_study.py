@@ -21,12 +21,12 @@ import torch
 import torchvision
 from _outcome import Skipped
 
-from tin_lib import runs
+from tin_lib import files
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.recipes import Recipe
 from tin_lib.train import fit
+from tin_lib.train.checkpoint import device_name, versions
 from tin_lib.train.distributed import join
-from tin_lib.train.folder import device_name, versions
 
 SEEDS = (1, 2)  # of time_to_accuracy, beside seed 0 of every recipe
 Call = Callable[["Study"], Any]
@@ -40,7 +40,7 @@ class Study:
         self.began = time.monotonic()
         self.device = join(args.device).device
         self.path = self.out / "manifest.json"
-        old = runs.read_json(self.path) if self.path.is_file() else {}
+        old = files.read_json(self.path) if self.path.is_file() else {}
         refuse_another(old, self.settings, self.out)
         self.manifest: dict[str, Any] = {
             "settings": self.settings,
@@ -87,8 +87,8 @@ class Study:
         path = self.out / "plan.json"
         if not path.is_file():
             speed = read_speed(self)["images_per_second"]
-            runs.write_json(path, _plan.plan(self.args, speed, self.data, self.seconds_left()))
-        return runs.read_json(path)
+            files.write_json(path, _plan.plan(self.args, speed, self.data, self.seconds_left()))
+        return files.read_json(path)
 
     def do(self, name: str, call: Call) -> None:
         """Do one item unless it was done, and then what is quick and now out of date."""
@@ -116,7 +116,7 @@ class Study:
 
     def save(self) -> None:
         """Write the manifest."""
-        runs.write_json(self.path, self.manifest)
+        files.write_json(self.path, self.manifest)
 
     def state(self, name: str) -> str:
         """What became of an item."""
@@ -186,14 +186,14 @@ def read_speed(study: Study) -> dict[str, Any]:
     path = study.out / "speed.json"
     if not path.is_file():
         raise Skipped("there is no speed.json yet: item speed comes first")
-    return runs.read_json(path)
+    return files.read_json(path)
 
 
 def speed(study: Study) -> None:
     """Measure the device and every recipe."""
     study.in_time()
     found = _plan.speeds(study.args, study.data, study.device.type)
-    runs.write_json(study.out / "speed.json", found)
+    files.write_json(study.out / "speed.json", found)
     print(json.dumps({k: found[k] for k in ("images_per_second", "seconds")}), flush=True)
 
 
@@ -226,7 +226,7 @@ def steps(study: Study) -> None:
             study.in_time()
             row = _plan.steps_of(name, study.args, study.data, study.device.type)
             found["steps"][name] = row
-            runs.write_json(study.out / "speed.json", found)
+            files.write_json(study.out / "speed.json", found)
 
 
 QUICK: dict[str, Call] = {  # done again after every other item: a cut leaves them up to date

@@ -32,10 +32,10 @@ from _common import finish, table  # isort: split
 import numpy as np
 from traitlets import HasTraits
 
-from tin_lib import networks, runs
+from tin_lib import files, networks
 from tin_lib.data import TinyImageNet, open_data
-from tin_lib.widgets import SaliencyBrowser
-from tin_lib.widgets.saliency import STEPS
+from tin_lib.lab.widgets import SaliencyBrowser
+from tin_lib.lab.widgets.saliency.browser import STEPS
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 MARKS = {"never seen, at rest": 150, "never seen, in a hurry": 150, "class chosen": 150}
@@ -52,9 +52,9 @@ def make_run(folder: Path, data: TinyImageNet, names: list[str], width: float) -
         network = networks.create(name, data.num_classes, width)
         networks.save(network, out / "weights.safetensors")
         scores = rng.normal(size=(len(data.val), data.num_classes)).astype(np.float32)
-        runs.write_array(out / "logits_val.npy", scores)
-        runs.write_json(out / "meta.json", meta(data))
-        runs.write_json(out / "summary.json", {"network": name})
+        files.write_array(out / "logits_val.npy", scores)
+        files.write_json(out / "meta.json", meta(data))
+        files.write_json(out / "summary.json", {"network": name})
 
 
 def meta(data: TinyImageNet) -> dict[str, object]:

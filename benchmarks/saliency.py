@@ -5,8 +5,8 @@
 
 Random weights, 200 classes: the time does not depend on what was learnt. By turns, for each
 network:
-  every method of tin_lib.saliency at every batch size that costs at most --work evaluations of the
-  network, or else at the smallest (occlusion takes 196 evaluations an image)
+  every method of tin_lib.analysis.saliency at every batch size that costs at most --work
+  evaluations of the network, or else at the smallest (occlusion takes 196 evaluations an image)
   bare    the limit of `gradient`: forward, and backward to the image, for a known class; the
           parameters take no gradients, channels last
   captum  its Saliency on the network as it is, for the class that it finds by a forward pass
@@ -28,7 +28,8 @@ from _common import Rate, Work, by_turns, finish, table, timed, wait  # isort: s
 import torch
 from torch import Tensor
 
-from tin_lib import augment, networks, saliency
+from tin_lib import augment, networks
+from tin_lib.analysis import saliency
 from tin_lib.networks import Network
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")

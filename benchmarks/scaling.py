@@ -36,8 +36,9 @@ import torch
 
 from tin_lib import augment, recipes
 from tin_lib.data import Split, TinyImageNet, open_data
+from tin_lib.data.resident import to_device
 from tin_lib.recipes import Recipe
-from tin_lib.train import Trainer, distributed, resident
+from tin_lib.train import Trainer, distributed
 
 COLUMNS = ("images", "batch", "processes", "open s", "copy s", "plan s", "images/s")
 MEMORY = ("memory MiB", "device MiB")
@@ -54,7 +55,7 @@ def images(args: argparse.Namespace, count: int) -> dict[str, Any]:
     device = distributed.join(args.device).device
     data, opened = clock(lambda: open_data(args.data), device)
     split = repeated(data.train, count)
-    _, copied = clock(lambda: resident.to_device(split, device, channels_last=True), device)
+    _, copied = clock(lambda: to_device(split, device, channels_last=True), device)
     _, planned = clock(lambda: augment.Augmenter(COPIES, count).epoch(0).to(device), device)
     return {"images": count, "open s": opened, "copy s": copied, "plan s": planned}
 

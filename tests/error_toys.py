@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tin_lib import errors
+from tin_lib.analysis import errors
 
 
 def names(classes: int = 30) -> dict[str, str]:

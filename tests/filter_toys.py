@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tin_lib import filters
+from tin_lib.analysis import filters
 from tin_lib.networks.base import Network, Stack
 
 MEAN, STD = torch.tensor([120.0, 115.0, 100.0]), torch.tensor([70.0, 69.0, 72.0])

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 from data_folder import write_folder
 
-from tin_lib import runs
+from tin_lib import files, runs
 
 ROOT = Path(__file__).parents[1]
 MACHINE = {"device", "processor", "amx", "cores", "threads", "torch", "torchvision", "python"}
@@ -132,7 +132,7 @@ def go_on(monkeypatch: Any, capsys: Any) -> Callable[..., str]:
 
 def items(out: Path) -> dict[str, dict[str, Any]]:
     """What became of each item."""
-    return runs.read_json(out / "manifest.json")["items"]
+    return files.read_json(out / "manifest.json")["items"]
 
 
 def test_a_part_of_the_study_leaves_tables_votes_and_its_line(begun: tuple[Path, str]) -> None:
@@ -146,7 +146,7 @@ def test_a_part_of_the_study_leaves_tables_votes_and_its_line(begun: tuple[Path,
     ratios = last_line(printed)["ratios"]
     assert {"modern/vgg16 / mark", "modern/vgg16 fit/bare", "minutes / 25"} <= set(ratios)
     assert "best/resnet18 share of the matrix product" in ratios
-    assert set(runs.read_json(out / "speed.json")["seconds"]) >= {"paper/vgg16", "best/resnet18"}
+    assert set(files.read_json(out / "speed.json")["seconds"]) >= {"paper/vgg16", "best/resnet18"}
 
 
 def test_scores_are_kept_as_they_travel(begun: tuple[Path, str]) -> None:
@@ -182,13 +182,13 @@ def test_nothing_starts_after_the_minutes_and_a_rerun_takes_it_up(
     printed = go_on(out, "--minutes", "0", "--only", "fast", "time_to_accuracy")
     assert printed.count("skipped: the 0 minutes were over") == 2
     assert items(out)["fast/resnet18"]["state"] == "skipped"
-    speed = runs.read_json(out / "speed.json")
+    speed = files.read_json(out / "speed.json")
     del speed["steps"]["modern/vgg_like"]  # as if there had been no time for it
-    runs.write_json(out / "speed.json", speed)
+    files.write_json(out / "speed.json", speed)
     printed = go_on(out)
     assert {item["state"] for item in items(out).values()} == {"done"}
     assert items(out)["modern/vgg16"]["session"] == 1
-    assert "modern/vgg_like" in runs.read_json(out / "speed.json")["steps"]
-    assert runs.read_json(out / "time_to_accuracy.json")["fast"]["seeds"] == 3
+    assert "modern/vgg_like" in files.read_json(out / "speed.json")["steps"]
+    assert files.read_json(out / "time_to_accuracy.json")["fast"]["seeds"] == 3
     assert "fast/resnet18-seed2" in printed
     assert "paper/vgg_like / mark" in last_line(printed)["ratios"]

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tin_lib import commands
+from tin_lib.runner import commands
 
 
 def build_parser() -> argparse.ArgumentParser:

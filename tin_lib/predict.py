@@ -12,8 +12,8 @@ from tin_lib import augment
 from tin_lib.data import Split
 
 if TYPE_CHECKING:
+    from tin_lib.data.resident import Resident
     from tin_lib.train.distributed import World
-    from tin_lib.train.resident import Resident
 
 BATCH = {"cpu": 256, "cuda": 2048}  # images evaluated at a time
 

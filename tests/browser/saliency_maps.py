@@ -6,12 +6,13 @@ import numpy as np
 import torch
 from lab_pages import PICTURE, shown
 
-from tin_lib import augment, runs, saliency
-from tin_lib.widgets import card
+from tin_lib import augment, runs
+from tin_lib.analysis import saliency
+from tin_lib.lab.widgets.saliency import saliency_card
 
 
 def tile(picture: np.ndarray, row: int, name: str) -> np.ndarray:
-    x, y, zoom = card.place(row, name)
+    x, y, zoom = saliency_card.place(row, name)
     part = picture[y : y + 64 * zoom : zoom, x : x + 64 * zoom : zoom]
     return part.transpose(2, 0, 1)
 
@@ -36,7 +37,7 @@ def check_maps(picture: np.ndarray, run: runs.Run, image: int, rows: list[tuple[
 
 def wait_for_rows(page: Any, count: int) -> np.ndarray:
     """The page's picture, once it has so many rows."""
-    height = card.TOP + card.HEAD + count * card.ROW
+    height = saliency_card.TOP + saliency_card.HEAD + count * saliency_card.ROW
     page.wait_for_function(
         "([picture, height]) => document.querySelector(picture)?.naturalHeight === height",
         arg=[PICTURE, height],

@@ -9,8 +9,9 @@ from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
 from shots import screenshot
 from small_run import make_run
 
-from tin_lib import errors, runs
-from tin_lib.widgets.gallery import TILE, ZOOM, Group
+from tin_lib import runs
+from tin_lib.analysis import errors
+from tin_lib.lab.widgets.confusion.confusion_card import TILE, ZOOM, Group
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

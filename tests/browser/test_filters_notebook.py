@@ -9,8 +9,9 @@ from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from shots import screenshot
 from small_run import make_run
 
-from tin_lib import augment, filters, runs
-from tin_lib.widgets import plate
+from tin_lib import augment, runs
+from tin_lib.analysis import filters
+from tin_lib.lab.widgets.filters import filter_card
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -48,8 +49,8 @@ def title(network: str, layer: str, index: int) -> str:
 
 def tile(picture: np.ndarray, side: int, room: int, *where: Any) -> np.ndarray:
     """One tile at its own resolution, uint8 (3, side, side)."""
-    zoom = plate.zoom_of(side, room)
-    x, y = plate.place(*where)
+    zoom = filter_card.zoom_of(side, room)
+    x, y = filter_card.place(*where)
     return picture[y : y + side * zoom : zoom, x : x + side * zoom : zoom].transpose(2, 0, 1)
 
 
@@ -62,7 +63,7 @@ def check(page: Any, run: runs.Run, name: str, layer: str, index: int) -> np.nda
     made = filters.maximise(network, layer, (fit.mean, fit.std), page_of, options).images
     for _ in range(100):  # the image is made while the rest is shown
         picture = shown(page)
-        differs = made[index % 24].astype(int) - tile(picture, 64, plate.LARGE, "made")
+        differs = made[index % 24].astype(int) - tile(picture, 64, filter_card.LARGE, "made")
         # Another process may add in another order: one step of rounding, at few pixels.
         if close := np.abs(differs).max() <= 1 and (differs != 0).mean() < 0.01:
             break

@@ -11,9 +11,10 @@ import torch
 from shots import screenshot
 from small_run import make_run
 
-from tin_lib import augment, errors, runs, saliency
+from tin_lib import augment, runs
+from tin_lib.analysis import errors, saliency
 from tin_lib.data import Split
-from tin_lib.saliency import static
+from tin_lib.lab.widgets.saliency import static
 
 pytestmark = pytest.mark.browser
 METHODS = ("gradient", "grad_cam")

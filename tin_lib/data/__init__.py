@@ -5,7 +5,6 @@ folder layout, ``decode`` turns JPEG files into arrays, ``packed`` keeps the pac
 opens it in whole or in part.
 """
 
-from tin_lib.data.audit import Audit, audit, identical_groups
 from tin_lib.data.download import OFFICIAL_MD5, OFFICIAL_SIZE, OFFICIAL_URL, download
 from tin_lib.data.packed import cache_folder, pack
 from tin_lib.data.stats import statistics
@@ -16,13 +15,10 @@ __all__ = [
     "OFFICIAL_MD5",
     "OFFICIAL_SIZE",
     "OFFICIAL_URL",
-    "Audit",
     "Split",
     "TinyImageNet",
-    "audit",
     "cache_folder",
     "download",
-    "identical_groups",
     "open_data",
     "pack",
     "statistics",

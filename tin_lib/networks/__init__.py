@@ -7,7 +7,7 @@ from typing import Any
 from tin_lib.networks import alexnet, convnet9, resnet, vgg16, vgg_like
 from tin_lib.networks.base import Layer, Network, parameter_count
 from tin_lib.networks.layer_table import table
-from tin_lib.networks.start import start_from
+from tin_lib.networks.pretrained import start_from
 from tin_lib.networks.weights import load, read_meta, save
 
 __all__ = ["Layer", "Network", "create", "load", "names", "options", "parameter_count"]

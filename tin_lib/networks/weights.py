@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from tin_lib import runs
+from tin_lib import files
 
 if TYPE_CHECKING:
     from tin_lib.networks.base import Network
@@ -33,7 +33,7 @@ def save(network: "Network", path: str | Path, **meta: Any) -> None:
     state = {
         name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
     }
-    with runs.atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary:
         save_file(state, temporary, {"tin": json.dumps(header | meta)})
 
 

@@ -9,16 +9,16 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from tin_lib import runs
+from tin_lib import files, runs
 from tin_lib.data import TinyImageNet
-from tin_lib.lock import only_one
-from tin_lib.networks.start import digest_of, file_of
+from tin_lib.locks import only_one
+from tin_lib.networks.pretrained import digest_of, file_of
 from tin_lib.process import usable_cores
 from tin_lib.progress import Progress, Silent, choose
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed
-from tin_lib.train.finish import finish
-from tin_lib.train.folder import (
+from tin_lib.train.artifacts import finish
+from tin_lib.train.checkpoint import (
     CHECKPOINT,
     holds,
     identity,
@@ -228,7 +228,7 @@ def keep_best(trainer: Trainer, folder: Path, row: dict[str, Any]) -> None:
         return
     trainer.best = {"epoch": row["epoch"], "accuracy": accuracy}
     if trainer.recipe.keep == "best" and trainer.world.writes:
-        with runs.atomic_path(folder / "best.safetensors") as temporary:
+        with files.atomic_path(folder / "best.safetensors") as temporary:
             save_file(
                 {k: v.contiguous() for k, v in trainer.evaluated.state_dict().items()}, temporary
             )

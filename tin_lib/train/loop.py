@@ -16,13 +16,14 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tin_lib import augment, networks, penalties
 from tin_lib.data import TinyImageNet
+from tin_lib.data.resident import to_device
 from tin_lib.predict import evaluate
 from tin_lib.recipes import Recipe
 from tin_lib.train.compiled import Compiled
 from tin_lib.train.distributed import World, add_up
 from tin_lib.train.objective import Losses, Objective, Target
 from tin_lib.train.precision import autocast
-from tin_lib.train.resident import rendering, to_device
+from tin_lib.train.rendering import rendering
 from tin_lib.train.running import Running
 from tin_lib.train.schedule import Averaged, decayed, make_optimizer, rate, shrink
 from tin_lib.train.setup import kernels_tried

@@ -1,0 +1,131 @@
+"""The run directory: atomic writes and checks."""
+
+import threading
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tin_lib import files, runs
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "table.csv"
+    files.atomic_write(target, "old")
+    with pytest.raises(TypeError), files.atomic_path(target) as temporary:
+        temporary.write_bytes("text, which is refused once the file is open")  # type: ignore
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_readers_never_see_a_part(tmp_path: Path) -> None:
+    target, seen, stop = tmp_path / "file", set(), threading.Event()
+    files.atomic_write(target, "a" * 200_000)
+
+    def read() -> None:
+        while not stop.is_set():
+            text = target.read_text()
+            seen.add((len(text), len(set(text))))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for letter in "bcdefg" * 10:
+        files.atomic_write(target, letter * 200_000)
+    stop.set()
+    reader.join()
+    assert seen == {(200_000, 1)}
+
+
+def test_tables_and_json_come_back(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", "y, z"]})
+    files.write_table(table, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(files.read_table(tmp_path / "t.csv"), table)
+    files.write_json(tmp_path / "v.json", {"k": [1.5]})
+    assert files.read_json(tmp_path / "v.json") == {"k": [1.5]}
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "v.json").write_text("{half")
+    with pytest.raises(ValueError, match=r"v\.json is not valid JSON"):
+        files.read_json(tmp_path / "v.json")
+    (tmp_path / "t.csv").write_text("")
+    with pytest.raises(ValueError, match=r"t\.csv is not a readable table"):
+        files.read_table(tmp_path / "t.csv")
+    with pytest.raises(FileNotFoundError, match=r"u\.csv does not exist"):
+        files.read_table(tmp_path / "u.csv")
+
+
+def _write_fit(folder: Path, class_ids: list[str], fingerprint: str) -> None:
+    files.write_json(folder / "summary.json", {})
+    files.write_json(folder / "meta.json", {"class_ids": class_ids, "fingerprint": fingerprint})
+
+
+def test_a_run_lists_fits_in_the_papers_order(tmp_path: Path) -> None:
+    for name in ("vgg16", "convnet9", "resnet18", "alexnet"):
+        _write_fit(tmp_path / "networks" / name, ["a", "b"], "f")
+    (tmp_path / "networks" / "unfinished").mkdir()
+    assert list(runs.open_run(tmp_path).fits) == ["convnet9", "vgg16", "alexnet", "resnet18"]
+
+
+def test_an_unknown_network_is_named_beside_the_known(tmp_path: Path) -> None:
+    for name in ("vgg16", "convnet9"):
+        _write_fit(tmp_path / "networks" / name, ["a", "b"], "f")
+    run = runs.open_run(tmp_path)
+    assert run.fit("vgg16") is run.fits["vgg16"]
+    with pytest.raises(ValueError, match="no network 'vgg'; the run has convnet9, vgg16"):
+        run.fit("vgg")
+
+
+def test_fits_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    _write_fit(tmp_path / "networks" / "a", ["a", "b"], "f")
+    _write_fit(tmp_path / "networks" / "b", ["b", "a"], "f")
+    with pytest.raises(ValueError, match="different class orders"):
+        runs.open_run(tmp_path)
+    _write_fit(tmp_path / "networks" / "b", ["a", "b"], "g")
+    with pytest.raises(ValueError, match="different data"):
+        runs.open_run(tmp_path)
+
+
+def test_what_is_missing_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="run notebooks 02 to 05"):
+        runs.open_run(tmp_path)
+    with pytest.raises(FileNotFoundError, match="tin train"):
+        runs.open_fit(tmp_path / "networks" / "vgg16")
+
+
+def test_predictions_cut_short_are_named(tmp_path: Path) -> None:
+    _write_fit(tmp_path, ["a", "b"], "f")
+    meta = {"class_ids": ["a", "b"], "fingerprint": "f", "images": {"val": 2}}
+    files.write_json(tmp_path / "meta.json", meta)
+    rows = ["file,label,predicted,probability,top5", "x,a,a,1,a b", "y,a,b,1,b a"]
+    path = tmp_path / "predictions_val.csv"
+    path.write_text("\n".join(rows) + "\n")
+    assert len(runs.open_fit(tmp_path).predictions("val")) == 2
+    path.write_text("\n".join(rows))  # within the last row
+    with pytest.raises(
+        ValueError, match=r"predictions_val\.csv ends within a line: it was cut short"
+    ):
+        runs.open_fit(tmp_path).predictions("val")
+    path.write_text("\n".join(rows[:2]))
+    with pytest.raises(ValueError, match=r"predictions_val\.csv has 1 rows: it was cut short"):
+        runs.open_fit(tmp_path).predictions("val")
+    path.write_text("\n".join(row.rsplit(",", 1)[0] for row in rows))
+    with pytest.raises(ValueError, match=r"predictions_val\.csv has no column top5"):
+        runs.open_fit(tmp_path).predictions("val")
+
+
+def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
+    _write_fit(tmp_path, ["a", "b"], "f")
+    (tmp_path / "meta.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"meta\.json holds no JSON object"):
+        runs.open_fit(tmp_path).meta  # noqa: B018
+
+
+def test_a_history_line_cut_short_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "h.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    assert runs.read_history(tmp_path / "h.jsonl").epoch.tolist() == [1, 2]
+    (tmp_path / "h.jsonl").write_text('{"epo')
+    with pytest.raises(ValueError, match=r"h\.jsonl holds no epoch: it was cut short"):
+        runs.read_history(tmp_path / "h.jsonl")
+    with pytest.raises(FileNotFoundError, match=r"gone\.jsonl does not exist; train again"):
+        runs.read_history(tmp_path / "gone.jsonl")

@@ -1,0 +1,61 @@
+"""Figures of the data show the numbers they are given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tin_lib.lab.figures import data
+
+
+def pictures(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 3, 64, 64), dtype=np.uint8)
+
+
+def test_augmentations_have_a_title_each() -> None:
+    titles = ["original", "flip", "crop", "contrast", "tint", "both"]
+    figure = data.augmentations(pictures(6), titles)
+    assert [note.text for note in figure.layout.annotations] == titles
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [("goldfish, Carassius auratus", "goldfish"), ("American alligator", "American alliga…")],
+)
+def test_names_are_short_above_and_whole_under_the_mouse(name: str, short: str) -> None:
+    figure = data.gallery(pictures(1), [name])
+    assert figure.layout.annotations[0].text == short
+    assert figure.data[1].text[0] == name
+
+
+def test_pairs_lie_side_by_side() -> None:
+    figure = data.pairs(pictures(2), pictures(2), [("a", "b"), ("c", "d")])
+    assert [note.text for note in figure.layout.annotations] == ["a", "b", "c", "d"]
+
+
+def test_class_counts() -> None:
+    table = pd.DataFrame(
+        {"name": ["x", "y"] * 2, "split": ["train"] * 2 + ["val"] * 2, "images": [5, 6, 1, 2]}
+    )
+    figure = data.class_counts(table)
+    assert {bar.name: list(bar.y) for bar in figure.data} == {"train": [5, 6], "val": [1, 2]}
+
+
+def test_channel_histograms_keep_their_area() -> None:
+    counts = np.random.default_rng(0).integers(1, 1000, (3, 256))
+    mean, std = np.array([120.0, 110.0, 100.0]), np.array([70.0, 60.0, 50.0])
+    figure = data.channel_histograms(counts, mean, std)
+    for channel in range(3):
+        before, after = figure.data[2 * channel : 2 * channel + 2]
+        assert np.sum(before.y) == pytest.approx(1, abs=1e-3)
+        width = 1 / std[channel]
+        assert np.diff(after.x) == pytest.approx(width, abs=2e-4)
+        assert np.sum(after.y) * width == pytest.approx(1, abs=1e-3)
+        assert after.x[128] == pytest.approx((128 - mean[channel]) * width, abs=1e-4)
+
+
+def test_box_sizes_count_every_box_once() -> None:
+    boxes = np.array([[0, 0, 63, 63], [0, 0, 63, 63], [10, 10, 10, 29], [-1, -1, -1, -1]])
+    heat = data.box_sizes(boxes).data[0]
+    assert np.nansum(10 ** np.asarray(heat.z)) == pytest.approx(3)
+    assert heat.customdata[-1][-1] == 2  # 64 × 64
+    assert heat.customdata[4][0] == 1  # 1 wide, 20 high

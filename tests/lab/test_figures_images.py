@@ -1,0 +1,121 @@
+"""Grids of images: every pixel where it belongs, at a whole zoom, in little JSON."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tin_lib.lab.figures import images
+
+
+def random_images(count: int, height: int = 6, width: int = 5) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 3, height, width), dtype=np.uint8)
+
+
+def decode(uri: str) -> np.ndarray:
+    kind, data = uri.split(",")
+    assert kind == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_data_uri_repeats_pixels() -> None:
+    image = random_images(1)[0]
+    shown = decode(images.data_uri(image, zoom=3))
+    assert shown.shape == (18, 15, 3)
+    np.testing.assert_array_equal(shown[1::3, 1::3], image.transpose(1, 2, 0))
+    np.testing.assert_array_equal(shown[0::3, 2::3], shown[1::3, 1::3])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.full((4, 5), 9, np.uint8),
+        np.full((1, 4, 5), 9, np.uint8),
+        np.full((3, 4, 5), 9, np.uint8),
+        np.full((4, 5, 3), 9, np.uint8),
+    ],
+)
+def test_all_layouts_become_rgb(image: np.ndarray) -> None:
+    shown = images.to_rgb(image)
+    assert shown.shape == (4, 5, 3)
+    assert (shown == 9).all()
+
+
+def test_kernels_of_three_by_three_are_read_channels_first() -> None:
+    kernel = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
+    np.testing.assert_array_equal(images.to_rgb(kernel), kernel.transpose(1, 2, 0))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.booleans())
+def test_every_tile_is_drawn_once_at_its_place(
+    count: int, columns: int, zoom: int, titled: bool
+) -> None:
+    tiles = random_images(count)
+    titles = [f"tile<br>{number}" for number in range(count)] if titled else None
+    figure = images.grid(tiles, titles, columns, zoom)
+    picture = figure.data[0]
+    pixels = decode(picture.source)
+    assert (picture.dx, picture.dy) == (zoom, zoom)
+    assert figure.layout.xaxis.range[1] == pixels.shape[1] * zoom
+    assert figure.layout.yaxis.range[0] == pixels.shape[0] * zoom
+    layout = images.plan([tile.transpose(1, 2, 0) for tile in tiles], columns, zoom, titles or [""])
+    for number, tile in enumerate(tiles):
+        top, left = layout.corner(number)
+        np.testing.assert_array_equal(
+            pixels[top : top + 6, left : left + 5, :3], tile.transpose(1, 2, 0)
+        )
+    # Opaque exactly where there are tiles.
+    assert (pixels[..., 3] > 0).sum() == count * 30
+
+
+def test_boxes_enclose_their_pixels() -> None:
+    boxes = np.array([[-1, -1, -1, -1], [1, 2, 3, 3]])
+    figure = images.grid(random_images(2), columns=2, zoom=2, boxes=boxes)
+    x, y = (list(getattr(figure.data[-1], axis))[:-1] for axis in "xy")
+    left = 5 + images.GAP // 2  # of the second tile, in image pixels
+    assert (min(x), max(x)) == ((left + 1) * 2, (left + 4) * 2)
+    assert (min(y), max(y)) == (4, 8)
+    assert len(x) == 5  # one closed outline: the first image has none
+
+
+def test_titles_and_hover_texts() -> None:
+    figure = images.grid(random_images(2), ["one", ""], hover=["the first", "the second"])
+    assert [note.text for note in figure.layout.annotations] == ["one"]
+    assert list(figure.data[1].text) == ["the first", "the second"]
+
+
+def test_rows_are_labelled_beside_their_middle() -> None:
+    figure = images.grid(random_images(4, 10, 10), columns=2, zoom=4)
+    labelled = images.label_rows(figure, ["upper", "lower"], width=100)
+    assert [note.y for note in labelled.layout.annotations] == [20, 68]
+    assert labelled.layout.margin.l == 100
+
+
+def test_json_stays_near_the_pixels_own_size() -> None:
+    tiles = random_images(20, 64, 64)  # noise, which PNG cannot pack
+    assert len(images.grid(tiles, zoom=3).to_json()) < 2 * tiles.size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"images": [np.zeros((3, 4, 4), np.uint8), np.zeros((3, 5, 5), np.uint8)]}, "one size"),
+        ({"images": random_images(2), "titles": ["one"]}, "titles: 1 for 2 images"),
+        ({"images": random_images(2), "boxes": np.zeros((3, 4))}, "boxes: 3 for 2 images"),
+        ({"images": random_images(2).astype(float)}, "expected uint8"),
+        ({"images": np.zeros((1, 7, 4, 4), np.uint8)}, "1 or 3 channels"),
+        ({"images": random_images(2), "zoom": 0}, "at least 1"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        images.grid(**arguments)
+
+
+def test_a_grid_of_nothing_says_so() -> None:
+    assert images.grid([]).layout.annotations[0].text == "none"

@@ -1,0 +1,155 @@
+"""The page without Python: what its sheets hold, and when they are written.
+
+tests/browser opens it in a real browser.
+"""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from small_run import NETWORKS, make_run
+
+from tin_lib import runs
+from tin_lib.analysis import saliency
+from tin_lib.lab.widgets.saliency import sprites, static
+
+METHODS = ("gradient", "grad_cam")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def page(run: runs.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    return static.write_static_browser(run, run.data(), folder, METHODS, limit=30)
+
+
+def received(path: Path) -> tuple[str, list[list[float]], np.ndarray]:
+    """What a sheet's script hands over: name, gains, picture (H, W, 3)."""
+    found = re.search(r"^receive\((.*)\);$", path.read_text(), re.M)
+    assert found
+    name, gains, address = json.loads(f"[{found[1]}]")
+    content = base64.b64decode(address.removeprefix("data:image/jpeg;base64,"))
+    return name, gains, np.array(Image.open(io.BytesIO(content)))
+
+
+def unpacked(tile: np.ndarray, gains: list[float]) -> dict[str, np.ndarray]:
+    """The views of a tile uint8 (3, H, W), by the formula in ``sprites.pack``."""
+    value = (tile.astype(float) - 128) / 127
+    views = {"absolute": np.abs(value).max(0), "positive": value, "negative": -value}
+    return {k: (255 * g * v).clip(0, 255) for (k, v), g in zip(views.items(), gains)}
+
+
+def test_packed_maps_give_the_views_back() -> None:
+    maps = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    maps = maps * torch.tensor([1e-6, 1, 50, 1e4])[:, None, None, None]
+    packed, gains = sprites.pack(maps)
+    for name, view in saliency.VIEWS.items():
+        wanted = saliency.to_uint8(view(maps))
+        found = np.stack([unpacked(*each)[name] for each in zip(packed, gains)])
+        assert np.abs(found - wanted).max() <= 255 / 127 * gains.max()
+
+
+def test_an_empty_map_is_black_in_every_view() -> None:
+    packed, gains = sprites.pack(torch.zeros(1, 3, 8, 8))
+    assert (packed == 128).all()
+    assert (gains == 0).all()
+
+
+def test_one_signed_maps_other_side_is_black() -> None:
+    packed, gains = sprites.pack(torch.rand(1, 3, 8, 8) + 0.1)
+    assert gains[0, 2] == 0
+    assert unpacked(packed[0], gains[0])["negative"].max() == 0
+
+
+def test_tiles_lie_row_by_row() -> None:
+    tiles = np.arange(5, dtype=np.uint8)[:, None, None, None] * 50 + np.zeros(
+        (5, 3, 8, 8), np.uint8
+    )
+    sheet = np.array(Image.open(io.BytesIO(sprites.jpeg(tiles, columns=3, quality=95))))
+    assert sheet.shape == (16, 24, 3)
+    assert abs(int(sheet[4, 20, 0]) - 100) <= 2
+    assert abs(int(sheet[12, 12, 0]) - 200) <= 2
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(1, 50))
+def test_images_are_spread_over_the_classes(labels: list[int], limit: int) -> None:
+    given = np.array(labels)
+    rows = static.spread(given, limit)
+    assert len(rows) == len(set(rows)) == min(limit, len(labels))
+    assert (np.diff(given[rows]) >= 0).all()
+    counts = np.bincount(given[rows], minlength=6)
+    # A class has fewer than another only if it has no more images.
+    short = counts < np.bincount(given, minlength=6)
+    assert (counts[short] >= counts.max() - 1).all()
+
+
+def test_page_and_its_parts(page: Path, run: runs.Run) -> None:
+    made = {str(p.relative_to(page.parent)) for p in page.parent.rglob("*") if p.is_file()}
+    sheets = {f"maps/{network}_{method}.js" for network in NETWORKS for method in METHODS}
+    assert made == {*static.ASSETS, "data.js", "images.js", *sheets}
+    told = json.loads((page.parent / "data.js").read_text().removeprefix("const DATA = ")[:-2])
+    assert len(told["files"]) == len(told["labels"]) == len(told["boxes"]) == 30
+    table = run.fits["convnet9"].predictions("val").set_index("file")
+    for file, best in zip(told["files"], told["networks"]["convnet9"]["best"]):
+        assert [told["classes"][i]["id"] for i, _ in best] == table.top5[file].split()
+        assert best[0][1] == pytest.approx(table.probability[file], abs=1e-4)
+    named = " ".join((page.parent / name).read_text() for name in static.ASSETS)
+    assert "http" not in named  # nothing from a network
+
+
+def test_sheets_hold_the_maps_of_the_predicted_class(page: Path, run: runs.Run) -> None:
+    data, fit = run.data(), run.fits["vgg_like"]
+    rows = static.spread(data.val.labels, 30)
+    name, gains, sheet = received(page.parent / "maps" / "vgg_like_gradient.js")
+    assert name == "vgg_like_gradient"
+    inputs = saliency_inputs(fit, data.val.images[rows])
+    target = torch.from_numpy(np.array(fit.logits("val")[rows])).argmax(1)
+    maps = saliency.explain(fit.network(), inputs, "gradient", target)
+    wanted = saliency.to_uint8(saliency.absolute(maps)).astype(float)
+    for place in (0, 19, 20, 29):
+        row, column = divmod(place, sprites.COLUMNS)
+        tile = sheet[row * 64 : row * 64 + 64, column * 64 : column * 64 + 64].transpose(2, 0, 1)
+        found = unpacked(tile, gains[place])["absolute"]
+        off = [np.abs(found - other).mean() for other in wanted]
+        assert np.argmin(off) == place
+        assert off[place] < 255 * 0.1
+
+
+def saliency_inputs(fit: runs.Fit, pixels: np.ndarray) -> torch.Tensor:
+    from tin_lib import augment
+
+    return augment.normalise(torch.from_numpy(np.array(pixels)), fit.mean, fit.std)
+
+
+def test_sheets_are_kept_and_others_written_anew(page: Path, run: runs.Run) -> None:
+    sheet, other = (page.parent / "maps" / f"{name}_gradient.js" for name in NETWORKS)
+    before, text = sheet.stat().st_mtime_ns, other.read_text()
+    other.write_text("// another network's\n")
+    done: list[tuple[int, int]] = []
+    static.write_static_browser(
+        run, run.data(), page.parent, METHODS, 30, lambda *n: done.append(n)
+    )
+    assert sheet.stat().st_mtime_ns == before
+    assert other.read_text() == text
+    assert done == [(n, 4) for n in (1, 2, 3, 4)]
+
+
+def test_bad_requests_are_refused(run: runs.Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="gradcam"):
+        static.write_static_browser(run, run.data(), tmp_path, ["gradcam"])
+    with pytest.raises(ValueError, match="limit=0"):
+        static.write_static_browser(run, run.data(), tmp_path, METHODS, limit=0)
+    assert not list(tmp_path.iterdir())

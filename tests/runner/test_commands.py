@@ -1,0 +1,103 @@
+"""The command line: what it prints, refuses and writes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tin_lib.__main__ import build_parser, main
+
+VERBS = ("download", "sample", "pack", "train", "sweep", "submit", "vote", "run", "browse")
+
+
+def test_help_names_every_verb(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f"    {verb}" in text for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_explains_its_options(verb: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args([verb, "--help"])
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: tin {verb}")
+    assert len(text.splitlines()) > 5
+
+
+def test_help_starts_fast_and_needs_no_torch() -> None:
+    code = (
+        "import sys; from tin_lib.__main__ import build_parser; build_parser().format_help();"
+        "assert not {'torch', 'plotly', 'papermill', 'ipywidgets'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_computing_modules_need_no_notebook_packages() -> None:
+    """Training runs on a machine with torch, torchvision, numpy, pandas, safetensors and tqdm."""
+    code = (
+        "import sys; import tin_lib.train, tin_lib.predict, tin_lib.recipes, tin_lib.sample;"
+        "unwanted = {'plotly', 'ipywidgets', 'papermill', 'yaml', 'captum', 'scipy', 'IPython'};"
+        "found = unwanted & set(sys.modules); assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_bad_input_is_one_message_and_status_two(tmp_path: Path, capsys: Any) -> None:
+    for arguments, message in (
+        (["pack", str(tmp_path / "absent")], "absent"),
+        (["train", "vgg19", "--out", str(tmp_path / "x")], "no network 'vgg19'"),
+        (["train", "vgg16", "--out", str(tmp_path / "x"), "--set", "epoch=1"], "did you mean"),
+        (["train", "vgg16", "--out", str(tmp_path / "x"), "--set", "epochs"], "FIELD=VALUE"),
+        (["submit", str(tmp_path), "-o", str(tmp_path / "o.txt")], "the fit is not there"),
+        (["run", "--profile", "papre"], "papre"),
+        (["run", "-p", "02.epoch=1"], "epoch"),
+    ):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("tin: ")
+        assert message in said
+        assert len(said.strip().splitlines()) == 1
+
+
+def test_train_submit_and_vote(tmp_path: Path, capsys: Any) -> None:
+    fit = tmp_path / "fit"
+    small = ["--recipe", "quick", "--classes", "3", "--per-class", "12", "--set", "epochs=1"]
+    assert main(["train", "vgg_like", "--out", str(fit), *small]) == 0
+    assert main(["submit", str(fit), "-o", str(tmp_path / "a.txt")]) == 0
+    lines = (tmp_path / "a.txt").read_text().splitlines()
+    assert len(lines) == len(pd.read_csv(fit / "predictions_test.csv"))
+    files = [str(tmp_path / "a.txt")] * 3
+    voted = ["vote", *files, "--fallback", files[0], "-o", str(tmp_path / "v.txt")]
+    assert main(voted) == 0
+    assert (tmp_path / "v.txt").read_text() == (tmp_path / "a.txt").read_text()
+
+
+def test_profile_writes_a_trace_and_a_table(tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "profile"
+    small = ["--recipe", "quick", "--classes", "3", "--per-class", "60", "--set", "batch_size=16"]
+    assert main(["train", "vgg_like", "--out", str(out), "--profile-steps", "2", *small]) == 0
+    said = capsys.readouterr().out
+    written = (out / "profile.txt").read_text()
+    assert written in said
+    assert "convolution" in written
+    lines = [line.split() for line in written.splitlines()[1:6]]
+    assert [line[0] for line in lines] == ["render", "losses", "differentiate", "update", "rest"]
+    assert sum(float(line[2].rstrip("%")) for line in lines) == pytest.approx(100, abs=0.5)
+    assert min(float(line[1]) for line in lines[:4]) > 0
+    assert (out / "trace.json").stat().st_size > 1000
+
+
+def test_module_and_script_are_the_same() -> None:
+    by_module = subprocess.run([sys.executable, "-m", "tin_lib", "--help"], capture_output=True)
+    script = Path(sys.executable).with_name("tin")
+    environment = os.environ | {"COLUMNS": "80"}
+    by_script = subprocess.run([script, "--help"], capture_output=True, env=environment)
+    assert by_module.returncode == by_script.returncode == 0
+    assert by_module.stdout.splitlines()[0] == by_script.stdout.splitlines()[0]

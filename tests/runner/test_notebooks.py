@@ -1,0 +1,92 @@
+"""The notebooks: committed clean, built alike, and running from raw images to one report."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tin_lib.__main__ import main
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def cells(path: Path, kind: str) -> list[dict[str, Any]]:
+    """The notebook's cells of a kind."""
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell: dict[str, Any]) -> str:
+    """A cell's text."""
+    return "".join(cell["source"])
+
+
+def test_there_are_nine() -> None:
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(1, 10)]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_committed_clean(path: Path) -> None:
+    checked = [
+        sys.executable,
+        "-m",
+        "nbstripout",
+        "--verify",
+        "--keep-id",
+        "--extra-keys",
+        "metadata.papermill",
+        str(path),
+    ]
+    result = subprocess.run(checked, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert json.loads(path.read_text())["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_built_alike(path: Path) -> None:
+    first = source(cells(path, "markdown")[0])
+    for part in ("**Question.**", "**You will see**", "**Needs**", "**Takes**"):
+        assert part in first
+    code = cells(path, "code")
+    parameters = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert parameters == code[:1]
+    for statement in ast.parse(source(parameters[0])).body:  # literals only, each explained
+        assert isinstance(statement, ast.AnnAssign)
+        ast.literal_eval(statement.value)  # type: ignore[arg-type]
+    assert all("#" in line for line in source(parameters[0]).splitlines())
+    for cell in code:
+        assert len(source(cell).splitlines()) <= 15
+        kinds = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
+        assert not any(isinstance(node, kinds) for node in ast.walk(ast.parse(source(cell))))
+
+
+SMALL = ["all.classes=6", "all.per_class=30", "all.epochs=1", "08.steps=2", "08.filters_shown=2"]
+
+
+@pytest.mark.slow
+def test_from_raw_images_to_one_report(tmp_path: Path, capsys: Any) -> None:
+    command = ["run", "--run", str(tmp_path / "run"), "--jobs", "2"]
+    for parameter in SMALL:
+        command += ["-p", parameter]
+    assert main(command) == 0, capsys.readouterr().err
+    printed = capsys.readouterr().out.splitlines()
+    assert sum(" ok " in line for line in printed) == 9
+    assert printed[-1] == str(tmp_path / "run" / "report" / "index.html")
+    results = pd.read_csv(tmp_path / "run" / "results.csv")
+    networks = ["convnet9", "vgg_like", "vgg16", "alexnet"]
+    assert results.name.tolist() == [*networks, "majority vote", "soft vote"]
+    assert results.val_accuracy.between(0, 1).all()
+    assert results.epochs[:4].eq(1).all()
+    pages = {page.name for page in (tmp_path / "run" / "report").glob("*.html")}
+    assert pages == {"index.html", *(f"{path.stem}.html" for path in NOTEBOOKS)}
+    lines = (tmp_path / "run" / "ensemble" / "test_majority_vote.txt").read_text().splitlines()
+    assert lines
+    assert all(line.split()[0].startswith("test_") for line in lines)
+    assert main(command) == 0  # nothing has changed: nothing runs again
+    again = capsys.readouterr().out.splitlines()
+    assert not any(" ok " in line for line in again)

@@ -1,0 +1,213 @@
+"""Votes over networks, and how far their errors go together (paper: ensemble, Table 2)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from tin_lib.analysis.statistics import wilson
+from tin_lib.runs import Fit, Run
+
+FALLBACK = "vgg16"  # the paper's: the label to take when all three networks disagree
+
+
+def majority_vote(predictions: ArrayLike, fallback: int) -> np.ndarray:
+    """Label with the most votes, for each image; the fallback network's where there is a tie.
+
+    The paper votes over three networks and takes VGG-16's label when all three disagree. For any
+    number of networks: where two or more labels share the highest count, the fallback network's
+    label is taken, also when it is not one of those. For three networks that is the paper's rule.
+
+    Parameters
+    ----------
+    predictions: (M, N) labels of N images by M networks, class numbers or wnids.
+    fallback: row of the network that decides ties, 0..M-1.
+
+    Returns
+    -------
+    Labels, (N,), of the same type.
+    """
+    predictions = np.asarray(predictions)
+    if predictions.ndim != 2 or len(predictions) == 0:
+        raise ValueError(f"predictions: expected (networks, images), got {predictions.shape}")
+    if not 0 <= fallback < len(predictions):
+        raise ValueError(f"fallback: {fallback} is not a row of {len(predictions)} networks")
+    leader, tied = _count(predictions)
+    return np.where(tied, predictions[fallback], leader)
+
+
+def ties(predictions: ArrayLike) -> np.ndarray:
+    """Whether two or more labels share the highest count, bool (N,), as in ``majority_vote``."""
+    return _count(np.asarray(predictions))[1]
+
+
+def _count(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first label with the most votes (N,), and whether another has as many (N,)."""
+    # votes[m, n]: how many networks give image n the label that network m gives it
+    votes = (predictions[:, None] == predictions[None]).sum(axis=1)
+    best = votes == votes.max(axis=0)
+    leader = np.take_along_axis(predictions, best.argmax(axis=0)[None], axis=0)[0]
+    return leader, (best & (predictions != leader)).any(axis=0)
+
+
+def soft_vote(logits: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean of the networks' softmax probabilities.
+
+    ``logits``: M arrays (N, C) of scores before softmax, rows of the same images. Returns float64
+    (N, C) probabilities in 0..1. Raises ValueError where shapes differ or there is none.
+    """
+    shapes = {np.shape(scores) for scores in logits}
+    if len(shapes) != 1:
+        raise ValueError(f"logits: expected arrays of one shape (N, C), got {sorted(shapes)}")
+    return np.mean([_softmax(scores) for scores in logits], axis=0)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - np.max(logits, axis=1, keepdims=True), dtype=np.float64)
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def error_correlation(errors: pd.DataFrame) -> pd.DataFrame:
+    """Pearson correlation of errors (0/1 an image) between each two networks.
+
+    ``errors``: bool (N images, M networks). Returns (M, M) in -1..1; NaN in the row and column of
+    a network that is always right or always wrong, whose errors do not vary.
+    """
+    return errors.astype(np.float64).corr()
+
+
+def mean_correlation(table: pd.DataFrame) -> float:
+    """Mean over the pairs of a table by ``error_correlation``; pairs of NaN are left out."""
+    pairs = table.to_numpy()[np.triu_indices(len(table), k=1)]
+    known = pairs[~np.isnan(pairs)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def predictions(
+    run: Run, split: str = "val", members: Sequence[str] = ()
+) -> dict[str, pd.DataFrame]:
+    """Predictions table of each member (default: every network), checked to list the same images.
+
+    Raises ValueError where a member is unknown or lists other images or labels.
+    """
+    tables = {fit.name: fit.predictions(split) for fit in _members(run, members)}
+    first_name, first = next(iter(tables.items()))
+    for name, table in tables.items():
+        if not table[["file", "label"]].equals(first[["file", "label"]]):
+            raise ValueError(
+                f"{run.path}: {name} and {first_name} do not list the same {split} images; "
+                "train both on the same data"
+            )
+    return tables
+
+
+def _members(run: Run, members: Sequence[str]) -> list[Fit]:
+    unknown = [name for name in members if name not in run.fits]
+    if unknown:
+        raise ValueError(
+            f"{run.path} holds no network {', '.join(unknown)}; it has {', '.join(run.fits)}"
+        )
+    return [run.fits[name] for name in (members or run.fits)]
+
+
+def errors(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Which image each network gets wrong: bool (N, M), one column a network."""
+    return pd.DataFrame(
+        {
+            name: table.predicted.to_numpy() != table.label.to_numpy()
+            for name, table in predictions.items()
+        }
+    )
+
+
+def vote(
+    run: Run, split: str = "val", members: Sequence[str] = (), fallback: str = FALLBACK
+) -> pd.DataFrame:
+    """Majority vote as a predictions table: file, label, predicted, probability.
+
+    ``probability`` is the share of networks that voted for the label, in 0..1. Ties take the label
+    of ``fallback``, which must be a member. ``split`` is train, val or test.
+    """
+    tables = predictions(run, split, members)
+    if fallback not in tables:
+        raise ValueError(f"fallback: {fallback} does not vote; choose one of {', '.join(tables)}")
+    labels = np.stack([table.predicted.to_numpy(str) for table in tables.values()])
+    winner = majority_vote(labels, list(tables).index(fallback))
+    table = tables[fallback][["file", "label"]]
+    return table.assign(predicted=winner, probability=(labels == winner).mean(axis=0))
+
+
+def soft(run: Run, split: str = "val", members: Sequence[str] = ()) -> pd.DataFrame:
+    """Soft vote as a predictions table: file, label, predicted, probability, top5.
+
+    ``split`` is val or test, those whose logits are kept.
+    """
+    table = next(iter(predictions(run, split, members).values()))[["file", "label"]]
+    fits = _members(run, members)
+    mean = soft_vote([fit.logits(split) for fit in fits])
+    ids = np.array(fits[0].class_ids)
+    top = np.argsort(-mean, axis=1, kind="stable")[:, :5]
+    return table.assign(
+        predicted=ids[top[:, 0]],
+        probability=mean.max(axis=1).round(6),
+        top5=[" ".join(row) for row in ids[top]],
+    )
+
+
+def with_votes(run: Run, split: str = "val") -> dict[str, pd.DataFrame]:
+    """Predictions tables of every network, then of their votes, under ``ensemble_table``'s names.
+
+    One network alone has no votes; without ``FALLBACK`` among them there is no majority vote.
+    """
+    tables = predictions(run, split)
+    votes = {}
+    if len(tables) > 1 and FALLBACK in tables:
+        votes["majority vote"] = vote(run, split)
+    if len(tables) > 1:
+        votes["soft vote"] = soft(run, split)
+    return tables | votes
+
+
+def ensemble_table(run: Run, members: Sequence[str] = (), fallback: str = FALLBACK) -> pd.DataFrame:
+    """Validation accuracy of each member and of their majority and soft vote.
+
+    Columns: name, kind (network or vote), members, images, correct, accuracy,
+    low, high (0..1, 95 % Wilson interval), top5 (0..1; NaN for the majority vote, which ranks no
+    labels), ties (images the fallback decided; NaN elsewhere).
+    """
+    single = predictions(run, "val", members)
+    names = ", ".join(single)
+    rows = [_row(name, "network", name, table) for name, table in single.items()]
+    majority, softly = vote(run, "val", members, fallback), soft(run, "val", members)
+    undecided = ties([table.predicted.to_numpy(str) for table in single.values()]).sum()
+    rows.append(_row("majority vote", "vote", names, majority) | {"ties": int(undecided)})
+    rows.append(_row("soft vote", "vote", names, softly))
+    return pd.DataFrame(rows)
+
+
+def _row(name: str, kind: str, members: str, table: pd.DataFrame) -> dict[str, object]:
+    correct, images = int((table.predicted == table.label).sum()), len(table)
+    low, high = wilson(correct, images)
+    row = {"name": name, "kind": kind, "members": members, "images": images, "correct": correct}
+    row |= {"accuracy": correct / max(images, 1), "low": float(low), "high": float(high)}
+    return row | {"top5": top5_accuracy(table), "ties": float("nan")}
+
+
+def top5_accuracy(table: pd.DataFrame) -> float:
+    """Share (0..1) of images whose label is among the top5; NaN where there is no such column."""
+    if "top5" not in table:
+        return float("nan")
+    hits = [label in top.split() for label, top in zip(table.label, table.top5)]
+    return float(np.mean(hits)) if hits else float("nan")
+
+
+def train_accuracies(
+    run: Run, members: Sequence[str] = (), fallback: str = FALLBACK
+) -> list[float]:
+    """Training accuracy (0..1) of the rows of ``ensemble_table``; NaN for the soft vote, since
+    scores of training images are not kept.
+    """
+    tables = predictions(run, "train", members)
+    voted = [*tables.values(), vote(run, "train", members, fallback)]
+    return [float((table.predicted == table.label).mean()) for table in voted] + [float("nan")]

@@ -1,0 +1,109 @@
+"""Which classes are taken for which: confusion matrix, an order that shows groups, worst pairs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tin_lib.analysis.errors.tables import check_labels
+from tin_lib.analysis.statistics import wilson
+
+
+def confusion_matrix(predictions: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Count images by label (rows) and prediction (columns), int (C, C), wnids in class order."""
+    check_labels(predictions, names)
+    order = list(names)
+    counts = pd.crosstab(predictions.label, predictions.predicted)
+    counts = counts.reindex(index=order, columns=order, fill_value=0).astype(np.int64)
+    return counts.rename_axis(index="label", columns="predicted")
+
+
+def cell(predictions: pd.DataFrame, label: str, predicted: str) -> pd.DataFrame:
+    """The images behind one cell, the most confident first: row (of the split) and all columns."""
+    table = predictions.assign(row=range(len(predictions)))
+    chosen = table[(table.label == label) & (table.predicted == predicted)]
+    return chosen.sort_values("probability", ascending=False, kind="stable", ignore_index=True)
+
+
+def class_order(counts: pd.DataFrame) -> list[str]:
+    """Order classes so that those confused with each other, or with the same ones, are neighbours.
+
+    Average-linkage clustering of the cosine distances between the classes' confusions in both
+    directions, its tree's leaves ordered optimally (Bar-Joseph et al. 2001). ``counts``: (C, C) by
+    ``confusion_matrix``. Returns the C wnids. Needs scipy (the extra ``lab``).
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(counts) < 3:
+        return list(counts.index)
+    distances = squareform(_distances(counts.to_numpy(np.float64)), checks=False)
+    leaves = leaves_list(linkage(distances, "average", optimal_ordering=True))
+    return [counts.index[leaf] for leaf in leaves]
+
+
+def _distances(counts: np.ndarray) -> np.ndarray:
+    """1 - cosine similarity of symmetrised confusion profiles, float64 (C, C), zero diagonal."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    profiles = shares + shares.T
+    lengths = np.linalg.norm(profiles, axis=1, keepdims=True)
+    profiles = profiles / np.where(lengths > 0, lengths, 1)
+    distances = np.clip(1 - profiles @ profiles.T, 0, None)
+    np.fill_diagonal(distances, 0)
+    return distances
+
+
+def near_diagonal(counts: pd.DataFrame, order: list[str], width: int = 5) -> float:
+    """Share (0..1) of all errors between classes at most ``width`` places apart in ``order``.
+
+    It says how well an order shows groups; NaN where there are no errors.
+    """
+    matrix = counts.loc[order, order].to_numpy().copy()
+    np.fill_diagonal(matrix, 0)
+    place = np.arange(len(matrix))
+    near = np.abs(place[:, None] - place[None]) <= width
+    return float(matrix[near].sum() / matrix.sum()) if matrix.any() else float("nan")
+
+
+def most_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -> pd.DataFrame:
+    """The k commonest errors, one way: label taken for predicted.
+
+    Columns: label, predicted (wnids), label_name, predicted_name, count, images (of the label),
+    share (count / images), low, high (0..1, 95 % Wilson interval). Pairs that never occur are left
+    out; equal ones stand in class order.
+    """
+    table = counts.reset_index(names="label").melt(
+        "label", var_name="predicted", value_name="count"
+    )
+    table["images"] = table.label.map(counts.sum(axis=1))
+    table = table[(table.label != table.predicted) & (table["count"] > 0)]
+    table = table.assign(share=table["count"] / table.images)
+    table = table.sort_values("share", ascending=False, kind="stable", ignore_index=True).head(k)
+    low, high = wilson(table["count"], table.images)
+    table = table.assign(low=low, high=high)
+    table.insert(2, "label_name", table.label.map(names))
+    table.insert(3, "predicted_name", table.predicted.map(names))
+    return table
+
+
+def mutually_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -> pd.DataFrame:
+    """The k pairs of classes most often taken for each other, both ways at least once.
+
+    Ranked by the rarer direction's share, then by the sum. Columns: first, second (wnids),
+    first_name, second_name, forth, back (images of the first taken for the second, and back),
+    forth_share, back_share (0..1, of the label's images).
+    """
+    matrix = counts.to_numpy()
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    i, j = np.nonzero(np.triu((matrix > 0) & (matrix.T > 0), k=1))
+    ids = counts.index.to_numpy()
+    table = pd.DataFrame({"first": ids[i], "second": ids[j]})
+    table["first_name"], table["second_name"] = (
+        table["first"].map(names),
+        table["second"].map(names),
+    )
+    table = table.assign(forth=matrix[i, j], back=matrix[j, i])
+    table = table.assign(forth_share=shares[i, j], back_share=shares[j, i])
+    both = table[["forth_share", "back_share"]]
+    ranked = np.lexsort((-both.sum(axis=1), -both.min(axis=1)))
+    return table.iloc[ranked[:k]].reset_index(drop=True)

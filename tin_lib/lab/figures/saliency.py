@@ -1,0 +1,120 @@
+"""Figures of saliency: the paper's Figure 5, and the measures of what maps are worth."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from tin_lib.lab.figures import images, style
+
+TITLES = ("original", "preprocessed", "absolute", "positive", "negative")
+MEASURES = {
+    "beyond the box": "share of the map within the box, beyond the box's share",
+    "pointing": "highest pixel within the box",
+    "insertion": "mean probability, inserting (high is good)",
+    "deletion": "mean probability, deleting (low is good)",
+}
+SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+def figure5(rows: Mapping[str, list[np.ndarray]], zoom: int = 2) -> go.Figure:
+    """Figure 5: a row a network (label → original, preprocessed, absolute, positive, negative).
+
+    Pictures are uint8 (3, 64, 64), the absolute view (64, 64) in gray.
+    """
+    tiles = [tile for row in rows.values() for tile in row]
+    titles = [title if number == 0 else "" for number in range(len(rows)) for title in TITLES]
+    figure = images.grid(tiles, titles, columns=len(TITLES), zoom=zoom)
+    return images.label_rows(figure, list(rows), width=150)
+
+
+def measures(table: pd.DataFrame) -> go.Figure:
+    """Each measure of ``saliency.evaluate`` with 95 % intervals: a panel a measure, a row a method.
+
+    Hollow symbols are baselines that know nothing of the network: chance. ``table``: columns
+    network, method, kind, measure, mean, low, high.
+    """
+    titles = list(MEASURES.values())
+    figure = make_subplots(
+        rows=2, cols=2, shared_yaxes=True, vertical_spacing=0.14, subplot_titles=titles
+    )
+    networks = list(dict.fromkeys(table.network))
+    for place, measure in enumerate(MEASURES):
+        row, column = place // 2 + 1, place % 2 + 1
+        for number, network in enumerate(networks):
+            part = table[(table.measure == measure) & (table.network == network)]
+            trace = _dots(part, network, number, len(networks))
+            figure.add_trace(trace.update(showlegend=place == 0), row=row, col=column)
+    methods = list(dict.fromkeys(table.method))
+    ticks = {"tickvals": list(range(len(methods))), "ticktext": methods}
+    figure.update_yaxes(**ticks, range=[len(methods) - 0.5, -0.5], showgrid=False, zeroline=False)
+    figure.update_xaxes(tickformat=".0%")
+    height = 220 + 2 * 30 * len(methods)
+    legend = {"orientation": "h", "y": -0.1}
+    return style.apply(figure.update_layout(height=height, legend=legend, margin_l=140))
+
+
+def _dots(part: pd.DataFrame, network: str, number: int, count: int) -> go.Scatter:
+    shift = (number - (count - 1) / 2) * 0.6 / max(count, 1)
+    shape = SYMBOLS[number % len(SYMBOLS)]
+    symbols = [shape + "-open" * (kind == "baseline") for kind in part.kind]
+    error = {"array": part.high - part["mean"], "arrayminus": part["mean"] - part.low}
+    return go.Scatter(
+        x=part["mean"],
+        y=np.arange(len(part)) + shift,
+        error_x=error | {"thickness": 1, "width": 2},
+        mode="markers",
+        name=network,
+        legendgroup=network,
+        marker={"symbol": symbols, "color": style.PALETTE[number % len(style.PALETTE)], "size": 7},
+        text=part.method,
+        hovertemplate="%{text}: %{x:.1%}<extra>" + network + "</extra>",
+    )
+
+
+def curves(table: pd.DataFrame, network: str) -> go.Figure:
+    """Insertion and deletion curves of one network, of ``saliency.evaluate``; chance dotted.
+
+    Raises ValueError, listing the networks of the table, for another.
+    """
+    part = table[table.network == network]
+    if part.empty:
+        known = ", ".join(table.network.unique())
+        raise ValueError(f"network={network!r}: the curves are of {known}")
+    figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=("insertion", "deletion"))
+    for column, name in enumerate(("insertion", "deletion"), 1):
+        groups = part[part.curve == name].groupby(["method", "kind"], sort=False)
+        for number, ((method, kind), rows) in enumerate(groups):
+            line = {"color": style.PALETTE[number % len(style.PALETTE)]}
+            line["dash"] = "dot" if kind == "baseline" else "solid"
+            trace = go.Scatter(x=rows["share"], y=rows["probability"], name=str(method), line=line)
+            trace.update(legendgroup=str(method), showlegend=column == 1)
+            figure.add_trace(trace, row=1, col=column)
+    figure.update_xaxes(title="share of the pixels", tickformat=".0%")
+    figure.update_yaxes(title="probability of the winning class", col=1, rangemode="tozero")
+    return style.apply(figure.update_layout(height=380))
+
+
+def randomisation(table: pd.DataFrame) -> go.Figure:
+    """Rank correlation of maps before and after layers were set back, with 95 % intervals.
+
+    ``table``: of ``saliency.randomisation``; a panel a method, a line a network.
+    """
+    methods = list(dict.fromkeys(table.method))
+    figure = make_subplots(cols=len(methods), shared_yaxes=True, subplot_titles=methods)
+    for column, method in enumerate(methods, 1):
+        groups = table[table.method == method].groupby("network", sort=False)
+        for number, (network, rows) in enumerate(groups):
+            error = {"array": rows.high - rows["mean"], "arrayminus": rows["mean"] - rows.low}
+            line = {"color": style.PALETTE[number % len(style.PALETTE)], "dash": DASHES[number % 4]}
+            trace = go.Scatter(x=rows.layers, y=rows["mean"], error_y=error, line=line)
+            trace.update(name=str(network), legendgroup=str(network), showlegend=column == 1)
+            figure.add_trace(trace, row=1, col=column)
+    figure.update_yaxes(
+        title="rank correlation with the trained network's", col=1, range=[-0.3, 1.05]
+    )
+    figure.update_xaxes(title="set back to random")
+    return style.apply(figure.update_layout(height=400))

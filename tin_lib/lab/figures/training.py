@@ -1,0 +1,136 @@
+"""Figures of training: loss and accuracy by epoch (Figure 4), networks compared, results."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from tin_lib.lab.figures import style
+
+# Parts of the data: prefix of the history's columns, name, colour and dash.
+PARTS = (
+    ("train", "training", style.PALETTE[0], "solid"),
+    ("heldout", "held-out part", style.PALETTE[2], "dot"),
+    ("val", "validation", style.PALETTE[1], "dash"),
+)
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+AXES = {
+    "train_loss": "training loss (nats)",
+    "val_loss": "validation loss (nats)",
+    "train_accuracy": "training accuracy",
+    "val_accuracy": "validation accuracy",
+    "val_top5": "validation top-5 accuracy",
+    "lr": "learning rate",
+    "images_per_second": "images per second",
+}
+
+
+def curves(history: pd.DataFrame) -> go.Figure:
+    """Figure 4: loss and accuracy by epoch, on training and validation images.
+
+    ``history``: one row an epoch with epoch, train_loss, train_accuracy, val_loss, val_accuracy,
+    and heldout_loss and heldout_accuracy where a part was held out. A missing column is left out.
+    """
+    figure = make_subplots(cols=2, subplot_titles=("Loss (cross-entropy, nats)", "Accuracy"))
+    for column, measure in enumerate(("loss", "accuracy"), start=1):
+        for part, name, colour, dash in PARTS:
+            key = f"{part}_{measure}"
+            if key in history and history[key].notna().any():
+                trace = _line(history["epoch"], history[key], name, colour, dash)
+                figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
+    figure.update_yaxes(tickformat=".0%", row=1, col=2)
+    return style.apply(_by_epoch(figure, history["epoch"]))
+
+
+def _line(x: pd.Series, y: pd.Series, name: str, colour: str, dash: str) -> go.Scatter:
+    mode = "lines+markers" if len(x) <= 30 else "lines"
+    line = {"color": colour, "dash": dash}
+    return go.Scatter(x=x, y=y, name=name, legendgroup=name, mode=mode, line=line)
+
+
+def _by_epoch(figure: go.Figure, epochs: pd.Series) -> go.Figure:
+    """Whole epochs on the axis, one hover box for all lines."""
+    step = {"dtick": 1} if epochs.max() <= 12 else {}
+    figure.update_xaxes(title="epoch", **step)
+    figure.update_yaxes(rangemode="tozero")
+    legend = {"orientation": "h", "y": -0.25, "yanchor": "top"}
+    return figure.update_layout(hovermode="x unified", legend=legend, height=380)
+
+
+def compare(
+    histories: Mapping[str, pd.DataFrame], measure: str = "val_accuracy", over: str = "epoch"
+) -> go.Figure:
+    """One measure of several networks, by epoch, or by training time with ``over="seconds"``.
+
+    ``histories``: history tables by name, with the columns ``epoch``, ``measure`` and, for time,
+    ``seconds`` (of each epoch).
+    """
+    figure = go.Figure()
+    for number, (name, history) in enumerate(histories.items()):
+        x = history["seconds"].cumsum() if over == "seconds" else history["epoch"]
+        colour = style.PALETTE[number % len(style.PALETTE)]
+        dash = DASHES[number % len(DASHES)]
+        figure.add_trace(_line(x, history[measure], name, colour, dash))
+    figure = _by_epoch(figure, pd.concat([history["epoch"] for history in histories.values()]))
+    if over == "seconds":
+        figure.update_xaxes(title="training time (s)", dtick=None)
+    figure.update_yaxes(title=AXES.get(measure, measure))
+    if "accuracy" in measure or measure == "val_top5":
+        figure.update_yaxes(tickformat=".0%")
+    return style.apply(figure)
+
+
+def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
+    """Accuracy of each network and ensemble as bars, the paper's beside it.
+
+    ``table``: as in ``results.csv``: name, ``<part>_accuracy`` and ``paper_<part>`` (0..1, NaN
+    where unknown); ``part`` is ``train`` or ``val``.
+    """
+    figure = go.Figure()
+    columns = ((f"{part}_accuracy", "this run", 0, ""), (f"paper_{part}", "the paper", 1, "/"))
+    for column, name, colour, pattern in columns:
+        if column not in table or table[column].isna().all():
+            continue
+        text = table[column].map(lambda share: "" if pd.isna(share) else f"{share:.1%}")
+        marker = {"color": style.PALETTE[colour], "pattern": {"shape": pattern}}
+        bar = go.Bar(x=table["name"], y=table[column], name=name, text=text, marker=marker)
+        figure.add_trace(bar.update(textposition="outside", cliponaxis=False))
+    title = {"train": "training accuracy", "val": "validation accuracy"}.get(
+        part, f"{part} accuracy"
+    )
+    figure.update_yaxes(title=title, tickformat=".0%", rangemode="tozero")
+    figure.update_xaxes(showgrid=False)
+    return style.apply(figure.update_layout(barmode="group", height=380))
+
+
+def loss_parts(history: pd.DataFrame) -> go.Figure:
+    """Cross-entropy and penalties of the training loss by epoch, one on the other.
+
+    ``history``: columns epoch, train_loss (the cross-entropy) and penalty. A recipe without
+    penalties has no line for them.
+    """
+    parts = [("train_loss", "cross-entropy", 0), ("penalty", "penalties", 1)]
+    if not history["penalty"].any():
+        parts.pop()
+    figure = go.Figure()
+    for column, name, colour in parts:
+        trace = _line(history["epoch"], history[column], name, style.PALETTE[colour], "solid")
+        figure.add_trace(trace.update(stackgroup="loss"))
+    figure.update_yaxes(title="training loss (nats)")
+    figure.update_layout(showlegend=True)
+    return style.apply(_by_epoch(figure, history["epoch"]))
+
+
+def layer_sizes(table: pd.DataFrame) -> go.Figure:
+    """Where a network's parameters are: a bar for each layer.
+
+    ``table``: from ``networks.table``, its index the layers' names.
+    """
+    text = table["parameters"].map("{:,}".format)
+    bar = go.Bar(x=table["parameters"], y=table.index, text=text, orientation="h")
+    bar.update(textposition="outside", cliponaxis=False, marker={"color": style.PALETTE[0]})
+    figure = go.Figure(bar)
+    figure.update_xaxes(title="parameters")
+    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
+    return style.apply(figure.update_layout(height=110 + 24 * len(table), margin_r=90))

@@ -1,0 +1,175 @@
+"""Parameters of the notebooks: what each declares, what is asked for, and whether that fits."""
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tin_lib.runner.workbook.spec import Workbook, hint
+
+WHOLE = re.compile(r"[+-]?\d+")
+POWER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+COMMON = ("data", "run")  # set by --data and --run for every notebook that declares them
+EVERY = "all"  # stands for every notebook that declares the parameter
+TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "bool": (bool,),
+    "list": (list,),
+    "dict": (dict,),
+    "None": (type(None),),
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a notebook's parameters cell."""
+
+    name: str
+    type_hint: str  # as written, e.g. "int | None"; empty where there is none
+    default: Any
+
+
+def declared(notebook: Path) -> dict[str, Parameter]:
+    """The parameters a notebook declares in the cell tagged ``parameters``.
+
+    The cell is read as Python: papermill's own inspection goes line by line and misses
+    ``int | None``. Raises ValueError, naming the notebook, for anything but literals: a derived
+    value would not follow an injected one.
+    """
+    try:
+        tree = ast.parse(parameters_cell(notebook))
+        found = [read_line(line) for line in tree.body]
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"{notebook}: the parameters cell must hold literals: {error}") from None
+    return {parameter.name: parameter for parameter in found}
+
+
+def parameters_cell(notebook: Path) -> str:
+    """Source of the first cell tagged ``parameters``, empty where there is none."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{notebook} is not a notebook ({error})") from None
+    for cell in cells:
+        if "parameters" in cell.get("metadata", {}).get("tags", []):
+            return "".join(cell["source"])
+    return ""
+
+
+def read_line(line: ast.stmt) -> Parameter:
+    """``name: hint = literal`` or ``name = literal``."""
+    if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value:
+        return Parameter(line.target.id, ast.unparse(line.annotation), ast.literal_eval(line.value))
+    if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+        return Parameter(line.targets[0].id, "", ast.literal_eval(line.value))
+    raise ValueError(f"line {line.lineno} is not of the form name: type = value")
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """``["02.epochs=3"]`` -> ``{"02.epochs": 3}``; the values are YAML literals.
+
+    Raises ValueError for anything not of the form NN.parameter=value.
+    """
+    import yaml
+
+    values: dict[str, Any] = {}
+    for text in assignments:
+        name, equals, value = text.partition("=")
+        if not equals or "." not in name:
+            raise ValueError(f"-p {text}: write NN.parameter=value, e.g. 02.epochs=3")
+        try:
+            values[name.strip()] = read_value(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"-p {text}: the value is not a YAML literal ({error})") from None
+        except ValueError as error:
+            raise ValueError(f"-p {text}: {error}") from None
+    return values
+
+
+def read_value(text: str) -> Any:
+    """A YAML literal, but for what YAML 1.1 alone does to a bare number.
+
+    It reads 1e-3 as text, 010 in base 8 and 1:30 in base 60: here they are 0.001, 10 and text.
+    """
+    import yaml
+
+    text = text.strip()
+    if not text:
+        raise ValueError("the value is missing; write null for None, '' for an empty text")
+    if WHOLE.fullmatch(text):
+        return int(text)
+    if POWER.fullmatch(text):
+        return float(text)
+    found = yaml.safe_load(text)
+    return text if isinstance(found, int | float) and ":" in text else found
+
+
+def resolve(
+    workbook: Workbook, profile: str, given: Mapping[str, Any], common: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Final parameters of every step: ``common``, then the profile's, then those given.
+
+    Raises ValueError, before anything runs, for an unknown profile, notebook or parameter (with
+    close matches) and for a value that the type hint does not allow.
+    """
+    workbook.check_profile(profile)
+    known = {name: declared(workbook.notebook(name)) for name in workbook.steps}
+    final = {name: {k: common[k] for k in common if k in known[name]} for name in known}
+    for name, step in workbook.steps.items():
+        for parameter, value in step.profiles.get(profile, {}).items():
+            final[name][parameter] = checked(name, parameter, value, known[name])
+    for target, value in given.items():
+        for name, parameter in targets(workbook, known, target):
+            final[name][parameter] = checked(name, parameter, value, known[name])
+    for values in final.values():
+        if values.get("weights") not in (None, "imagenet"):  # a kernel works in another folder
+            values["weights"] = str(Path(values["weights"]).expanduser().resolve())
+    return final
+
+
+def targets(
+    workbook: Workbook, known: Mapping[str, Mapping[str, Parameter]], target: str
+) -> list[tuple[str, str]]:
+    """The (step, parameter) pairs that ``NN.parameter`` or ``all.parameter`` means."""
+    prefix, _, parameter = target.partition(".")
+    if parameter in COMMON:
+        raise ValueError(
+            f"-p {target}: {parameter} is the same for all notebooks; use --{parameter}"
+        )
+    if prefix != EVERY:
+        return [(workbook.find(prefix), parameter)]
+    found = [(name, parameter) for name in known if parameter in known[name]]
+    if not found:
+        every = sorted({p for names in known.values() for p in names})
+        raise ValueError(f"no notebook has a parameter {parameter!r}{hint(parameter, every)}")
+    return found
+
+
+def checked(step: str, name: str, value: Any, known: Mapping[str, Parameter]) -> Any:
+    """``value``, if the step declares the parameter and its type hint allows the value."""
+    if name not in known:
+        raise ValueError(f"{step} has no parameter {name!r}{hint(name, known)}")
+    unset = value is None and known[name].default is None  # e.g. classes: int = None
+    if not unset and not allowed(value, known[name].type_hint):
+        raise ValueError(
+            f"{step}.{name} must be {known[name].type_hint}, not {value!r} ({type(value).__name__})"
+        )
+    return value
+
+
+def allowed(value: Any, type_hint: str) -> bool:
+    """Whether a value fits a hint such as ``int``, ``list[str]`` or ``int | None``.
+
+    Element types are not looked at, and a hint not in TYPES allows everything.
+    """
+    names = [part.split("[")[0].strip() for part in type_hint.split("|")]
+    if not all(name in TYPES for name in names):
+        return True
+    if isinstance(value, bool):  # a bool is an int to Python, not to a reader
+        return "bool" in names
+    return isinstance(value, tuple(kind for name in names for kind in TYPES[name]))
