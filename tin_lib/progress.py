@@ -88,11 +88,24 @@ def choose(progress: "Progress | str | None" = "auto") -> Progress:
     return Bars() if interactive() else Lines()
 
 
+def batch_run() -> bool:
+    """Whether a notebook runs unattended: under `tin run`, papermill or nbconvert.
+
+    Those execute cells in a kernel without standard input; JupyterLab's kernels have one.
+    """
+    if os.environ.get("TIN_BATCH"):
+        return True
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return kernel is not None and not getattr(kernel, "_allow_stdin", True)
+
+
 def interactive() -> bool:
     """Whether a person looks on: a terminal or a live notebook, and not a batch run."""
-    if os.environ.get("TIN_BATCH"):
-        return False
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    return not batch_run() and (sys.stderr.isatty() or "ipykernel" in sys.modules)
 
 
 def epoch_line(row: dict[str, Any], epochs: int, left: float) -> str:

@@ -200,7 +200,7 @@ def test_duplicates_with_two_labels() -> None:
     found = errors.duplicates(files)
     assert found.file.tolist() == ["a", "b"]
     assert found.suggested.tolist() == ["n2", "n1"]
-    both = errors.suspects(three_networks(), files, confidence=0.8)
+    both = errors.label_issues(three_networks(), files, confidence=0.8)
     assert both.file.tolist() == ["val_4.JPEG", "a", "b"]
     assert both.reason.nunique() == 2
-    assert errors.suspects(three_networks(), files.iloc[:0], confidence=1).empty
+    assert errors.label_issues(three_networks(), files.iloc[:0], confidence=1).empty

@@ -28,13 +28,13 @@ def images() -> filters.Images:
 
 def test_layers_are_found_by_place_and_name(tiny: Network) -> None:
     assert filters.conv_layers(tiny) == ["conv1", "conv2"]
-    assert [filters.find(tiny, name) for name in ("first", "last", "dense1")] == [
+    assert [filters.find_layer(tiny, name) for name in ("first", "last", "dense1")] == [
         "conv1",
         "conv2",
         "dense1",
     ]
     with pytest.raises(ValueError, match=r"no layer 'conv9'; layers: conv1, conv2, dense1"):
-        filters.find(tiny, "conv9")
+        filters.find_layer(tiny, "conv9")
 
 
 def test_activation_is_the_layers_own(tiny: Network) -> None:
@@ -96,7 +96,7 @@ def test_every_network_can_be_looked_into(name: str, images: filters.Images) -> 
     network = networks.create(name, num_classes=3, width=0.1).eval()
     best = filters.maximise(network, "last", (MEAN, STD), [0, 1], short(steps=4))
     table = filters.filter_table(network, "last", images, best)
-    assert len(table) == filters.count(network, "last")
+    assert len(table) == filters.filter_count(network, "last")
     found = filters.survey(network, "first", images, top=2)
     assert filters.patches(found, images, [0]).shape[:3] == (1, 2, 3)
 
@@ -146,7 +146,7 @@ def test_maximise_raises_the_activation(
 ) -> None:
     options = short(parametrisation=parametrisation, objective=objective, jitter=1)
     best = filters.maximise(tiny, layer, (MEAN, STD), options=options)
-    assert best.images.shape == (filters.count(tiny, layer), 3, 64, 64)
+    assert best.images.shape == (filters.filter_count(tiny, layer), 3, 64, 64)
     assert best.images.dtype == np.uint8
     assert (best.reached > best.start).all()
 

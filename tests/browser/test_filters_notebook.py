@@ -58,7 +58,9 @@ def check(page: Any, run: runs.Run, name: str, layer: str, index: int) -> np.nda
     """The made image is the library's, and the first image the one with the greatest answer."""
     fit, val = run.fits[name], run.data().val
     network = fit.network()
-    page_of = range(index // 24 * 24, min(index // 24 * 24 + 24, filters.count(network, layer)))
+    page_of = range(
+        index // 24 * 24, min(index // 24 * 24 + 24, filters.filter_count(network, layer))
+    )
     options = filters.Options(steps=STEPS)
     made = filters.maximise(network, layer, (fit.mean, fit.std), page_of, options).images
     for _ in range(100):  # the image is made while the rest is shown

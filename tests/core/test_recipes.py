@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tin_lib import recipes
-from tin_lib.train.schedule import rate
+from tin_lib.train.schedule import lr_at
 
 ALL = [(name, network) for name, networks in recipes.names().items() for network in networks]
 
@@ -78,7 +78,7 @@ def test_unknown_recipes_are_listed() -> None:
 
 def test_keras_decay() -> None:
     recipe = recipes.Recipe("convnet9", 1, lr=0.5, decay=0.1)
-    assert [rate(recipe, t, 10) for t in (0, 1, 10)] == pytest.approx([0.5, 0.5 / 1.1, 0.25])
+    assert [lr_at(recipe, t, 10) for t in (0, 1, 10)] == pytest.approx([0.5, 0.5 / 1.1, 0.25])
 
 
 @settings(deadline=None)
@@ -89,7 +89,7 @@ def test_keras_decay() -> None:
 )
 def test_rate_stays_between_zero_and_peak(updates: int, warmup: float, schedule: str) -> None:
     recipe = recipes.Recipe("convnet9", 1, lr=0.3, warmup=warmup, schedule=schedule)
-    rates = [rate(recipe, t, updates) for t in range(updates)]
+    rates = [lr_at(recipe, t, updates) for t in range(updates)]
     assert all(0 < r <= 0.3 + 1e-12 for r in rates)
     peak = rates.index(max(rates))
     assert rates[:peak] == sorted(rates[:peak])

@@ -23,7 +23,7 @@ from tin_lib.recipes import Recipe
 from tin_lib.train import Diverged, Saving, Trainer, fit, loop
 from tin_lib.train.compiled import Compiled
 from tin_lib.train.distributed import choose_device, join
-from tin_lib.train.schedule import Averaged, make_optimizer, shrink
+from tin_lib.train.schedule import EMA, decay_weights_, make_optimizer
 from tin_lib.train.setup import kernels_tried
 
 SMALL = Recipe(
@@ -322,14 +322,14 @@ def test_penalties_reach_the_weights_before_clipping(tiny: TinyImageNet, clip: f
 
 def test_weight_decay_is_decoupled() -> None:
     weights = [torch.ones(3, requires_grad=True), torch.full((2, 2), 4.0)]
-    shrink(weights, 0.25)
+    decay_weights_(weights, 0.25)
     assert weights[0].tolist() == [0.75] * 3
     assert weights[1].flatten().tolist() == [3.0] * 4
 
 
 def test_average_follows_its_formula() -> None:
     layer = torch.nn.Linear(2, 1, bias=False)
-    averaged, expected = Averaged(layer, 0.5), layer.weight.detach().clone()
+    averaged, expected = EMA(layer, 0.5), layer.weight.detach().clone()
     for update in range(6):
         layer.weight.data += 1.0
         averaged.update()
@@ -340,7 +340,7 @@ def test_average_follows_its_formula() -> None:
 
 def test_average_follows_batchnorm_statistics() -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
-    averaged, norm = Averaged(network, 0.05), network[1]
+    averaged, norm = EMA(network, 0.05), network[1]
     before = norm.running_mean.clone()
     network(torch.randn(8, 2))
     averaged.update()

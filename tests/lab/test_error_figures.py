@@ -125,7 +125,7 @@ def test_suspects_name_the_label_and_what_is_suggested() -> None:
         columns=["split", "file", "label", "suggested", "confidence", "reason"],
     )
     names = {"n1": "cat", "n2": "dog", "n3": "owl"}
-    figure = figures.suspects(table, np.zeros((1, 3, 64, 64), np.uint8), names)
+    figure = figures.label_issues(table, np.zeros((1, 3, 64, 64), np.uint8), names)
     assert figure.layout.annotations[0].text == "cat<br>? dog or owl"
     assert "val/a.JPEG" in figure.data[1].text[0]
 

@@ -89,7 +89,7 @@ def test_made_image_and_kernel_are_the_librarys(browser: FilterBrowser, run) -> 
     fit = run.fits["convnet9"]
     for layer, made_from in [("conv9", "fourier"), ("conv2", "pixel"), ("conv1", "fourier")]:
         picture = look(browser, layer=layer, filter=3, parametrisation=made_from)
-        count = filters.count(fit.network(), layer)
+        count = filters.filter_count(fit.network(), layer)
         options = filters.Options(steps=STEPS, parametrisation=made_from)
         page = range(min(PAGE, count))
         best = filters.maximise(fit.network(), layer, (fit.mean, fit.std), page, options)

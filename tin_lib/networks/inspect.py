@@ -77,7 +77,7 @@ def conv_layers(network: "Network") -> list[str]:
     return [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
 
 
-def find(network: "Network", layer: str) -> str:
+def find_layer(network: "Network", layer: str) -> str:
     """Turn ``first`` and ``last`` into the first and last conv layer; check any other name.
 
     Raises ValueError, listing the layers, for an unknown one.
@@ -90,11 +90,11 @@ def find(network: "Network", layer: str) -> str:
 
 def weight(network: "Network", layer: str) -> Tensor:
     """The layer's weights, detached, on the CPU: (K, C, h, w), or (K, inputs) of a dense layer."""
-    module: Any = network.get_submodule(network.layers[find(network, layer)].weight)
+    module: Any = network.get_submodule(network.layers[find_layer(network, layer)].weight)
     return module.weight.detach().float().cpu()
 
 
-def count(network: "Network", layer: str) -> int:
+def filter_count(network: "Network", layer: str) -> int:
     """Number of filters (or dense units) K of a layer."""
     return len(weight(network, layer))
 
@@ -145,7 +145,7 @@ def activation(network: "Network", layer: str, images: Tensor) -> Tensor:
 
     ``images``: normalised float32 (B, 3, 64, 64). What lies behind the layer does not run.
     """
-    output = network.layers[find(network, layer)].output
+    output = network.layers[find_layer(network, layer)].output
     for part in ("features", "classifier"):
         for key, module in getattr(network, part).named_children():
             images = module(images)
@@ -191,7 +191,7 @@ def receptive_field(network: "Network", layer: str) -> Field | None:
     Follows the modules of ``network.features`` in order up to the layer's output; of a residual
     block the main path, which sees the most.
     """
-    output = network.layers[find(network, layer)].output
+    output = network.layers[find_layer(network, layer)].output
     if not output.startswith("features."):
         return None  # dense layers see everything
     field = Field()

@@ -25,7 +25,7 @@ from tin_lib.train.objective import Losses, Objective, Target
 from tin_lib.train.precision import autocast
 from tin_lib.train.rendering import rendering
 from tin_lib.train.running import Running
-from tin_lib.train.schedule import Averaged, decayed, make_optimizer, rate, shrink
+from tin_lib.train.schedule import EMA, decay_weights_, decayed, lr_at, make_optimizer
 from tin_lib.train.setup import kernels_tried
 
 Tell = Callable[[int, int, float | None], None]  # done, total, loss
@@ -49,7 +49,7 @@ class Trainer:
         self.objective = wrap(objective, recipe, world)
         self.optimizer = make_optimizer(recipe, self.network)
         self.decayed = decayed(self.network)
-        self.averaged = Averaged(self.network, recipe.ema) if recipe.ema else None
+        self.averaged = EMA(self.network, recipe.ema) if recipe.ema else None
         self.resident = {
             split.name: to_device(split, self.device, recipe.channels_last)
             for split in (data.train, data.heldout, data.val)
@@ -91,7 +91,7 @@ class Trainer:
         plan = plan.to(self.device)
         rng = np.random.default_rng((self.recipe.seed, number))  # of the mixing
         for update, (start, stop) in enumerate(ranges[:steps]):
-            lr = rate(self.recipe, first + update, self.recipe.epochs * len(ranges))
+            lr = lr_at(self.recipe, first + update, self.recipe.epochs * len(ranges))
             running.add(*self.step(plan, (start, stop), lr, rng))
             if running.due():
                 tell(stop, len(plan), running.latest())
@@ -149,7 +149,7 @@ class Trainer:
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         if self.recipe.weight_decay:
-            shrink(self.decayed, lr * self.recipe.weight_decay)
+            decay_weights_(self.decayed, lr * self.recipe.weight_decay)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.averaged:

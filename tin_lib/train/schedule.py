@@ -10,7 +10,7 @@ from torch import nn
 from tin_lib.recipes import Recipe
 
 
-def rate(recipe: Recipe, update: int, updates: int) -> float:
+def lr_at(recipe: Recipe, update: int, updates: int) -> float:
     """Learning rate of update ``update`` (from 0) of ``updates``.
 
     Keras's decay divides by 1 + decay × update; warm-up rises linearly; ``cosine`` and ``linear``
@@ -34,7 +34,7 @@ def decayed(network: nn.Module) -> list[nn.Parameter]:
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimizer, fused. Its weight decay is left to ``shrink``, decoupled for both."""
+    """The recipe's optimizer, fused. Weight decay is ``decay_weights_``, decoupled."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=0.0, fused=True)
@@ -43,13 +43,13 @@ def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     )
 
 
-def shrink(parameters: Iterable[torch.Tensor], factor: float) -> None:
+def decay_weights_(parameters: Iterable[torch.Tensor], factor: float) -> None:
     """Multiply weights in place by 1 - factor (Loshchilov & Hutter, 2019: decoupled decay)."""
     with torch.no_grad():
         torch._foreach_mul_(list(parameters), 1.0 - factor)
 
 
-class Averaged:
+class EMA:
     """Exponential moving average of a network's weights and of its batchnorm statistics.
 
     The statistics are averaged too: those of the network as it is now would not fit the averaged

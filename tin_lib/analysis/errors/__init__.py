@@ -20,7 +20,7 @@ from tin_lib.analysis.errors.confusion import (
     mutually_confused,
     near_diagonal,
 )
-from tin_lib.analysis.errors.label_issues import disagreements, duplicates, pictures, suspects
+from tin_lib.analysis.errors.label_issues import disagreements, duplicates, label_issues, pictures
 from tin_lib.analysis.errors.regression import box_regression, verdict
 from tin_lib.analysis.errors.tables import (
     PAPER_ERRORS,
@@ -51,13 +51,13 @@ __all__ = [
     "disagreements",
     "duplicates",
     "gallery",
+    "label_issues",
     "most_confused",
     "mutually_confused",
     "near_diagonal",
     "per_class",
     "pictures",
     "short_names",
-    "suspects",
     "table3",
     "verdict",
 ]

@@ -65,7 +65,7 @@ def duplicates(files: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def suspects(
+def label_issues(
     tables: Mapping[str, pd.DataFrame], files: pd.DataFrame | None = None, confidence: float = 0.9
 ) -> pd.DataFrame:
     """``disagreements`` on val followed by ``duplicates``, one list with the same columns."""
@@ -76,7 +76,7 @@ def suspects(
 
 
 def pictures(table: pd.DataFrame, data: "TinyImageNet") -> list[np.ndarray]:
-    """The images of a ``suspects`` list, uint8 (3, 64, 64) each, in its order."""
+    """The images of a ``label_issues`` list, uint8 (3, 64, 64) each, in its order."""
     found = []
     for row in table.itertuples():
         split = data.split(str(row.split))

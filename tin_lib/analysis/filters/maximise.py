@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tin_lib.analysis.filters import parametrisation
-from tin_lib.networks.inspect import Leak, activation, count, evaluating, find, leaking
+from tin_lib.networks.inspect import Leak, activation, evaluating, filter_count, find_layer, leaking
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
@@ -97,8 +97,8 @@ def maximise(
     default all. ``progress(done, total)`` counts update steps over all chunks. The same call on
     the CPU gives the same images. Raises ValueError for an unknown layer or filter.
     """
-    options, layer = options or Options(), find(network, layer)
-    chosen = _choose(filters, count(network, layer), layer)
+    options, layer = options or Options(), find_layer(network, layer)
+    chosen = _choose(filters, filter_count(network, layer), layer)
     chunks = np.split(chosen, range(options.chunk, len(chosen), options.chunk))
     tell = _Steps(progress, options.steps * len(chunks))
     with evaluating(network) as device, leaking(network) as leak:

@@ -18,7 +18,7 @@ from PIL import Image
 from tin_lib import files, runs
 from tin_lib.analysis.filters.maximise import Options, Progress, maximise
 from tin_lib.analysis.filters.top_activations import Survey, survey
-from tin_lib.networks.inspect import SIZE, Images, conv_layers, count, receptive_field
+from tin_lib.networks.inspect import SIZE, Images, conv_layers, filter_count, receptive_field
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
@@ -54,7 +54,7 @@ class FilterStore:
     @cached_property
     def layers(self) -> dict[str, int]:
         """The conv layers, first to last, and how many filters each has."""
-        return {layer: count(self.network, layer) for layer in conv_layers(self.network)}
+        return {layer: filter_count(self.network, layer) for layer in conv_layers(self.network)}
 
     @cached_property
     def place(self) -> Path | None:

@@ -14,9 +14,9 @@ from tin_lib.networks.inspect import (
     Field,
     Images,
     activation,
-    count,
     evaluating,
-    find,
+    filter_count,
+    find_layer,
     receptive_field,
 )
 
@@ -68,8 +68,8 @@ def survey(
     """
     if not len(images) or top < 1:
         raise ValueError(f"images, top: need at least one of each, got {len(images)} and {top}")
-    layer = find(network, layer)
-    running = _Running(count(network, layer), network.num_classes, min(top, len(images)))
+    layer = find_layer(network, layer)
+    running = _Running(filter_count(network, layer), network.num_classes, min(top, len(images)))
     with evaluating(network) as device, torch.inference_mode():
         for first, batch in images.batches(BATCH, device):
             maps = activation(network, layer, batch).float()

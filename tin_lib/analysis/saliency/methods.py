@@ -174,9 +174,9 @@ def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "l
     """
     from captum.attr import LayerAttribution, LayerGradCam
 
-    from tin_lib.analysis.filters import conv_layers, find
+    from tin_lib.analysis.filters import conv_layers, find_layer
 
-    name = find(network, layer)
+    name = find_layer(network, layer)
     if name not in (convs := conv_layers(network)):
         raise ValueError(f"layer={layer!r}: choose a conv layer, {', '.join(convs)}, first or last")
     module = network.get_submodule(network.layers[name].output)

@@ -32,7 +32,7 @@ def class_errors(
     """Best and worst classes, the commonest confusion, the verdict on the boxes.
 
     ``classes``: by ``per_class``; ``pairs``: by ``most_confused``, all of them; ``verdict``: by
-    ``errors.verdict``; ``doubtful``: by ``suspects``.
+    ``errors.verdict``; ``doubtful``: by ``label_issues``.
     """
     files = doubtful.drop_duplicates(["split", "file"])
     said = [ends(classes[classes.images > 0]), commonest(pairs)]

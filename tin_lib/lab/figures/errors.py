@@ -205,12 +205,12 @@ def _hover(row: Any, names: Mapping[str, str]) -> str:
     return f"{row.file}<br>{said}"
 
 
-def suspects(
+def label_issues(
     table: pd.DataFrame, pictures: Sequence[np.ndarray], names: Mapping[str, str], columns: int = 6
 ) -> go.Figure:
     """Images whose labels are under suspicion: the label above, what is suggested below it.
 
-    ``table``: rows of ``errors.suspects``. ``pictures``: one uint8 (3, 64, 64) for each row.
+    ``table``: rows of ``errors.label_issues``. ``pictures``: one uint8 (3, 64, 64) for each row.
     """
     rows = [(row, " or ".join(names[w] for w in row.suggested.split())) for row in _rows(table)]
     titles = [f"{_shorten(names[row.label])}<br>? {_shorten(other, 16)}" for row, other in rows]
