@@ -1,0 +1,41 @@
+"""What the notebooks of single networks compute alike (02 to 05, and network.ipynb)."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+import torch
+
+from tin_lib import networks, runs
+from tin_lib.data import TinyImageNet
+from tin_lib.lab import conclusions
+from tin_lib.lab.figures import images, style
+from tin_lib.recipes import Recipe
+
+
+def fit_folder(run: str | Path, network: str) -> Path:
+    """Return the folder of a network's fit in a run.
+
+    Characters that a file name should not have (as in ``my_module:build``) become underscores.
+    """
+    return runs.locate(run) / "networks" / re.sub(r"[^\w.-]+", "_", network).strip("_.")
+
+
+def layer_table(recipe: Recipe, data: TinyImageNet) -> pd.DataFrame:
+    """Return the table of the recipe's network; see ``networks.table``. Weights stay random."""
+    with torch.random.fork_rng(devices=[]):
+        network = networks.create(
+            recipe.network, data.num_classes, recipe.width, **recipe.network_options
+        )
+    return networks.table(network)
+
+
+def confident_mistakes(fit: runs.Fit, data: TinyImageNet, count: int = 12) -> go.Figure:
+    """Show the validation images that the network misclassifies with the highest probability."""
+    table = fit.predictions("val")
+    wrong = table[table.label != table.predicted].nlargest(count, "probability")
+    if wrong.empty:
+        return style.nothing("Every validation image is classified correctly.")
+    titles = conclusions.mistakes(wrong, data)
+    return images.grid(data.val.images[wrong.index], titles, columns=6)
