@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= sample
-RUN ?= runs/$(if $(filter sample,$(DATA)),sample,$(notdir $(patsubst %/,%,$(DATA))))
+# The run's folder; empty: tin run chooses it from data and profile.
+RUN ?=
 PROFILE ?= sample
 ARGS ?=
 # Processes that share the test files: many tests wait for other processes to start.
@@ -13,7 +14,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 .PHONY: workbook test lab lint clean
 
 workbook: .venv/ready
-	$(BIN)/tin run --data "$(DATA)" --run "$(RUN)" --profile $(PROFILE) $(ARGS)
+	$(BIN)/tin run --data "$(DATA)" $(if $(RUN),--run "$(RUN)") --profile $(PROFILE) $(ARGS)
 
 test: .venv/ready lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
@@ -22,6 +23,7 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # In a container one is often root, which JupyterLab refuses unless told; it listens on localhost only.
 lab: .venv/ready

@@ -31,10 +31,11 @@ def results(out: Path) -> pd.DataFrame:
     """Rows of results.csv, named recipe/network, with their marks; none before there is a fit."""
     if not (out / "results.csv").is_file():
         return pd.DataFrame(columns=["name", "val_accuracy", "seconds", "paper_val", "mark"])
-    rows = files.read_table(out / "results.csv", dtype={"note": "string"})
+    numbers = dict.fromkeys(("val_accuracy", "seconds", "paper_val"), float)
+    rows = files.read_table(out / "results.csv", dtype=numbers)
     rows["name"] = rows.recipe + "/" + rows["name"]
     # VGG-16's figure in the paper is from ImageNet weights, and a mark only where these are.
-    elsewhere = (rows["name"] == "paper/vgg16") & rows.note.fillna("").str.startswith(RANDOM)
+    elsewhere = (rows["name"] == "paper/vgg16") & rows.note.str.startswith(RANDOM)
     return rows.assign(mark=rows["name"].map(ACCURACY).mask(elsewhere))
 
 

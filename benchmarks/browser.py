@@ -69,13 +69,13 @@ def meta(data: TinyImageNet) -> dict[str, object]:
 
 
 def settle(browser: SaliencyBrowser) -> None:
-    """Wait until the browser has made ahead what it expects."""
+    """Wait until the browser has prefetched the expected pictures."""
     places = [browser.index + step for step in STEPS]
     keys = [browser.key(int(browser.rows[i])) for i in places if 0 <= i < len(browser.rows)]
-    while any(key not in browser.pictures.kept for key in keys):
+    while any(key not in browser.prefetcher.kept for key in keys):
         time.sleep(0.002)
     for key in keys:
-        browser.pictures.kept[key].result()
+        browser.prefetcher.kept[key].result()
 
 
 class Clock:
@@ -102,7 +102,7 @@ class Clock:
 def measure(browser: SaliencyBrowser, count: int) -> dict[str, list[float]]:
     """Milliseconds of up to ``count`` selections of each kind."""
     clock, strip = Clock(browser), browser.strip
-    # Eight apart, so that nothing made ahead of one is another.
+    # Eight apart, so that no prefetched picture is another selection.
     places = np.random.default_rng(1).permutation(len(browser.rows) // 8)[: 2 * count] * 8 + 3
     rested, hurried = np.array_split(places, 2)
     for place in rested.tolist():
@@ -120,7 +120,7 @@ def measure(browser: SaliencyBrowser, count: int) -> dict[str, list[float]]:
 
 
 def new_classes(browser: SaliencyBrowser) -> list[str]:
-    """Names of the classes whose first image was never shown, nor made ahead."""
+    """Names of the classes whose first image was neither shown nor prefetched."""
     maps = browser.store.of(next(iter(browser.run.fits)))
     first = [int(np.argmax(browser.split.labels == n)) for n in range(len(browser.ids))]
     new = [wnid for wnid, row in zip(browser.ids, first) if maps.read("gradient", row) is None]

@@ -42,7 +42,7 @@ import _archive
 import _marks
 import _study
 
-from tin_lib.locks import only_one
+from tin_lib.files import only_one
 
 AGAIN = "the same command goes on"
 

@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 from _common import Work, by_turns, finish, table, timed
 
-from tin_lib.data import official, open_data, pack
-from tin_lib.data.decode import decode_jpeg
+from tin_lib.data import layout, open_data, pack
+from tin_lib.data.images import decode_jpeg
 
 CHUNK = 64
 MEMORY = """
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("data", help="'sample' or the data set's folder")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    root = official.find_root(args.data)
+    root = layout.find_root(args.data)
     paths = image_paths(root)
     with tempfile.TemporaryDirectory(prefix="tin-pack-") as cache:
         os.environ["TIN_CACHE"] = cache
@@ -81,10 +81,11 @@ def image_paths(root: Path) -> list[str]:
     return [f"{root}/{path}" for part in tables(root).values() for path in part.paths]
 
 
-def tables(root: Path) -> dict[str, official.Table]:
+def tables(root: Path) -> dict[str, layout.Table]:
     """The table of each split."""
-    labelled = official.read_labelled(root, official.read_classes(root)[0])
-    return {**labelled, "test": official.read_test(root)}
+    classes = layout.read_classes(root)
+    labelled = {"train": layout.read_train(root, classes), "val": layout.read_val(root, classes)}
+    return {**labelled, "test": layout.read_test(root)}
 
 
 def contenders(root: Path, paths: list[str], cache: Path) -> dict[str, Work]:

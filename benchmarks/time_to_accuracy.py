@@ -26,7 +26,7 @@ import pandas as pd
 from tin_lib import recipes
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.recipes import Recipe
-from tin_lib.runner.commands import parse_fields
+from tin_lib.runner.commands.options import parse_fields
 from tin_lib.train import Trainer, fit
 from tin_lib.train.distributed import join
 

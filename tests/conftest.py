@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tin_lib import runs
 from tin_lib.data import Split, TinyImageNet
 
 
@@ -26,6 +27,20 @@ def tin_data() -> Path:
             "TIN_DATA is not set: it names the folder of the real data set (tiny-imagenet-200)"
         )
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    """A run of two narrow networks, trained for one epoch on a part of the sample."""
+    from small_run import make_run
+
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def data(run: runs.Run) -> TinyImageNet:
+    """The data of ``run``."""
+    return run.data()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ class Linear(networks.Network):
 
     def __init__(self, weight: Tensor) -> None:
         nn.Module.__init__(self)
-        self.num_classes = len(weight)
+        self.name, self.num_classes = "linear", len(weight)
         self.features = nn.Sequential(nn.Identity())
         self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(weight[0].numel(), len(weight)))
         self.layers = {"dense1": Layer("classifier.1", "classifier.1")}
@@ -27,7 +27,7 @@ class Hidden(networks.Network):
 
     def __init__(self, first: Tensor, second: Tensor) -> None:
         nn.Module.__init__(self)
-        self.num_classes = 2
+        self.name, self.num_classes = "hidden", 2
         into, out = nn.Linear(3 * 64 * 64, 2, bias=False), nn.Linear(2, 2, bias=False)
         into.weight.data.zero_()
         into.weight.data[:, [0, 64 * 64]] = first

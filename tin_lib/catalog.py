@@ -1,4 +1,8 @@
-"""Figures of the paper "Tiny ImageNet Challenge" (A. Shcherbina, CS231n), beside ours."""
+"""Networks by name: titles and order; the figures of the paper "Tiny ImageNet Challenge"
+(A. Shcherbina, CS231n)."""
+
+import re
+from collections.abc import Iterable
 
 # Accuracies in 0..1. AlexNet: the author's version ran out of memory.
 RESULTS: dict[str, dict[str, float]] = {
@@ -14,13 +18,14 @@ CLASSES, TRAIN_IMAGES = 200, 100_000
 GRAYSCALE = {"train": 1_821, "val": 168, "test": 189}
 IDENTICAL = {"groups": 39, "across": 7}
 
-TITLES = {
+TITLES = {  # the paper's order first; networks.register adds to it
     "convnet9": "9-layer ConvNet",
     "vgg_like": "VGG-like",
     "vgg16": "VGG-16",
     "alexnet": "AlexNet",
     "resnet18": "ResNet-18",
 }
+ORDER = tuple(TITLES)
 ERROR_CORRELATION = 0.732  # Pearson, across the networks' validation errors
 
 # VGG-16's errors of 50 validation images of a class.
@@ -35,5 +40,16 @@ WORST_CLASSES = {
 
 
 def title(network: str) -> str:
-    """How a network is called in text, e.g. ``9-layer ConvNet`` for ``convnet9``."""
+    """Name of a network in texts, e.g. ``9-layer ConvNet`` for ``convnet9``; others keep theirs."""
     return TITLES.get(network, network)
+
+
+def ordered(networks: Iterable[str]) -> list[str]:
+    """The networks' names in the paper's order, others behind them by name."""
+    rank = {name: place for place, name in enumerate(ORDER)}
+    return sorted(networks, key=lambda name: (rank.get(name, len(ORDER)), name))
+
+
+def folder_name(network: str) -> str:
+    """Name of the folder of a network's fit, e.g. ``my_net.py_build`` for ``a/my_net.py:build``."""
+    return re.sub(r"[^\w.-]+", "_", network.replace("\\", "/").rpartition("/")[2]).strip("_.")

@@ -1,41 +1,187 @@
-"""Files: atomic writes, JSON, tables, arrays, digests."""
+"""Files: atomic writes, locks, JSON, tables, arrays, digests."""
 
 import contextlib
+import errno
+import functools
 import hashlib
+import itertools
 import json
 import os
+import shutil
+import socket
+import stat
 import tempfile
-from collections.abc import Iterator
+import time
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
+
+_COUNTER = itertools.count()
+_DAY = 86400.0  # seconds after which a temporary file is stale, whoever wrote it
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # file systems that cannot flush this
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
+_NOT_CORE = ("analysis", "lab", "runner", "__main__.py")
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in ``path``'s folder and rename it to ``path`` on success.
 
-    A reader sees the old file or the whole new one, never a part; a crash leaves the old one.
+    A reader sees the old file or the whole new one, never a part; a crash or a power loss leaves
+    one of the two. A link is followed; a device or a pipe is written into, not replaced. Temporary
+    files that a killed writer left for the same target are removed.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    if _is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            yield (temporary := Path(folder) / "whole")
+            with open(temporary, "rb") as source, open(path, "ab") as stream:
+                shutil.copyfileobj(source, stream)
+        return
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(target)
+    writer = f"{_host()}-{os.getpid()}-{next(_COUNTER)}"
+    temporary = target.with_name(f".{target.name}.{writer}.tmp")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would lock other users out
-        os.replace(temporary, path)
+        sync(temporary)
+        os.replace(temporary, target)
+        sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def sync(path: Path) -> None:
+    """Flush a file or folder to the disk, so that it survives a power loss."""
+    folder = path.is_dir()
+    if folder and os.name == "nt":
+        return  # Windows opens no folders
+    handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _is_stream(path: str | Path) -> bool:
+    """Whether ``path`` is a device, a pipe or an open descriptor such as /dev/stdout."""
+    if os.path.abspath(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
+        return True
+    with contextlib.suppress(OSError):
+        mode = os.stat(path).st_mode
+        return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+    return False
+
+
+@functools.cache
+def _host() -> str:
+    """Eight hex digits for the space in which process ids are unique: host and container."""
+    space = socket.gethostname()
+    with contextlib.suppress(OSError):
+        space += os.readlink("/proc/self/ns/pid")
+    return f"{zlib.crc32(space.encode()):08x}"
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove the temporary files of ``target`` whose writer has ended."""
+    for name in os.listdir(target.parent):
+        if name.startswith(f".{target.name}.") and name.endswith(".tmp"):
+            temporary = target.with_name(name)
+            with contextlib.suppress(OSError):  # another process removed it
+                if _is_stale(temporary):
+                    temporary.unlink()
+
+
+def _is_stale(temporary: Path) -> bool:
+    host, *process = temporary.name.split(".")[-2].split("-")
+    if host == _host() and os.name != "nt":  # where kill(process, 0) would end the process
+        try:
+            os.kill(int(process[0]), 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+    return time.time() - temporary.stat().st_mtime > _DAY
+
+
+@contextlib.contextmanager
+def only_one(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs.
+
+    The system drops the lock when its holder ends, so no stale file blocks a rerun. Raises
+    ValueError, naming the holder, if another process has it. On a file system without locks nothing
+    is locked.
+    """
+    holder = path.with_name(f"{path.name}.holder")
+    try:
+        lock = _acquire(path, timeout=0)
+    except Timeout:
+        name = holder.read_text() if holder.is_file() else "another process"
+        raise ValueError(
+            f"{what} is being run by {name} (lock {path}); wait for it to end"
+        ) from None
+    with lock:
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        try:
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def waiting_lock(path: Path, leftovers: str) -> Iterator[None]:
+    """Wait for the lock file ``path`` and hold it while the block runs.
+
+    Folders beside it that match the pattern ``leftovers`` then belong to nobody and are removed. On
+    a file system without locks nothing is locked and nothing removed.
+    """
+    lock = _acquire(path, timeout=-1)
+    with lock:
+        if not isinstance(lock, contextlib.nullcontext):
+            for leftover in path.parent.glob(leftovers):
+                shutil.rmtree(leftover, ignore_errors=True)
+        yield
+
+
+def _acquire(path: Path, timeout: float) -> contextlib.AbstractContextManager:
+    """Take the lock (timeout -1: wait for it); raises Timeout."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return FileLock(path).acquire(timeout=timeout)
+    except Timeout:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return contextlib.nullcontext()
+
+
+def cache_folder() -> Path:
+    """Folder for what can be made again: tin_lib in TIN_CACHE, else XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("TIN_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "tin_lib"
+
+
+def make_folder(folder: Path) -> Path:
+    """Create a folder for what can be made again; OSError says what helps if that is impossible."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            f"{folder} cannot be written; set the environment variable TIN_CACHE to a folder "
+            "that can"
+        )
+    return folder
 
 
 def atomic_write(path: str | Path, data: bytes | str) -> None:
@@ -50,15 +196,15 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file; ValueError names the file when it is not JSON."""
+    """Read a JSON file; ValueError names the file if it is not JSON."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}); remove it and run again") from None
 
 
 def read_object(path: str | Path) -> dict[str, Any]:
-    """Read a JSON object; ValueError names the file when it holds anything else."""
+    """Read a JSON object; ValueError names the file if it holds anything else."""
     value = read_json(path)
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds no JSON object; remove it and run again")
@@ -71,17 +217,28 @@ def write_table(table: pd.DataFrame, path: str | Path, index: bool = False) -> N
         table.to_csv(temporary, index=index)
 
 
-def read_table(path: str | Path, **options: Any) -> pd.DataFrame:
-    """Read a CSV table; FileNotFoundError and ValueError name the file."""
+def read_table(path: str | Path, dtype: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """Read a CSV table in which every column is text unless ``dtype`` names its type.
+
+    No type is guessed: ``00012`` and ``NA`` stay text. In columns of another type an empty cell is
+    NaN. FileNotFoundError and ValueError name the file.
+    """
+    types = dict(dtype or {})
     if not Path(path).is_file():
         raise FileNotFoundError(
             f"{path} does not exist; run the notebook or command that writes it"
         )
     try:
-        return pd.read_csv(path, **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        return pd.read_csv(
+            path,
+            dtype=defaultdict(lambda: str, types),
+            keep_default_na=False,
+            na_values={name: ["", "nan", "NaN"] for name in types},
+        )
+    except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are of this kind
+        reason = " ".join(str(error).split())
         raise ValueError(
-            f"{path} is not a readable table ({error}); remove it and run again"
+            f"{path} is not a readable table ({reason}); remove it and run again"
         ) from None
 
 
@@ -95,3 +252,15 @@ def file_digest(path: str | Path) -> str:
     """SHA-256 of a file's content, 64 hex digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.cache
+def source_digest(core: bool = False) -> str:
+    """Twelve hex digits of the SHA-256 of the library's Python sources, or of the core's alone."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root)
+        if not (core and name.parts[0] in _NOT_CORE):
+            digest.update(f"{name.as_posix()} {file_digest(path)}\n".encode())
+    return digest.hexdigest()[:12]

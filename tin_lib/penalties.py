@@ -61,14 +61,15 @@ def named(which: str, network: str) -> dict[str, Penalty]:
 def add_gradient_(network: Network, penalties: Mapping[str, Penalty]) -> Tensor | float:
     """The weights' penalty Σ over layers of l1·Σ|w| + l2·Σw², a scalar; adds its gradient.
 
-    The gradient l1·sign(w) + 2·l2·w is added in place, once a batch's own gradients are there:
-    through autograd the same takes twice the passes over the weights, which are most of VGG-16.
-    Raises ValueError when the network has no layer of a name.
+    The gradient l1·sign(w) + 2·l2·w is added in place, after the batch's own backward: autograd
+    would need twice as many passes over the weights, which are most of VGG-16.
+    Frozen weights (``requires_grad`` False) are not penalised. Raises ValueError when the network
+    has no layer of a name.
     """
     total: Tensor | float = 0.0
     for name, penalty in penalties.items():
-        weight = _weight(network, name)
-        if penalty.l1 or penalty.l2:
+        weight = network.get_parameter(f"{network.check(name).weight}.weight")
+        if weight.requires_grad and (penalty.l1 or penalty.l2):
             total = total + _add_gradient_(weight, penalty)
     return total
 
@@ -95,11 +96,6 @@ def _squares(values: Tensor, kind: torch.dtype | None = None) -> Tensor:
     """
     rows = tuple(range(1, values.ndim))
     return torch.linalg.vector_norm(values, 2, rows, dtype=kind).square().sum()
-
-
-def _weight(network: Network, name: str) -> Tensor:
-    """Weights of the layer of that name; ValueError where there is none."""
-    return network.get_parameter(f"{network.check(name).weight}.weight")
 
 
 def activity_penalty(

@@ -6,18 +6,24 @@ import time
 from typing import Any, Protocol
 
 
+def say(text: str, end: str = "\n") -> None:
+    """Print at once; characters that standard output's encoding lacks become question marks."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding), end=end, flush=True)
+
+
 class Progress(Protocol):
-    """What ``train.fit`` tells while it works."""
+    """What ``train.fit`` reports while it works."""
 
     def images(self, epoch: int, done: int, total: int, loss: float | None) -> None:
-        """``done`` of the epoch's ``total`` images; ``loss`` so far, None where not known yet."""
+        """``done`` of the epoch's ``total`` images; mean ``loss`` so far, None if not yet known."""
 
     def epoch(self, row: dict[str, Any], epochs: int) -> None:
         """An epoch's history row is complete."""
 
 
 class Silent:
-    """Says nothing."""
+    """Prints nothing."""
 
     def images(self, epoch: int, done: int, total: int, loss: float | None) -> None:
         """Nothing."""
@@ -27,31 +33,26 @@ class Silent:
 
 
 class Lines:
-    """One line an epoch, and one every ``every`` seconds within a long epoch."""
+    """One line per epoch, and within a long epoch one every ``every`` seconds."""
 
     def __init__(self, every: float = 30.0) -> None:
         self.every = every
         self.started = self.last = time.monotonic()
-        self.begun_at: int | None = None
+        self.first: int | None = None  # epoch that this process began with
 
     def images(self, epoch: int, done: int, total: int, loss: float | None) -> None:
-        """A line when ``every`` seconds have passed since the last."""
-        if time.monotonic() - self.last < self.every:
-            return
-        self.last = time.monotonic()
-        told = "" if loss is None else f"  loss {loss:.4f}"
-        print(f"epoch {epoch}  {done:,}/{total:,} images{told}", flush=True)
+        """Print a line if ``every`` seconds have passed since the last."""
+        if time.monotonic() - self.last >= self.every:
+            self.last = time.monotonic()
+            suffix = "" if loss is None else f"  loss {loss:.4f}"
+            say(f"epoch {epoch}  {done:,}/{total:,} images{suffix}")
 
     def epoch(self, row: dict[str, Any], epochs: int) -> None:
-        """The epoch's line."""
+        """Print the epoch's line, with the time left, from the epochs done in this process."""
         self.last = time.monotonic()
-        self.begun_at = row["epoch"] - 1 if self.begun_at is None else self.begun_at
-        print(epoch_line(row, epochs, self.left(row, epochs)), flush=True)
-
-    def left(self, row: dict[str, Any], epochs: int) -> float:
-        """Seconds left, from the epochs done in this process."""
-        done = row["epoch"] - (self.begun_at or 0)
-        return (time.monotonic() - self.started) / max(done, 1) * (epochs - row["epoch"])
+        self.first = self.first or row["epoch"]
+        seconds = (self.last - self.started) / (row["epoch"] - self.first + 1)
+        say(epoch_line(row, epochs, seconds * (epochs - row["epoch"])))
 
 
 class Bars:
@@ -64,9 +65,7 @@ class Bars:
     def images(self, epoch: int, done: int, total: int, loss: float | None) -> None:
         """Move the bar."""
         if self.bar is None:
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(total=total, desc=f"epoch {epoch}", unit="img", leave=False)
+            self.bar = open_bar(total, f"epoch {epoch}", unit="img", leave=False)
         self.bar.update(done - self.bar.n)
         if loss is not None:
             self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
@@ -74,9 +73,40 @@ class Bars:
     def epoch(self, row: dict[str, Any], epochs: int) -> None:
         """Close the bar and print the epoch's line."""
         if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+            self.bar = complete(self.bar)
         self.lines.epoch(row, epochs)
+
+
+def percent_bar(title: str) -> Any:
+    """A ``progress(done, total)`` callable: a tqdm bar for a person, a line each tenth in a log."""
+    bar: Any = None
+    tenth = 0
+
+    def report(done: int, total: int) -> None:
+        nonlocal bar, tenth
+        if interactive():
+            bar = open_bar(total, title, unit_scale=True) if bar is None else bar
+            bar.update(done - bar.n)
+            bar = complete(bar) if done >= total > 0 else bar
+        elif total and done * 10 // total > tenth:
+            tenth = done * 10 // total
+            say(f"{title}: {done:,} of {total:,} ({tenth * 10} %)")
+
+    return report
+
+
+def open_bar(total: int, title: str, **options: Any) -> Any:
+    """A tqdm bar, of the notebook's kind in a notebook."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, desc=title, **options)
+
+
+def complete(bar: Any) -> None:
+    """Close a bar as successful: tqdm's notebook bar turns red if it is closed below its total."""
+    bar.n = bar.total or bar.n
+    bar.refresh()
+    bar.close()
 
 
 def choose(progress: "Progress | str | None" = "auto") -> Progress:
@@ -104,12 +134,12 @@ def batch_run() -> bool:
 
 
 def interactive() -> bool:
-    """Whether a person looks on: a terminal or a live notebook, and not a batch run."""
+    """Whether a person watches: at a terminal or in a live notebook, and not a batch run."""
     return not batch_run() and (sys.stderr.isatty() or "ipykernel" in sys.modules)
 
 
 def epoch_line(row: dict[str, Any], epochs: int, left: float) -> str:
-    """One history row as a line of text."""
+    """A history row as a line of text; ``left`` in seconds."""
     parts = [f"epoch {row['epoch']:>3}/{epochs}", f"loss {row['train_loss']:.4f}"]
     parts.append(f"train {row['train_accuracy']:.3f}")
     for key, label in (("heldout_accuracy", "held-out"), ("val_accuracy", "val")):
@@ -124,29 +154,3 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-
-
-def percent_bar(title: str) -> Any:
-    """A ``progress(done, total)`` callable: a tqdm bar for a person, a line each tenth in a log."""
-    return _Counter(title)
-
-
-class _Counter:
-    def __init__(self, title: str) -> None:
-        self.title, self.bar, self.tenth = title, None, 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if interactive():
-            self._move(done, total)
-        elif total and done * 10 // total > self.tenth:
-            self.tenth = done * 10 // total
-            print(f"{self.title}: {done:,} of {total:,} ({self.tenth * 10} %)", flush=True)
-
-    def _move(self, done: int, total: int) -> None:
-        if self.bar is None:
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(total=total, desc=self.title, unit_scale=True)  # type: ignore[assignment]
-        self.bar.update(done - self.bar.n)  # type: ignore[attr-defined]
-        if done >= total:
-            self.bar.close()  # type: ignore[attr-defined]

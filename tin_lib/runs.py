@@ -1,19 +1,18 @@
-"""The run directory: what is where, atomic writes, and checks that what is read belongs together.
+"""The run directory: what is where, and checks that what is read belongs together.
 
 A fit's folder, written by ``train.fit``::
 
-    recipe.json   meta.json          what was asked for, and what it was made from
+    recipe.json   meta.json          the recipe, and what the fit was made from
     history.jsonl                    one JSON object per epoch
-    checkpoint.pt                    where an interrupted fit goes on from
+    checkpoint.pt                    from which an interrupted fit resumes
     weights.safetensors              the trained network
     predictions_{train,val,test}.csv logits_{val,test}.npy   summary.json
 
-A workbook run is a folder with ``networks/<name>/`` (fits) beside what each notebook leaves.
+A workbook run is a folder with ``networks/<name>/`` (fits) and a folder for each notebook's output.
 """
 
 import contextlib
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +33,8 @@ ORDER = ("convnet9", "vgg_like", "vgg16", "alexnet")  # the paper's order; other
 
 
 def locate(path: str | Path) -> Path:
-    """Where a run's folder is: relative to the working directory, or to the folder above it when
-    that holds the notebooks (JupyterLab starts kernels there), so that all agree on ``runs/``.
+    """A run's folder: relative to the working directory, or to its parent if the working directory
+    holds the notebooks (JupyterLab starts kernels there), so that all agree on ``runs/``.
     """
     here = Path.cwd()
     base = here.parent if (here / "workbook.yaml").is_file() else here
@@ -70,12 +69,12 @@ class Fit:
 
     @property
     def class_ids(self) -> tuple[str, ...]:
-        """Sorted wnids, the class order of logits."""
+        """Sorted class ids: the class order of logits."""
         return tuple(self.meta["class_ids"])
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """WordNet names in class order."""
+        """Names in class order."""
         return tuple(self.meta["class_names"])
 
     @property
@@ -94,26 +93,26 @@ class Fit:
         return files.file_digest(self.path / "weights.safetensors")[:12]
 
     def history(self) -> pd.DataFrame:
-        """One row an epoch: losses, accuracies (0..1), rate, seconds, images/s."""
+        """One row an epoch: losses, accuracies (0..1), learning rate, seconds, images/s."""
         return read_history(self.path / "history.jsonl")
 
     def predictions(self, split: str) -> pd.DataFrame:
-        """Columns file, label, predicted (wnids), probability, top5 of a split.
+        """Columns file, label, predicted, top5 (text; class ids) and probability (float) of a split.
 
-        Raises FileNotFoundError or ValueError, naming the file, for one that is not whole.
+        Raises FileNotFoundError or ValueError, naming the file, if it is absent or not whole.
         """
         path = self.path / f"predictions_{split}.csv"
-        table = files.read_table(path, dtype={"label": "string"})
+        table = files.read_table(path, dtype={"probability": float})
         missing = [name for name in PREDICTED if name not in table]
         short = len(table) != self.meta.get("images", {}).get(split, len(table))
-        if missing or short or not ends_a_line(path):
+        if missing or short or not path.read_bytes().endswith(b"\n"):
             wrong = f"has {len(table)} rows" if short else "ends within a line"
             wrong = f"has no column {missing[0]}" if missing else wrong
             raise ValueError(f"{path} {wrong}: it was cut short or changed; train again")
-        return table.assign(label=table.label.fillna(""))
+        return table
 
     def codes(self, column: pd.Series) -> np.ndarray:
-        """Wnids of a predictions column as class numbers, int64 (N,); -1 for the empty label."""
+        """Class ids of a predictions column as class numbers, int64 (N,); -1 for an empty label."""
         return pd.Index(self.class_ids).get_indexer(pd.Index(column)).astype(np.int64)
 
     def logits(self, split: str) -> np.ndarray:
@@ -133,17 +132,10 @@ class Fit:
         return networks.load(self.path / "weights.safetensors")
 
 
-def ends_a_line(path: Path) -> bool:
-    """Whether the file's last line is whole."""
-    with open(path, "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read() == b"\n"
-
-
 def read_history(path: str | Path) -> pd.DataFrame:
     """Read one JSON object a line; a last line cut short by a crash is left out.
 
-    Raises FileNotFoundError or ValueError, naming the file, when it is missing or holds no epoch.
+    Raises FileNotFoundError or ValueError, naming the file, if it is missing or holds no epoch.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist; train again")
@@ -165,7 +157,7 @@ class Run:
 
     @property
     def first(self) -> Fit:
-        """Any fit stands for all in what they share: classes, data, normalisation."""
+        """Any fit: all have the same classes, data and normalisation."""
         return next(iter(self.fits.values()))
 
     def fit(self, name: str) -> Fit:
@@ -178,8 +170,7 @@ class Run:
     def data(self, folder: str | Path | None = None) -> "TinyImageNet":
         """The images that the fits were trained on, opened again.
 
-        ``folder``: where the data lie now, if they have moved. Raises ValueError when they are
-        not the same images.
+        ``folder``: the data folder, if it has moved. Raises ValueError if it holds other images.
         """
         from tin_lib.data import open_data
 
@@ -196,7 +187,7 @@ class Run:
 def open_fit(path: str | Path) -> Fit:
     """Open a finished fit.
 
-    Raises FileNotFoundError, saying what to run, when the folder holds no finished fit.
+    Raises FileNotFoundError, saying what to run, if the folder holds no finished fit.
     """
     path = Path(path)
     if not (path / "summary.json").is_file():
@@ -210,8 +201,8 @@ def open_fit(path: str | Path) -> Fit:
 def open_run(path: str | Path) -> Run:
     """Open a workbook run and check that its fits belong together.
 
-    Raises FileNotFoundError when there is no finished fit, and ValueError when two fits were made
-    from different data or with different class orders.
+    Raises FileNotFoundError if there is no finished fit, and ValueError if two fits were made from
+    different data or with different class orders.
     """
     path = Path(path)
     folders = sorted((path / "networks").glob("*/summary.json"), key=lambda p: _rank(p.parent.name))

@@ -85,12 +85,12 @@ def test_patch_is_gray_outside_the_image() -> None:
     assert filters.patch(image, (-1, -1), None) is image
 
 
-def test_favourites_and_selectivity(tiny: Network, images: filters.Images) -> None:
+def test_preferred_classes_and_selectivity(tiny: Network, images: filters.Images) -> None:
     with torch.no_grad():
         tiny.classifier[1].weight[:] = 0
         tiny.classifier[1].bias[:] = torch.tensor([1.0, 0.0, 2.0])
     found = filters.survey(tiny, "dense1", images)
-    table = filters.favourites(found, ["ant", "bee", "cow"], best=2)
+    table = filters.preferred_classes(found, ["ant", "bee", "cow"], best=2)
     assert list(table.columns) == ["filter", "rank", "class", "name", "mean", "times"]
     assert len(table) == 6
     np.testing.assert_allclose(filters.selectivity(found), [0, np.nan, 0])
@@ -146,7 +146,7 @@ def test_filter_table_counts_the_dead(tiny: Network, images: filters.Images) -> 
     best = filters.maximise(tiny, "last", (MEAN, STD), [0, 2], filters.Options(steps=2, rate=0.05))
     table = filters.filter_table(tiny, "last", images, best)
     assert table["dead"].tolist() == [False, True, False, False]
-    assert table["favourite"].tolist()[1] == -1
+    assert table["preferred"].tolist()[1] == -1
     assert table["active"][1] == 0
     assert table["image_roughness"].notna().tolist() == [True, False, True, False]
     assert table["kernel_roughness"].between(0, 4).all()

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from tin_lib import networks
 from tin_lib.analysis import saliency
-from tin_lib.analysis.saliency.methods import METHODS, winners
+from tin_lib.analysis.saliency.methods import METHODS, grad_cam_size, predicted_classes
+from tin_lib.networks.base import Network, Stack
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def test_linear_networks_saliency_is_their_weight(images: Tensor) -> None:
     weight = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     net = Linear(weight)
     maps = saliency.explain(net, images)
-    torch.testing.assert_close(maps, weight[winners(net, images)])
+    torch.testing.assert_close(maps, weight[predicted_classes(net, images)])
     target = torch.tensor([3, 0, 1])
     torch.testing.assert_close(saliency.explain(net, images, target=target), weight[target])
 
@@ -145,6 +146,54 @@ def test_guided_backprop_reaches_every_networks_relus(name: str, images: Tensor)
     net = networks.create(name, 4, 0.125)
     guided = saliency.explain(net, images, "guided_backprop")
     assert not torch.allclose(guided, saliency.explain(net, images))
+
+
+class Functional(Network):
+    """A network whose ReLU is a function, which no module hook sees."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x).relu())
+
+
+def own_network(activation: type[nn.Module], kind: type[Network] = Network) -> Network:
+    features = Stack("features").layer("conv1", nn.Conv2d(3, 8, 3, 2, 1), activation())
+    classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = kind(features, classifier.layer("dense1", nn.Linear(8, 4)))
+    net.name, net.num_classes = "own", 4
+    return net
+
+
+@pytest.mark.parametrize("activation", [nn.SiLU, nn.GELU, nn.LeakyReLU, nn.ReLU6, nn.Hardswish])
+def test_guided_backprop_without_relus_is_refused(
+    activation: type[nn.Module], images: Tensor
+) -> None:
+    net = own_network(activation)
+    with pytest.raises(ValueError, match=r"guided_backprop: own .* use gradient instead"):
+        saliency.explain(net, images, "guided_backprop")
+    assert saliency.methods_for(net) == [m for m in METHODS if m != "guided_backprop"]
+    assert "ReLU" in saliency.unavailable(net)["guided_backprop"]
+
+
+def test_guided_backprop_of_functional_relus_is_refused(images: Tensor) -> None:
+    assert saliency.methods_for(own_network(nn.ReLU)) == list(METHODS)
+    with pytest.raises(ValueError, match=r"not by nn\.ReLU modules"):
+        saliency.explain(own_network(nn.ReLU, Functional), images, "guided_backprop")
+
+
+def test_grad_cam_needs_a_convolution(images: Tensor) -> None:
+    net = Linear(torch.randn(4, 3, 64, 64))
+    assert "grad_cam" not in saliency.methods_for(net)
+    with pytest.raises(ValueError, match="no named convolution layer"):
+        saliency.explain(net, images, "grad_cam")
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("convnet9", 2), ("vgg16", 4), ("alexnet", 6), ("vgg_like", 26)]
+)
+def test_grad_cam_resolves_no_more_than_the_last_convolution(name: str, size: int) -> None:
+    net = networks.create(name, 4, 0.1)
+    assert grad_cam_size(net) == (size, size)
+    assert net.training
 
 
 @pytest.mark.parametrize("method", METHODS)

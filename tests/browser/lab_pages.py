@@ -24,7 +24,7 @@ THEME = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
 LIGHT_ON_DARK = """() => {
     const style = selector => getComputedStyle(document.querySelector(selector));
     const light = colour => colour.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + b / 3, 0);
-    return light(style('.tin-said').color) - light(style('.jp-Notebook').backgroundColor) > 150;
+    return light(style('.tin-message').color) - light(style('.jp-Notebook').backgroundColor) > 150;
 }"""
 UNNAMED = """() => [...document.querySelectorAll('.tin-browser *')]
     .filter(e => e.matches('input, select, button, img, [role]') && e.offsetParent)

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,9 @@ from shots import screenshot
 
 from tin_lib import runs
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from small_run import make_run
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SAID = ".tin-said"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("browse"))
+SAID = ".tin-message"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +49,7 @@ def foreign(url: str) -> bool:
 
 def wait_for_words(page: Any, words: str) -> None:
     page.wait_for_function(
-        "words => document.querySelector('.tin-said')?.innerText.includes(words)", arg=words
+        "words => document.querySelector('.tin-message')?.innerText.includes(words)", arg=words
     )
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
 from shots import screenshot
-from small_run import make_run
 
 from tin_lib import runs
 from tin_lib.analysis import errors
@@ -28,11 +27,6 @@ SIZES = """matrix => {
 }"""
 
 SECOND = "() => document.querySelector('.tin-browser select[size] option:nth-child(2)').value"
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("confusion"))
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +58,14 @@ def cells(run: runs.Run, network: str) -> list[tuple[str, str]]:
 def wait_for_cell(page: Any, title: str) -> None:
     """Until the words below the picture are those of this cell: they come after the picture."""
     page.wait_for_function(
-        "title => document.querySelector('.tin-said')?.innerText.startsWith(title + ':')",
+        "title => document.querySelector('.tin-message')?.innerText.startsWith(title + ':')",
         arg=title,
     )
 
 
 def check_images(page: Any, run: runs.Run, rows: pd.DataFrame) -> None:
     """The files named are those of the rows, and the picture's tiles are their pixels."""
-    told = page.inner_text(".tin-said").split("\n")[1].split(", ")
+    told = page.inner_text(".tin-message").split("\n")[1].split(", ")
     files = [words.split(" ")[0] for words in told]
     assert sorted(files) == sorted(rows.file)
     picture, images = shown(page), run.data().val.images
@@ -109,7 +103,7 @@ def test_by_keyboard_alone(browser: Any, run: runs.Run, names: dict[str, str]) -
     press = browser.keyboard.press
     browser.get_by_label("network", exact=True).focus()
     active = browser.evaluate(ACTIVE)
-    first = browser.inner_text(".tin-said b")
+    first = browser.inner_text(".tin-message b")
     press("ArrowDown")
     wait_for_cell(browser, first.replace("convnet9", "vgg_like"))
 
@@ -142,7 +136,7 @@ def test_by_keyboard_alone(browser: Any, run: runs.Run, names: dict[str, str]) -
 def test_dark_theme_and_names_of_controls(browser: Any) -> None:
     to_dark_theme(browser)
     screenshot(browser, "confusion_dark")
-    browser.evaluate("document.querySelector('.tin-said').scrollIntoView()")
+    browser.evaluate("document.querySelector('.tin-message').scrollIntoView()")
     screenshot(browser, "confusion_dark_words")
     unnamed = browser.evaluate(UNNAMED)
     assert unnamed == []

@@ -7,7 +7,6 @@ import pytest
 import torch
 from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from shots import screenshot
-from small_run import make_run
 
 from tin_lib import augment, runs
 from tin_lib.analysis import filters
@@ -17,11 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 STEPS = 2
 TILE = 48  # pixels of a tile in the strip
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("filters"))
 
 
 @pytest.fixture
@@ -35,8 +29,8 @@ def wait_for_filter(page: Any, network: str, layer: str, index: int) -> None:
     """Until the words below the picture are this filter's, and nothing is being computed."""
     page.wait_for_function(
         """([start, end]) => {
-            const words = document.querySelector('.widget-image ~ * .tin-said').innerText;
-            const doing = document.querySelector('.tin-browser .tin-said').innerText;
+            const words = document.querySelector('.widget-image ~ * .tin-message').innerText;
+            const doing = document.querySelector('.tin-browser .tin-message').innerText;
             return words.startsWith(start) && words.includes(end) && doing.trim() === '';
         }""",
         arg=[title(network, layer, index), "Excited most by"],
@@ -74,7 +68,7 @@ def check(page: Any, run: runs.Run, name: str, layer: str, index: int) -> np.nda
     inputs = augment.normalise(torch.from_numpy(np.array(val.images)), fit.mean, fit.std)
     with torch.inference_mode():
         answers = filters.activation(network, layer, inputs)[:, index].amax((1, 2))
-    told = page.inner_text(".widget-image ~ * .tin-said")
+    told = page.inner_text(".widget-image ~ * .tin-message")
     assert f"{answers.max():.2f} {val.files[int(answers.argmax())]}" in told
     return picture
 

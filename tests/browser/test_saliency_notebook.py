@@ -7,18 +7,12 @@ import pytest
 from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from saliency_maps import check_maps
 from shots import screenshot
-from small_run import make_run
 
 from tin_lib import runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 BOTH = [("convnet9", "gradient"), ("vgg_like", "gradient")]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("saliency"))
 
 
 @pytest.fixture
@@ -31,7 +25,7 @@ def browser(page: Any, lab: str, run: runs.Run) -> Any:
 def wait_for_words(page: Any, words: str) -> None:
     """Until the words below the picture hold these: they come after the picture."""
     page.wait_for_function(
-        "words => document.querySelector('.tin-said')?.innerText.includes(words)",
+        "words => document.querySelector('.tin-message')?.innerText.includes(words)",
         arg=words,
     )
 

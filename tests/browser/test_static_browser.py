@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from shots import screenshot
-from small_run import make_run
 
 from tin_lib import augment, runs
 from tin_lib.analysis import errors, saliency
@@ -19,11 +18,6 @@ from tin_lib.lab.widgets.saliency import static
 pytestmark = pytest.mark.browser
 METHODS = ("gradient", "grad_cam")
 LIMIT = 60
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")

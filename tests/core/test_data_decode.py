@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tin_lib.data.decode import decode_jpeg, decode_with_pil
+from tin_lib.data.images import decode_jpeg, decode_with_pil
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])

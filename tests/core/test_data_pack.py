@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from data_folder import CLASSES, TEST, TRAIN, VAL, pil_pixels, write_folder
 from PIL import Image
 
 from tin_lib.data import decode as decode_module
+from tin_lib.data import images as images_module
 from tin_lib.data import open_data, pack
 from tin_lib.data import packed as packed_module
-from tin_lib.data.decode import decode_with_pil
+from tin_lib.data.images import decode_with_pil
 
 
 @pytest.fixture
@@ -242,8 +244,8 @@ def test_a_worker_that_is_lost_is_one_message(
     monkeypatch.setattr(decode_module, "CHUNKS_A_WORKER", 1)
     parent, decode = os.getpid(), decode_module._decode_chunk
 
-    def lost(paths: list[str], *rest: int) -> object:
-        if os.getpid() != parent and "_5.JPEG" in paths[-1]:
+    def lost(paths: list[str], *rest: Any) -> object:
+        if os.getpid() != parent and paths and "_5.JPEG" in paths[-1]:
             how()
         return decode(paths, *rest)
 
@@ -264,7 +266,7 @@ def test_what_the_system_says_of_a_file_names_it(root: Path) -> None:
 
 def test_packing_without_torchvisions_decoder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = np.array(open_data(root).train.images)
-    monkeypatch.setattr(decode_module, "decode_jpeg", decode_with_pil)
+    monkeypatch.setattr(images_module, "decode_jpeg", decode_with_pil)
     shutil.rmtree(root / ".tin_packed")
     np.testing.assert_array_equal(open_data(root).train.images, expected)
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tin_lib import files as files_module
 from tin_lib import recipes, sample, train
 from tin_lib.data import open_data
 from tin_lib.sample import drawing
@@ -255,6 +256,6 @@ def test_ensure_accepts_what_another_process_wrote(
 def test_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TIN_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", os.sep + "elsewhere")
-    assert sample.cache() == Path(os.sep + "elsewhere")
+    assert files_module.cache_folder() == Path(os.sep + "elsewhere") / "tin_lib"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert sample.cache() == Path.home() / ".cache"
+    assert files_module.cache_folder() == Path.home() / ".cache" / "tin_lib"

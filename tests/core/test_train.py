@@ -17,7 +17,7 @@ import torch
 from tin_lib import runs
 from tin_lib.augment import AugmentSpec
 from tin_lib.data import TinyImageNet
-from tin_lib.locks import only_one
+from tin_lib.files import only_one
 from tin_lib.progress import Silent
 from tin_lib.recipes import Recipe
 from tin_lib.train import Diverged, Saving, Trainer, fit, loop

@@ -39,9 +39,9 @@ def fit(network: str = "vgg_like", classes: int = 200, val: float = 0.3, **other
 
 
 def test_lists() -> None:
-    assert [formatting.listed("abc"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
-    assert formatting.few("abcd") == "a, b, c and d"
-    assert formatting.few("abcdef") == "a, b, c and 3 more"
+    assert [formatting.join_and("abc"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert formatting.join_some("abcd") == "a, b, c and d"
+    assert formatting.join_some("abcdef") == "a, b, c and 3 more"
     assert formatting.percent(0.4551) == "45.5 %"
 
 
@@ -230,7 +230,7 @@ def test_filter_pair(plain: float, said: str) -> None:
 
 
 def test_filters_of_a_real_run(run: runs.Run) -> None:
-    looked_at = filters_.of_split(run.data().val, run.first.mean, run.first.std, 20)
+    looked_at = filters_.images_of_split(run.data().val, run.first.mean, run.first.std, 20)
     nets = {name: made.network() for name, made in run.fits.items()}
     text = conclusions.filters(filters_.compare(nets, looked_at), run)
     assert "not measured" not in text

@@ -1,4 +1,4 @@
-"""The browser over confusions from Python's side; tests/browser clicks in a real JupyterLab."""
+"""The browser of confusions from Python's side; tests/browser clicks in a real JupyterLab."""
 
 import io
 from pathlib import Path
@@ -10,23 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
-from small_run import NETWORKS, make_run
+from small_run import NETWORKS
 
 from tin_lib import runs
 from tin_lib.analysis import errors
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets import ConfusionBrowser
 from tin_lib.lab.widgets.confusion import confusion_card
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture(scope="module")
-def data(run: runs.Run) -> TinyImageNet:
-    return run.data()
 
 
 @pytest.fixture
@@ -54,7 +44,7 @@ def check_shown(browser: ConfusionBrowser, rows: pd.DataFrame, pixels: np.ndarra
         ]
         row = rows.index[rows.file == file][0]
         assert (tile.transpose(2, 0, 1) == pixels[row]).all()
-        assert f"{file} {rows.probability[row]:.0%}" in browser.said.value
+        assert f"{file} {rows.probability[row]:.0%}" in browser.message.value
 
 
 def click(browser: ConfusionBrowser, label: str, predicted: str) -> None:
@@ -69,32 +59,32 @@ def click(browser: ConfusionBrowser, label: str, predicted: str) -> None:
     }
 
 
-def test_fields_show_exactly_the_images_of_the_cell(browser: ConfusionBrowser, run, data) -> None:
-    browser.fields.network.value = "vgg_like"
+def test_controls_show_exactly_the_images_of_the_cell(browser: ConfusionBrowser, run, data) -> None:
+    browser.controls.network.value = "vgg_like"
     table = run.fits["vgg_like"].predictions("val")
     for label, predicted in table.groupby(["label", "predicted"]).groups:
-        browser.fields.label.value = browser.names[label]
-        browser.fields.predicted.value = browser.names[predicted]
+        browser.controls.label.value = browser.names[label]
+        browser.controls.predicted.value = browser.names[predicted]
         check_shown(browser, behind(run, "vgg_like", label, predicted), data.val.images)
 
 
-def test_click_and_fields_stay_in_step(browser: ConfusionBrowser, run, data) -> None:
+def test_click_and_controls_stay_in_step(browser: ConfusionBrowser, run, data) -> None:
     label, predicted = browser.order[3], browser.order[7]
     click(browser, label, predicted)
     check_shown(browser, behind(run, "convnet9", label, predicted), data.val.images)
-    assert browser.fields.label.value == browser.names[label]
-    assert browser.fields.predicted.value == browser.names[predicted]
+    assert browser.controls.label.value == browser.names[label]
+    assert browser.controls.predicted.value == browser.names[predicted]
     mark = browser.matrix.data[1]
     assert (*mark.x, *mark.y) == (browser.names[predicted], browser.names[label])
 
 
-def test_mistakes_begin_with_the_commonest(browser: ConfusionBrowser, run, data) -> None:
-    browser.fields.network.value = "vgg_like"
+def test_errors_begin_with_the_most_frequent(browser: ConfusionBrowser, run, data) -> None:
+    browser.controls.network.value = "vgg_like"
     counts = errors.confusion_matrix(run.fits["vgg_like"].predictions("val"), browser.names)
     pairs = errors.most_confused(counts, browser.names, 50)
-    listed = browser.fields.pairs.options
+    listed = browser.controls.pairs.options
     assert [pair for _, pair in listed] == list(zip(pairs.label, pairs.predicted))
-    browser.fields.pairs.index = 2
+    browser.controls.pairs.index = 2
     assert (browser.cell.label, browser.cell.predicted) == listed[2][1]
     check_shown(browser, behind(run, *browser.cell), data.val.images)
     again = ConfusionBrowser(run, data, "vgg_like")
@@ -105,7 +95,7 @@ def test_mistakes_begin_with_the_commonest(browser: ConfusionBrowser, run, data)
 def test_another_network_keeps_the_cell(browser: ConfusionBrowser, run, data) -> None:
     label, predicted = browser.cell.label, browser.cell.predicted
     for network in NETWORKS[::-1]:
-        browser.fields.network.value = network
+        browser.controls.network.value = network
         assert browser.cell == (network, label, predicted)
         check_shown(browser, behind(run, network, label, predicted), data.val.images)
         counts = errors.confusion_matrix(run.fits[network].predictions("val"), browser.names)
@@ -114,19 +104,21 @@ def test_another_network_keeps_the_cell(browser: ConfusionBrowser, run, data) ->
 
 
 def test_votes_are_offered(browser: ConfusionBrowser) -> None:
-    assert list(browser.fields.network.options) == [*NETWORKS, "soft vote"]
+    assert [name for _, name in browser.controls.network.options] == [*NETWORKS, "soft vote"]
+    titles = [title for title, _ in browser.controls.network.options]
+    assert titles == ["9-layer ConvNet", "VGG-like", "soft vote"]
     browser.look(network="soft vote")
-    assert "by soft vote" in browser.said.value
+    assert "by soft vote" in browser.message.value
 
 
 def test_class_typed_in_part(browser: ConfusionBrowser) -> None:
     wnid, name = list(browser.names.items())[4]
-    browser.fields.label.value = name[:-1].upper()
+    browser.controls.label.value = name[:-1].upper()
     assert browser.cell.label == wnid
-    assert browser.fields.label.value == name
-    browser.fields.predicted.value = "no such class"
-    assert "No class" in browser.said.value
-    assert browser.fields.predicted.value == browser.names[browser.cell.predicted]
+    assert browser.controls.label.value == name
+    browser.controls.predicted.value = "no such class"
+    assert "No class" in browser.message.value
+    assert browser.controls.predicted.value == browser.names[browser.cell.predicted]
 
 
 def test_empty_cell_and_diagonal(browser: ConfusionBrowser, run) -> None:
@@ -134,15 +126,15 @@ def test_empty_cell_and_diagonal(browser: ConfusionBrowser, run) -> None:
     given = set(zip(*[run.fits["convnet9"].predictions("val")[c] for c in ("label", "predicted")]))
     empty = next((a, b) for a in ids for b in ids if a != b and (a, b) not in given)
     browser.look(*empty)
-    assert "no image" in browser.said.value
+    assert "no image" in browser.message.value
     assert len(browser.groups(browser.cell)) == 3
     browser.look(empty[0], empty[0])
     assert len(browser.groups(browser.cell)) == 1
-    assert f"found by {browser.cell.network}" in browser.said.value
+    assert "correctly predicted by 9-layer ConvNet" in browser.message.value
 
 
 def test_zoom_frames_the_cell(browser: ConfusionBrowser) -> None:
-    browser.fields.zoom.value = 5
+    browser.controls.zoom.value = 5
     for place in (0, 4, 9):
         browser.look(browser.order[place], browser.order[9 - place])
         x, y = browser.matrix.layout.xaxis.range, browser.matrix.layout.yaxis.range
@@ -158,10 +150,10 @@ def test_a_view_zoomed_by_mouse_stays_unless_the_cell_is_elsewhere(
 ) -> None:
     browser.look(browser.order[1], browser.order[2])
     browser.matrix.update_layout(xaxis_range=[0.2, 3.4], yaxis_range=[3.1, -0.1])
-    browser.fields.network.value = "vgg_like"
-    browser.fields.label.value = browser.names[browser.order[3]]
+    browser.controls.network.value = "vgg_like"
+    browser.controls.label.value = browser.names[browser.order[3]]
     assert browser.matrix.layout.xaxis.range == (0.2, 3.4)
-    browser.fields.label.value = browser.names[browser.order[8]]
+    browser.controls.label.value = browser.names[browser.order[8]]
     assert browser.matrix.layout.yaxis.range == (9.5, -0.5)
 
 
@@ -173,7 +165,7 @@ def test_link_shows_the_cell_again(browser: ConfusionBrowser) -> None:
     again.close()
 
 
-def test_unattended_leaves_matrix_and_picture(
+def test_batch_run_displays_matrix_and_picture(
     run: runs.Run, data: TinyImageNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIN_BATCH", "1")
@@ -186,11 +178,11 @@ def test_unattended_leaves_matrix_and_picture(
     counts = browser.counts["convnet9"].loc[browser.order, browser.order]
     assert (np.asarray(figure.data[0].z) == counts.to_numpy()).all()
     assert picture.data == browser.png()
-    assert browser.pictures.thread is None
+    assert browser.prefetcher.thread is None
     browser.close()
 
 
-def test_attended_shows_the_widget(browser: ConfusionBrowser) -> None:
+def test_live_notebook_shows_the_widget(browser: ConfusionBrowser) -> None:
     with pytest.raises(NotImplementedError):  # IPython goes on to the next kind of display
         browser._ipython_display_()
     assert "application/vnd.jupyter.widget-view+json" in browser._repr_mimebundle_()
@@ -216,7 +208,7 @@ def test_other_data_and_missing_runs_are_refused(run, tiny: TinyImageNet, tmp_pa
         ConfusionBrowser(tmp_path)
 
 
-def test_every_field_is_labelled(browser: ConfusionBrowser) -> None:
-    for field in browser.fields.children:
-        assert field.description
-        assert field.tooltip
+def test_every_control_is_labelled(browser: ConfusionBrowser) -> None:
+    for control in browser.controls.children:
+        assert control.description
+        assert control.tooltip

@@ -1,7 +1,6 @@
 """Figures of the data show the numbers they are given."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from tin_lib.lab.figures import data
@@ -27,19 +26,6 @@ def test_names_are_short_above_and_whole_under_the_mouse(name: str, short: str) 
     assert figure.data[1].text[0] == name
 
 
-def test_pairs_lie_side_by_side() -> None:
-    figure = data.pairs(pictures(2), pictures(2), [("a", "b"), ("c", "d")])
-    assert [note.text for note in figure.layout.annotations] == ["a", "b", "c", "d"]
-
-
-def test_class_counts() -> None:
-    table = pd.DataFrame(
-        {"name": ["x", "y"] * 2, "split": ["train"] * 2 + ["val"] * 2, "images": [5, 6, 1, 2]}
-    )
-    figure = data.class_counts(table)
-    assert {bar.name: list(bar.y) for bar in figure.data} == {"train": [5, 6], "val": [1, 2]}
-
-
 def test_channel_histograms_keep_their_area() -> None:
     counts = np.random.default_rng(0).integers(1, 1000, (3, 256))
     mean, std = np.array([120.0, 110.0, 100.0]), np.array([70.0, 60.0, 50.0])
@@ -59,3 +45,9 @@ def test_box_sizes_count_every_box_once() -> None:
     assert np.nansum(10 ** np.asarray(heat.z)) == pytest.approx(3)
     assert heat.customdata[-1][-1] == 2  # 64 × 64
     assert heat.customdata[4][0] == 1  # 1 wide, 20 high
+
+
+def test_images_without_boxes() -> None:
+    figure = data.box_sizes(np.full((3, 4), -1))
+    assert figure.layout.annotations[0].text == "These images have no boxes."
+    assert len(data.gallery(pictures(2), ["a", "b"], np.full((2, 4), -1)).data[-1].x) == 0

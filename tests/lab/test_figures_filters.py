@@ -23,11 +23,6 @@ def test_kernels_are_enlarged_by_a_whole_number() -> None:
     assert filters.kernel_grid(noise(4, 3, 11, 11)).data[0].dx == 4
 
 
-def test_maximised_grid_names_the_filters() -> None:
-    figure = filters.maximised_grid(noise(3, 3, 64, 64), [5, 7, 9])
-    assert [note.text for note in figure.layout.annotations] == ["5", "7", "9"]
-
-
 def test_networks_stand_in_rows_of_one_length() -> None:
     pictures = {"a": noise(9, 3, 5, 5), "b": noise(4, 3, 11, 11), "c": noise(20, 3, 64, 64)}
     figure = filters.by_network(pictures)
@@ -40,11 +35,11 @@ def test_networks_stand_in_rows_of_one_length() -> None:
     assert (mosaic[144:208, 72:136, :3] == pictures["c"][1].transpose(1, 2, 0)).all()
 
 
-def test_exciting_grid_has_a_row_for_each_filter() -> None:
-    figure = filters.exciting_grid(noise(2, 4, 3, 15, 15), ["a", "b"], noise(2, 3, 64, 64))
+def test_top_activations_grid_has_a_row_for_each_filter() -> None:
+    figure = filters.top_activations_grid(noise(2, 4, 3, 15, 15), ["a", "b"], noise(2, 3, 64, 64))
     assert [note.text for note in figure.layout.annotations] == ["a", "b"]
     assert figure.layout.xaxis.range[1] == 5 * (64 + 8) - 8  # the picture and four patches
-    alone = filters.exciting_grid(noise(2, 4, 3, 15, 15), ["a", "b"])
+    alone = filters.top_activations_grid(noise(2, 4, 3, 15, 15), ["a", "b"])
     assert alone.layout.xaxis.range[1] == 4 * (15 + 8) - 8
 
 
@@ -62,10 +57,3 @@ def test_comparison_shows_intervals() -> None:
     np.testing.assert_allclose(dots.error_x.array, 0.2)
     np.testing.assert_allclose(dots.error_x.arrayminus, 0.1)
     assert len(figure.layout.shapes) == 1  # white noise, in the roughness panel alone
-
-
-def test_distribution_shows_every_filter() -> None:
-    table = pd.DataFrame({"filter": [0, 1, 2], "kernel_roughness": [0.1, 0.5, 0.9]})
-    figure = filters.distribution({"a": table, "b": table})
-    assert [box.name for box in figure.data] == ["a", "b"]
-    assert list(figure.data[0].x) == [0.1, 0.5, 0.9]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tin_lib.lab.figures import images
+from tin_lib.lab.figures import images, tiles
 
 
 def random_images(count: int, height: int = 6, width: int = 5) -> np.ndarray:
@@ -22,14 +22,6 @@ def decode(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
 
 
-def test_data_uri_repeats_pixels() -> None:
-    image = random_images(1)[0]
-    shown = decode(images.data_uri(image, zoom=3))
-    assert shown.shape == (18, 15, 3)
-    np.testing.assert_array_equal(shown[1::3, 1::3], image.transpose(1, 2, 0))
-    np.testing.assert_array_equal(shown[0::3, 2::3], shown[1::3, 1::3])
-
-
 @pytest.mark.parametrize(
     "image",
     [
@@ -40,14 +32,14 @@ def test_data_uri_repeats_pixels() -> None:
     ],
 )
 def test_all_layouts_become_rgb(image: np.ndarray) -> None:
-    shown = images.to_rgb(image)
+    shown = tiles.to_rgb(image)
     assert shown.shape == (4, 5, 3)
     assert (shown == 9).all()
 
 
 def test_kernels_of_three_by_three_are_read_channels_first() -> None:
     kernel = np.arange(27, dtype=np.uint8).reshape(3, 3, 3)
-    np.testing.assert_array_equal(images.to_rgb(kernel), kernel.transpose(1, 2, 0))
+    np.testing.assert_array_equal(tiles.to_rgb(kernel), kernel.transpose(1, 2, 0))
 
 
 @settings(deadline=None, max_examples=30)
@@ -55,16 +47,16 @@ def test_kernels_of_three_by_three_are_read_channels_first() -> None:
 def test_every_tile_is_drawn_once_at_its_place(
     count: int, columns: int, zoom: int, titled: bool
 ) -> None:
-    tiles = random_images(count)
+    given = random_images(count)
     titles = [f"tile<br>{number}" for number in range(count)] if titled else None
-    figure = images.grid(tiles, titles, columns, zoom)
+    figure = images.grid(given, titles, columns, zoom)
     picture = figure.data[0]
     pixels = decode(picture.source)
     assert (picture.dx, picture.dy) == (zoom, zoom)
     assert figure.layout.xaxis.range[1] == pixels.shape[1] * zoom
     assert figure.layout.yaxis.range[0] == pixels.shape[0] * zoom
-    layout = images.plan([tile.transpose(1, 2, 0) for tile in tiles], columns, zoom, titles or [""])
-    for number, tile in enumerate(tiles):
+    layout = tiles.plan([each.transpose(1, 2, 0) for each in given], columns, zoom, titles or [""])
+    for number, tile in enumerate(given):
         top, left = layout.corner(number)
         np.testing.assert_array_equal(
             pixels[top : top + 6, left : left + 5, :3], tile.transpose(1, 2, 0)
@@ -77,7 +69,7 @@ def test_boxes_enclose_their_pixels() -> None:
     boxes = np.array([[-1, -1, -1, -1], [1, 2, 3, 3]])
     figure = images.grid(random_images(2), columns=2, zoom=2, boxes=boxes)
     x, y = (list(getattr(figure.data[-1], axis))[:-1] for axis in "xy")
-    left = 5 + images.GAP // 2  # of the second tile, in image pixels
+    left = 5 + tiles.GAP // 2  # of the second tile, in image pixels
     assert (min(x), max(x)) == ((left + 1) * 2, (left + 4) * 2)
     assert (min(y), max(y)) == (4, 8)
     assert len(x) == 5  # one closed outline: the first image has none
@@ -97,8 +89,8 @@ def test_rows_are_labelled_beside_their_middle() -> None:
 
 
 def test_json_stays_near_the_pixels_own_size() -> None:
-    tiles = random_images(20, 64, 64)  # noise, which PNG cannot pack
-    assert len(images.grid(tiles, zoom=3).to_json()) < 2 * tiles.size
+    noise = random_images(20, 64, 64)  # which PNG cannot compress
+    assert len(images.grid(noise, zoom=3).to_json()) < 2 * noise.size
 
 
 @pytest.mark.parametrize(

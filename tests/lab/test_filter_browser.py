@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_run import make_run
 
 from tin_lib import augment, runs
 from tin_lib.analysis import filters
@@ -22,20 +21,10 @@ from tin_lib.lab.widgets.filters.browser import PAGE
 STEPS = 2
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture(scope="module")
-def data(run: runs.Run) -> TinyImageNet:
-    return run.data()
-
-
 @pytest.fixture
 def browser(run: runs.Run, data: TinyImageNet) -> FilterBrowser:
     browser = FilterBrowser(run, data, steps=STEPS)
-    browser.latest.wait()
+    browser.task.wait()
     yield browser
     browser.close()
 
@@ -43,7 +32,7 @@ def browser(run: runs.Run, data: TinyImageNet) -> FilterBrowser:
 def look(browser: FilterBrowser, **view: Any) -> np.ndarray:
     """Open a view and wait for what is computed; the picture."""
     browser.look(**view)
-    browser.latest.wait()
+    browser.task.wait()
     return np.array(Image.open(io.BytesIO(browser.png())))
 
 
@@ -82,10 +71,10 @@ def test_patch_and_image_are_those_of_the_greatest_activation(
     # The outline: within the receptive field, which it frames.
     assert differs.min(0).tolist() == [max(top, 0), max(left, 0)]
     assert differs.max(0).tolist() == [min(bottom, 64) - 1, min(right, 64) - 1]
-    assert f"{maps.max():.2f}  {data.val.files[image]}" in browser.said.value
+    assert f"{maps.max():.2f}  {data.val.files[image]}" in browser.message.value
 
 
-def test_made_image_and_kernel_are_the_librarys(browser: FilterBrowser, run) -> None:
+def test_maximising_image_and_kernel_are_the_librarys(browser: FilterBrowser, run) -> None:
     fit = run.fits["convnet9"]
     for layer, made_from in [("conv9", "fourier"), ("conv2", "pixel"), ("conv1", "fourier")]:
         picture = look(browser, layer=layer, filter=3, parametrisation=made_from)
@@ -93,54 +82,56 @@ def test_made_image_and_kernel_are_the_librarys(browser: FilterBrowser, run) -> 
         options = filters.Options(steps=STEPS, parametrisation=made_from)
         page = range(min(PAGE, count))
         best = filters.maximise(fit.network(), layer, (fit.mean, fit.std), page, options)
-        assert (tile(picture, 64, filter_card.LARGE, "made") == best.images[3]).all()
+        assert (tile(picture, 64, filter_card.LARGE, "optimised") == best.images[3]).all()
     kernel = filters.first_layer(fit.network())[3]
     assert (tile(picture, kernel.shape[1], filter_card.LARGE, "kernel") == kernel).all()
 
 
-def test_units_that_see_everything_have_no_patches(browser: FilterBrowser, run, data) -> None:
+def test_units_with_the_whole_image_as_receptive_field_have_no_patches(
+    browser: FilterBrowser, run, data
+) -> None:
     picture = look(browser, layer="last", filter=1)
     fit = run.fits["convnet9"]
     found = filters.survey(
-        fit.network(), "last", filters.of_split(data.val, fit.mean, fit.std), top=6
+        fit.network(), "last", filters.images_of_split(data.val, fit.mean, fit.std), top=6
     )
     for rank, image in enumerate(found.image[1]):
         shown = tile(picture, 64, filter_card.SMALL, "images", rank, False)
         assert (shown == data.val.images[image]).all()
 
 
-def test_words_hold_the_figures(browser: FilterBrowser, run, data) -> None:
+def test_message_contains_the_figures(browser: FilterBrowser, run, data) -> None:
     look(browser, network="vgg_like", layer="conv3", filter=7)
     fit = run.fits["vgg_like"]
-    shown = filters.of_split(data.val, fit.mean, fit.std)
+    shown = filters.images_of_split(data.val, fit.mean, fit.std)
     row = filters.filter_table(fit.network(), "conv3", shown).loc[7]
-    for words in (
-        f"answers to {row.active:.0%} of 200 images",
-        f"strongest answer {row.largest:.2f}",
+    for text in (
+        f"active for {row.active:.0%} of 200 images",
+        f"highest activation {row.largest:.2f}",
         f"class selectivity {row.selectivity:.2f}",
         f"of the kernel {row.kernel_roughness:.2f}",
         f"most like filter {row.nearest}, cosine {row.similarity:.2f}",
-        f"mean answer: {browser.class_names[row.favourite]}",
+        f"mean activation: {browser.class_names[row.preferred]}",
     ):
-        assert words in browser.said.value
+        assert text in browser.message.value
 
 
 def test_switching_network_and_layer_by_the_controls(browser: FilterBrowser) -> None:
     before = look(browser, network="convnet9", layer="conv9", filter=40)
-    browser.knobs.network.value = "vgg_like"  # it has four conv layers
-    browser.latest.wait()
+    browser.controls.network.value = "vgg_like"  # it has four conv layers
+    browser.task.wait()
     assert browser.view == {"network": "vgg_like", "layer": "conv4", "filter": 0, "steps": STEPS}
-    counts = [words.split(": ")[1] for words, _ in browser.knobs.layer.options]
+    counts = [text.split(": ")[1] for text, _ in browser.controls.layer.options]
     assert counts == [f"{n} filters" for n in browser.stores["vgg_like"].layers.values()]
-    assert browser.knobs.layer.value == "conv4"
-    browser.knobs.layer.value = "conv2"
-    browser.knobs.filter.value = 4
-    browser.knobs.parametrisation.value = "pixel"
-    browser.latest.wait()
+    assert browser.controls.layer.value == "conv4"
+    browser.controls.layer.value = "conv2"
+    browser.controls.filter.value = 4
+    browser.controls.parametrisation.value = "pixel"
+    browser.task.wait()
     picture = np.array(Image.open(io.BytesIO(browser.png())))
     assert picture.shape != before.shape
     assert (picture == look(browser)).all()
-    assert "vgg_like · conv2 · filter 4" in browser.said.value
+    assert "VGG-like · conv2 · filter 4" in browser.message.value
 
 
 def test_strip_steps_through_the_order_and_turns_pages(browser: FilterBrowser) -> None:
@@ -149,13 +140,13 @@ def test_strip_steps_through_the_order_and_turns_pages(browser: FilterBrowser) -
     browser.strip.selected = 0
     assert browser.view["filter"] == order.iloc[0]
     browser.strip.selected = 1
-    assert browser.view["filter"] == browser.knobs.filter.value == order.iloc[1]
+    assert browser.view["filter"] == browser.controls.filter.value == order.iloc[1]
     assert browser.strip.names == [f"filter {index}" for index in order[:PAGE]]
     browser.strip.selected = PAGE
-    browser.latest.wait()
+    browser.task.wait()
     assert (browser.strip.first, browser.strip.total) == (PAGE, len(order))
     assert browser.view["filter"] == order.iloc[PAGE]
-    assert "being made" not in browser.said.value
+    assert "being computed" not in browser.message.value
     assert browser.store.image("conv9", "fourier", order.iloc[PAGE + 5]) is not None
 
 
@@ -169,13 +160,13 @@ def test_orders(browser: FilterBrowser, order: str, column: str, ascending: bool
     assert values.is_monotonic_increasing if ascending else values.is_monotonic_decreasing
 
 
-def test_dead_filters_show_nothing_that_excites_them(
+def test_dead_filters_have_no_activations(
     browser: FilterBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look(browser, network="vgg_like", layer="conv4", filter=0)
     browser.layer.table.loc[6, "dead"] = True
-    shown = browser.layer.plate("fourier", 6)
-    assert shown.figures == ["dead: answers to none of 200 images"]
+    shown = browser.layer.card("fourier", 6)
+    assert shown.figures == ["dead: not active for any of 200 images"]
     assert (len(shown.images), shown.patches, shown.classes) == (0, None, [])
     assert filter_card.draw(shown).png()
 
@@ -191,7 +182,7 @@ def test_second_opening_computes_nothing(
     monkeypatch.setattr("tin_lib.analysis.filters.store.survey", refuse)
     monkeypatch.setattr("tin_lib.analysis.filters.store.maximise", refuse)
     again = eval(browser.link(), {"FilterBrowser": FilterBrowser})
-    again.latest.wait()
+    again.task.wait()
     assert again.png() == browser.png()
     assert np.array(Image.open(io.BytesIO(again.png()))).shape == before.shape
     assert again.view == browser.view
@@ -200,26 +191,26 @@ def test_second_opening_computes_nothing(
 
 def test_a_file_cut_short_is_made_again(run, data, tmp_path: Path) -> None:
     fit = run.fits["vgg_like"]
-    shown = filters.of_split(data.val, fit.mean, fit.std, 20)
+    shown = filters.images_of_split(data.val, fit.mean, fit.std, 20)
 
     def open_store() -> FilterStore:
         return FilterStore(fit, shown, STEPS, tmp_path)
 
     store = open_store()
-    store.make("conv4", "fourier", [0, 1])
+    store.optimise("conv4", "fourier", [0, 1])
     wanted, survey = store.image("conv4", "fourier", 1), store.survey("conv4")
     for path in [p for p in tmp_path.rglob("*") if p.is_file()]:
         path.write_bytes(path.read_bytes()[:100])
     again = open_store()
-    assert again.known("conv4") is None
+    assert again.cached_survey("conv4") is None
     assert again.image("conv4", "fourier", 1) is None
-    again.make("conv4", "fourier", [0, 1])
+    again.optimise("conv4", "fourier", [0, 1])
     assert (again.image("conv4", "fourier", 1) == wanted).all()
     assert (again.survey("conv4").image == survey.image).all()
-    assert open_store().known("conv4") is not None
+    assert open_store().cached_survey("conv4") is not None
 
 
-def test_what_takes_long_is_said_and_can_be_left(
+def test_long_work_shows_progress_and_can_be_cancelled(
     browser: FilterBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
@@ -234,23 +225,23 @@ def test_what_takes_long_is_said_and_can_be_left(
     monkeypatch.setattr("tin_lib.analysis.filters.store.maximise", slow)
     browser.look(network="convnet9", layer="conv6", filter=2)
     assert begun.wait(60)
-    assert "Making images for filters of conv6" in browser.doing.value
+    assert "Optimising images for filters of conv6" in browser.progress.value
     assert (browser.bar.value, browser.bar.max) == (1, STEPS)
     assert browser.bar.layout.visibility == "visible"
     browser.look(filter=3)  # on the same page: goes on
-    assert "filter 3" in browser.said.value
-    thread = browser.latest.thread
+    assert "filter 3" in browser.message.value
+    thread = browser.task.thread
     monkeypatch.setattr("tin_lib.analysis.filters.store.maximise", real)
     browser.look(network="vgg_like", layer="first", filter=0)
     go_on.set()
     thread.join()
-    browser.latest.wait()
-    assert browser.stores["convnet9"].image("conv6", "fourier", 2) is None  # given up
+    browser.task.wait()
+    assert browser.stores["convnet9"].image("conv6", "fourier", 2) is None  # cancelled
     assert browser.stores["vgg_like"].image("conv1", "fourier", 0) is not None
     assert browser.bar.layout.visibility == "hidden"
 
 
-def test_an_error_in_the_thread_is_said(
+def test_an_error_in_the_thread_is_shown(
     browser: FilterBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*given: Any) -> None:
@@ -258,20 +249,20 @@ def test_an_error_in_the_thread_is_said(
 
     monkeypatch.setattr("tin_lib.analysis.filters.store.maximise", fail)
     look(browser, network="convnet9", layer="conv5")
-    assert "This failed: out of memory" in browser.doing.value
+    assert "This failed: out of memory" in browser.progress.value
 
 
-def test_unattended_makes_the_one_picture_and_starts_no_thread(
+def test_batch_run_computes_one_picture_and_starts_no_thread(
     run, data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIN_BATCH", "1")
     browser = FilterBrowser(run, data, network="vgg_like", layer="conv2", filter=5, steps=3)
-    assert browser.latest.thread is browser.pictures.thread is None
+    assert browser.task.thread is browser.prefetcher.thread is None
     assert browser.store.image("conv2", "fourier", 5) is not None
     assert browser.store.image("conv2", "fourier", 0) is None
     picture = np.array(Image.open(io.BytesIO(browser.png())))
     made = browser.store.image("conv2", "fourier", 5)
-    assert (tile(picture, 64, filter_card.LARGE, "made") == made).all()
+    assert (tile(picture, 64, filter_card.LARGE, "optimised") == made).all()
     assert "image/png" in browser._repr_mimebundle_()
     browser.close()
 
@@ -301,7 +292,7 @@ def test_other_data_are_refused(run, tiny: TinyImageNet) -> None:
 
 
 def test_controls_are_labelled(browser: FilterBrowser) -> None:
-    for control in browser.knobs.by_name().values():
+    for control in browser.controls.by_name().values():
         assert control.description
         assert control.tooltip
     assert browser.strip.label

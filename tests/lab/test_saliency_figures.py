@@ -24,7 +24,7 @@ def table() -> pd.DataFrame:
 
 def test_figure_5_has_a_labelled_row_a_network() -> None:
     pixels, inputs = np.zeros((1, 3, 64, 64), np.uint8), torch.zeros(1, 3, 64, 64)
-    row = saliency.five(pixels, inputs, torch.randn(1, 3, 64, 64))[0]
+    row = saliency.figure5_rows(pixels, inputs, torch.randn(1, 3, 64, 64))[0]
     figure = figures.saliency.figure5({"first: cross": row, "second: ring": row}, zoom=1)
     texts = [note.text for note in figure.layout.annotations]
     assert texts == [*figures.saliency.TITLES, "first: cross", "second: ring"]

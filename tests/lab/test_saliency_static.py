@@ -15,18 +15,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from small_run import NETWORKS, make_run
+from small_run import NETWORKS
 
 from tin_lib import runs
 from tin_lib.analysis import saliency
+from tin_lib.lab.figures.tiles import sheet
 from tin_lib.lab.widgets.saliency import sprites, static
 
 METHODS = ("gradient", "grad_cam")
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +73,10 @@ def test_tiles_lie_row_by_row() -> None:
     tiles = np.arange(5, dtype=np.uint8)[:, None, None, None] * 50 + np.zeros(
         (5, 3, 8, 8), np.uint8
     )
-    sheet = np.array(Image.open(io.BytesIO(sprites.jpeg(tiles, columns=3, quality=95))))
-    assert sheet.shape == (16, 24, 3)
-    assert abs(int(sheet[4, 20, 0]) - 100) <= 2
-    assert abs(int(sheet[12, 12, 0]) - 200) <= 2
+    picture = np.array(Image.open(io.BytesIO(sheet(tiles, columns=3, quality=95))))
+    assert picture.shape == (16, 24, 3)
+    assert abs(int(picture[4, 20, 0]) - 100) <= 2
+    assert abs(int(picture[12, 12, 0]) - 200) <= 2
 
 
 @settings(deadline=None, max_examples=50)
@@ -100,11 +96,11 @@ def test_page_and_its_parts(page: Path, run: runs.Run) -> None:
     made = {str(p.relative_to(page.parent)) for p in page.parent.rglob("*") if p.is_file()}
     sheets = {f"maps/{network}_{method}.js" for network in NETWORKS for method in METHODS}
     assert made == {*static.ASSETS, "data.js", "images.js", *sheets}
-    told = json.loads((page.parent / "data.js").read_text().removeprefix("const DATA = ")[:-2])
-    assert len(told["files"]) == len(told["labels"]) == len(told["boxes"]) == 30
+    given = json.loads((page.parent / "data.js").read_text().removeprefix("const DATA = ")[:-2])
+    assert len(given["files"]) == len(given["labels"]) == len(given["boxes"]) == 30
     table = run.fits["convnet9"].predictions("val").set_index("file")
-    for file, best in zip(told["files"], told["networks"]["convnet9"]["best"]):
-        assert [told["classes"][i]["id"] for i, _ in best] == table.top5[file].split()
+    for file, best in zip(given["files"], given["networks"]["convnet9"]["best"]):
+        assert [given["classes"][i]["id"] for i, _ in best] == table.top5[file].split()
         assert best[0][1] == pytest.approx(table.probability[file], abs=1e-4)
     named = " ".join((page.parent / name).read_text() for name in static.ASSETS)
     assert "http" not in named  # nothing from a network

@@ -1,11 +1,10 @@
-"""Browsers from Python's side: what their pictures show, what fits a filter, what stays in memory.
+"""The saliency browser from Python's side: pictures, matching images, memory.
 
 tests/browser looks at them in a real browser.
 """
 
 import base64
 import io
-import threading
 import tracemalloc
 from pathlib import Path
 
@@ -13,27 +12,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageColor
-from small_run import NETWORKS, make_run
+from small_run import NETWORKS
 
 from tin_lib import augment, runs
 from tin_lib.analysis import saliency
 from tin_lib.analysis.saliency.store import MapStore
 from tin_lib.data import TinyImageNet
+from tin_lib.lab.figures.tiles import fast_png
 from tin_lib.lab.widgets import SaliencyBrowser
-from tin_lib.lab.widgets.canvas import GROUND, Canvas, encode_png
-from tin_lib.lab.widgets.prefetch import Pictures
+from tin_lib.lab.widgets.canvas import BACKGROUND, Canvas
 from tin_lib.lab.widgets.saliency import saliency_card
 from tin_lib.lab.widgets.saliency.view import View, from_query
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("run"))
-
-
-@pytest.fixture(scope="module")
-def data(run: runs.Run) -> TinyImageNet:
-    return run.data()
 
 
 @pytest.fixture
@@ -102,7 +91,7 @@ def test_boxes_of_any_size_are_outlined(box: tuple[int, ...]) -> None:
     canvas = Canvas(64 * 2, 64 * 2)
     canvas.box(0, 0, np.array(box), 2)
     x0, y0, x1, y1 = (2 * side for side in box)
-    changed = (np.asarray(canvas.image) != ImageColor.getrgb(GROUND)).any(2)
+    changed = (np.asarray(canvas.image) != ImageColor.getrgb(BACKGROUND)).any(2)
     assert changed[y0 : y1 + 2, x0 : x1 + 2].any()
     changed[y0 : y1 + 4, x0 : x1 + 4] = False
     assert not changed.any()
@@ -111,11 +100,11 @@ def test_boxes_of_any_size_are_outlined(box: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 3), (5, 7, 3), (300, 200, 3)])
 def test_png_holds_the_very_pixels(shape: tuple[int, ...]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    image = Image.open(io.BytesIO(encode_png(pixels)))
+    image = Image.open(io.BytesIO(fast_png(pixels)))
     assert image.format == "PNG"
     assert image.mode == "RGB"
     image.verify()  # the parts' check sums
-    assert (pixels_of(encode_png(pixels)) == pixels).all()
+    assert (pixels_of(fast_png(pixels)) == pixels).all()
 
 
 def test_top_five_are_the_fits(browser: SaliencyBrowser, run, data) -> None:
@@ -152,7 +141,7 @@ def test_filters(browser: SaliencyBrowser, run, show: str) -> None:
 def test_class_and_pair(browser: SaliencyBrowser, run, data) -> None:
     table = run.fits["convnet9"].predictions("val")
     label, predicted = table[table.label != table.predicted][["label", "predicted"]].iloc[0]
-    browser.look(label=label, taken_for=predicted, networks=("convnet9",))
+    browser.look(label=label, predicted=predicted, networks=("convnet9",))
     wanted = np.flatnonzero((table.label == label) & (table.predicted == predicted))
     assert list(browser.rows) == list(wanted)
     assert browser.controls.label.value == browser.class_names[label]
@@ -204,12 +193,12 @@ def test_nothing_fits(browser: SaliencyBrowser) -> None:
     given = {
         (int(a), int(b))
         for name in NETWORKS
-        for a, b in zip(browser.split.labels, browser.store.of(name).winners)
+        for a, b in zip(browser.split.labels, browser.store.of(name).predicted)
     }
     free = next((a, b) for a in range(10) for b in range(10) if (a, b) not in given)
-    browser.look(label=ids[free[0]], taken_for=ids[free[1]])
+    browser.look(label=ids[free[0]], predicted=ids[free[1]])
     assert len(browser.rows) == 0
-    assert "No image fits" in browser.said.value
+    assert "No image matches" in browser.message.value
     browser.look()
     assert len(browser.rows) == len(browser.split)
 
@@ -217,7 +206,7 @@ def test_nothing_fits(browser: SaliencyBrowser) -> None:
 def test_no_method_chosen_is_said(browser: SaliencyBrowser) -> None:
     before = browser.png()
     browser.controls.methods["gradient"].value = False
-    assert "Choose at least one" in browser.said.value
+    assert "Choose at least one" in browser.message.value
     assert browser.png() == before
 
 
@@ -254,7 +243,7 @@ def test_batch_starts_no_thread(run, data, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TIN_BATCH", "1")
     browser = SaliencyBrowser(run, data)
     browser.step(1)
-    assert browser.pictures.thread is None
+    assert browser.prefetcher.thread is None
     browser.close()
 
 
@@ -265,7 +254,7 @@ def test_other_data_is_refused(run, tiny: TinyImageNet) -> None:
 
 def test_controls_are_labelled(browser: SaliencyBrowser) -> None:
     controls = browser.controls
-    for control in [controls.label, controls.taken_for, controls.show, controls.place]:
+    for control in [controls.label, controls.predicted, controls.show, controls.place]:
         assert control.description
         assert control.tooltip
     for tick in [*controls.networks.values(), *controls.methods.values(), controls.box]:
@@ -302,16 +291,6 @@ def test_store_rebuilds_a_file_cut_short(run, data, tmp_path: Path) -> None:
     assert again.of("vgg_like").read("gradient", 3) is not None
 
 
-def test_precompute_in_batches(run, data, tmp_path: Path) -> None:
-    store = MapStore(run.fits, data.val, tmp_path)
-    told = []
-    store.precompute("gradient", range(40), lambda *count: told.append(count))
-    assert told[-1] == (80, 80)
-    kept = store.of("convnet9").read("gradient", 39).astype(int)
-    alone = MapStore(run.fits, data.val).get("convnet9", "gradient", 39).astype(int)
-    assert np.abs(kept - alone).max() <= 1  # a batch of another size rounds otherwise
-
-
 def test_store_names_what_is_unknown(run, data) -> None:
     store = MapStore(run.fits, data.val)
     with pytest.raises(ValueError, match="network='x'"):
@@ -320,64 +299,10 @@ def test_store_names_what_is_unknown(run, data) -> None:
         store.get("vgg_like", "x", 0)
 
 
-# Pictures made ahead.
-
-
-def test_expected_pictures_are_made_ahead_in_order() -> None:
-    made, all_made = [], threading.Event()
-
-    def make(key, pause):
-        made.append(key)
-        if len(made) == 3:
-            all_made.set()
-        return str(key).encode()
-
-    pictures = Pictures(make, keep=2)
-    pictures.expect([1, 2, 3])
-    assert all_made.wait(10)
-    assert made == [1, 2, 3]
-    assert pictures.get(3) == b"3"
-    assert made == [1, 2, 3]
-    assert pictures.get(1) == b"1"  # beyond the two that are kept: made again
-    assert made == [1, 2, 3, 1]
-    pictures.close()
-
-
-def test_what_is_waited_for_goes_before_what_is_expected() -> None:
-    begun, finished = threading.Event(), []
-
-    def make(key, pause):
-        if key == "ahead":
-            begun.set()
-            while not finished:  # its parts; the first pause holds it until "now" is done
-                pause()
-        finished.append(key)
-        return b""
-
-    pictures = Pictures(make)
-    pictures.expect(["ahead"])
-    assert begun.wait(10)
-    pictures.get("now")
-    pictures.get("ahead")
-    assert finished == ["now", "ahead"]
-    pictures.close()
-
-
-def test_an_error_is_raised_where_it_is_asked_for() -> None:
-    def make(key, pause):
-        raise ValueError(f"no {key}")
-
-    pictures = Pictures(make)
-    pictures.expect(["x"])
-    for _ in range(2):
-        with pytest.raises(ValueError, match="no x"):
-            pictures.get("x")
-    pictures.close()
-
-
 def test_memory_does_not_grow_with_what_was_seen(run, data, tmp_path: Path) -> None:
     store = MapStore(run.fits, data.val, tmp_path, keep=8)
-    store.precompute("gradient", range(200))
+    for row in range(200):
+        store.get("vgg_like", "gradient", row)
     tracemalloc.start()
     try:
         for row in range(20):

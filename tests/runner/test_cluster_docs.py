@@ -91,7 +91,7 @@ def steps(here: Path) -> list[str]:
     notebooks = workbook_toys.write_workbook(here / "toys", {"01_one": {}, "02_two": {}})
     for name in ("01_one", "02_two"):
         workbook_toys.write_notebook(notebooks / f"{name}.ipynb", f'name = "{name}"\n{SEES}')
-    return ["run", "--run", "runs/toys", "--notebooks", str(notebooks)]
+    return ["run", "--run", "runs/toys", "--workbook", str(notebooks)]
 
 
 def seen(here: Path) -> set[str]:

@@ -20,13 +20,14 @@ from tin_lib import runs
 from tin_lib.__main__ import main
 from tin_lib.runner.workbook import state
 from tin_lib.runner.workbook.options import BLOCKED, FAILED, OK, Options
-from tin_lib.runner.workbook.run import run_workbook
+from tin_lib.runner.study import run_workbook
 
 # What a kernel sees, for the test to look at.
 LOOK = """import json, os, sys
 from pathlib import Path
+from tin_lib.progress import batch_run
 seen = {"python": sys.executable, "renderer": os.environ["PLOTLY_RENDERER"],
-        "batch": os.environ["TIN_BATCH"], "epochs": epochs, "run": run, "data": data,
+        "batch": batch_run(), "epochs": epochs, "run": run, "data": data,
         "gpu": os.environ["CUDA_VISIBLE_DEVICES"]}
 Path(run, "seen.json").write_text(json.dumps(seen))
 print("epoch 1 of", epochs)"""
@@ -49,14 +50,14 @@ Path(run, "takes.json").write_text(json.dumps(seen))"""
 COMMAND = """import sys
 from pathlib import Path
 from tin_lib.runner.workbook.options import Options
-from tin_lib.runner.workbook.run import run_workbook
+from tin_lib.runner.study import run_workbook
 cluster = sys.argv[3] if len(sys.argv) > 3 else None
-options = Options(notebooks=Path(sys.argv[1]), cluster=cluster, fingerprint=lambda data: "f")
+options = Options(workbook=Path(sys.argv[1]), cluster=cluster, fingerprint=lambda data: "f")
 run_workbook("sample", sys.argv[2], "sample", options)"""
 
 
 def options(folder, **given):
-    return Options(notebooks=folder, fingerprint=lambda data: "f", **given)
+    return Options(workbook=folder, fingerprint=lambda data: "f", **given)
 
 
 @pytest.mark.slow
@@ -82,7 +83,7 @@ def test_kernels_get_what_they_need_and_failures_keep_what_was_written(tmp_path,
     assert seen == {
         "python": sys.executable,
         "renderer": "plotly_mimetype",
-        "batch": "1",
+        "batch": True,
         "epochs": 7,
         "run": str(run),
         "data": "sample",
@@ -93,9 +94,9 @@ def test_kernels_get_what_they_need_and_failures_keep_what_was_written(tmp_path,
     assert "03_dies: cell In [3] (import os): DeadKernelError" in dies
     kept = nbformat.read(run / "notebooks" / "02_wrong.ipynb", as_version=4)
     assert any(o.get("text") == "before\n" for c in kept.cells for o in c.get("outputs", []))
-    stamp = state.read(run, "01_look")
-    assert stamp["versions"]["python"].startswith("3.")
-    assert "CPU cores" in stamp["machine"]
+    record = state.read(run, "01_look")
+    assert record["versions"]["python"].startswith("3.")
+    assert "CPU cores" in record["machine"]
 
 
 @pytest.mark.slow
@@ -103,7 +104,7 @@ def test_kernels_get_what_they_need_and_failures_keep_what_was_written(tmp_path,
 def test_a_stopped_run_leaves_no_process_behind(tmp_path, number):
     code, out = stop_a_long_step(tmp_path, number)
     assert code != 0
-    assert ("run again" in out) == (number == signal.SIGINT)
+    assert ("run the same command again" in out) == (number == signal.SIGINT)
 
 
 def stop_a_long_step(folder: Path, number: int, *cluster: str) -> tuple[int, str]:
@@ -187,7 +188,7 @@ def test_steps_run_on_the_workers_of_a_cluster(tmp_path, cluster):
 def test_ctrl_c_ends_the_steps_on_a_cluster(tmp_path, cluster):
     code, out = stop_a_long_step(tmp_path, signal.SIGINT, cluster)
     assert code != 0
-    assert "run again" in out
+    assert "run the same command again" in out
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
-"""workbook.yaml, parameters and stamps: what is refused, and what counts as a change."""
+"""workbook.yaml, parameters and records: what is refused, and what counts as a change."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tin_lib.runner import run_command
+from tin_lib.__main__ import build_parser
 from tin_lib.runner.workbook import parameters, state
 from tin_lib.runner.workbook.spec import load_workbook
 
@@ -48,7 +47,7 @@ def test_steps_are_found_by_number_and_by_name(toys):
     ("change", "message"),
     [
         (lambda c: c["steps"][1].update(needs=["01_frist"]), "did you mean 01_first"),
-        (lambda c: c["steps"][0].update(needs=["04_last"]), "circle"),
+        (lambda c: c["steps"][0].update(needs=["04_last"]), "cycle"),
         (lambda c: c["steps"][0].update(neds=[]), "neds"),
         (lambda c: c["steps"].append({"name": "01_first"}), "same name"),
         (lambda c: c["steps"][0].update(profiles={"papr": {}}), "did you mean paper"),
@@ -69,7 +68,7 @@ def test_a_missing_notebook_or_workbook_is_named(toys):
     (toys / "02_left.ipynb").unlink()
     with pytest.raises(FileNotFoundError, match=r"02_left\.ipynb"):
         load_workbook(toys)
-    with pytest.raises(FileNotFoundError, match="--notebooks"):
+    with pytest.raises(FileNotFoundError, match="--workbook"):
         load_workbook(toys.parent)
 
 
@@ -235,15 +234,14 @@ def test_input_files_count_by_name_and_content(tmp_path_factory, contents):
     assert state.files_digest(one, ["**/*.*"]) != state.files_digest(two, ["**/*.*"])
 
 
-def test_a_damaged_stamp_counts_as_none(tmp_path):
+def test_a_damaged_record_counts_as_none(tmp_path):
     state.write(tmp_path, "01", state.OK)
-    state.stamp_path(tmp_path, "01").write_text('{"status": "o')
+    state.record_path(tmp_path, "01").write_text('{"status": "o')
     assert state.read(tmp_path, "01") == {}
 
 
 def test_the_command_line_offers_what_a_run_needs():
-    parser = argparse.ArgumentParser()
-    run_command.add_run_arguments(parser)
-    args = parser.parse_args(["--data", "d", "-p", "02.a=1", "-p", "03.b=2", "--only", "04"])
+    given = ["run", "--data", "d", "-p", "02.a=1", "-p", "03.b=2", "--only", "04", "--group", "g"]
+    args = build_parser().parse_args(given)
     assert (args.parameter, args.only, args.jobs) == (["02.a=1", "03.b=2"], ["04"], 1)
-    assert "goes on from there" in parser.format_help()
+    assert (args.run, args.group) == (None, ["g"])

@@ -81,7 +81,7 @@ def workbook(tmp_path):
 
 @pytest.fixture
 def run(tmp_path):
-    """A run of three steps: one fine, one failed, one cut off before it wrote anything whole."""
+    """A run of three steps: one fine, one failed, one interrupted before it wrote anything whole."""
     run = tmp_path / "run"
     (run / "notebooks").mkdir(parents=True)
     nbformat.write(executed(), run / "notebooks" / "01_first.ipynb")
@@ -146,7 +146,7 @@ def test_votes_of_other_networks_are_left_out(run):
     write(network="convnet9")
     assert list(collect_results(run).kind) == ["network", "network", "ensemble"]
     write(network="convnet9", epochs=3)
-    later = state.stamp_path(run, "06_ensemble").stat().st_mtime + 1
+    later = state.record_path(run, "06_ensemble").stat().st_mtime + 1
     os.utime(run / "ensemble" / "summary.csv", (later, later))  # notebook 06 run by hand
     assert list(collect_results(run).kind) == ["network", "network", "ensemble"]
 
@@ -191,7 +191,7 @@ def test_the_index_says_how_far_a_run_got(run, workbook):
     assert "<em>toy</em> study" in index
     assert "How fast does the network learn?" in index
     assert "02_second: failed</strong> cell In [3]: &lt;Boom&gt;" in index
-    assert "03_third: cut off while running" in index
+    assert "03_third: interrupted while running" in index
     assert "03_third.html" not in index
     assert 'href="saliency/browser/index.html">Browser' in index
     for fact in ("tin run --jobs 2", "02.a=1", "2 CPU cores", "torch 2.6", "41.2", "40,708,104"):

@@ -16,12 +16,13 @@ class Audit:
     """Tables of what is in a data set.
 
     Attributes:
-        splits: one row a split: split, images, grayscale, classes, fewest and most per class.
-        classes: one row a class: class, name, and the number of images in each labelled split.
-        identical: one row a file that is byte-identical to another: group, split, file, label
+        splits: one row per split: split, images, grayscale, classes, fewest and most per class.
+        classes: one row per class: class, name, and the number of images in each labelled split.
+        identical: one row per file that is byte-identical to another: group, split, file, label
             (wnid, empty for test), conflict (whether the labels within the group differ).
-        boxes: one row a labelled image with a box: split, file, label, width, height (pixels,
-            both ends counted) and share, the part of the image that the box covers (0..1).
+        boxes: one row per labelled image with a box: split, file, label, width, height (pixels,
+            both ends included) and share, the part of the image covered by the box (0..1). Empty
+            for data without boxes.
     """
 
     splits: pd.DataFrame
@@ -31,7 +32,7 @@ class Audit:
 
 
 def audit(data: TinyImageNet | str | Path) -> Audit:
-    """Audit an opened data set (or the subset that was opened), or what ``open_data`` takes."""
+    """Audit an opened data set, or open and audit one: ``data`` is what ``open_data`` takes."""
     if not isinstance(data, TinyImageNet):
         data = open_data(data)
     images = _images(data)
@@ -39,7 +40,7 @@ def audit(data: TinyImageNet | str | Path) -> Audit:
 
 
 def identical_groups(identical: pd.DataFrame) -> pd.DataFrame:
-    """One row a group of byte-identical files: files, splits (such as ``train+val``), conflict."""
+    """One row per group of identical files: files, splits (such as ``train+val``), conflict."""
     groups = identical.groupby("group")
     return pd.DataFrame(
         {
@@ -52,13 +53,13 @@ def identical_groups(identical: pd.DataFrame) -> pd.DataFrame:
 
 
 def _images(data: TinyImageNet) -> pd.DataFrame:
-    """One row an image: split, file, label (wnid), gray, digest (hex), x0, y0, x1, y1."""
+    """One row per image: split, file, label (wnid), gray, digest (hex), x0, y0, x1, y1."""
     packed = open_packed(data.root)
     digest = {}
     for name, columns in packed.columns.items():
         hexes = [bytes(row).hex() for row in columns["digests"]]
         digest[name] = pd.Series(hexes, index=columns["files"])
-    ids = np.array([*data.class_ids, ""])  # label -1 is the empty one at the end
+    ids = np.array([*data.class_ids, ""], dtype=object)  # label -1: the empty one at the end
     parts = []
     for name, split in data.splits.items():
         table = pd.DataFrame(split.boxes, columns=["x0", "y0", "x1", "y1"])

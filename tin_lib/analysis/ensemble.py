@@ -1,4 +1,4 @@
-"""Votes over networks, and how far their errors go together (paper: ensemble, Table 2)."""
+"""Votes over networks and the correlation of their errors (the paper's Table 2)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,18 +6,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from tin_lib.analysis.statistics import wilson
+from tin_lib.analysis import statistics
 from tin_lib.runs import Fit, Run
 
-FALLBACK = "vgg16"  # the paper's: the label to take when all three networks disagree
+FALLBACK = "vgg16"  # the paper's choice where all three networks disagree
+Tables = Mapping[str, pd.DataFrame]  # predictions tables of the same images, by name
 
 
 def majority_vote(predictions: ArrayLike, fallback: int) -> np.ndarray:
-    """Label with the most votes, for each image; the fallback network's where there is a tie.
+    """Return the label with the most votes for each image; the fallback network's for a tie.
 
-    The paper votes over three networks and takes VGG-16's label when all three disagree. For any
-    number of networks: where two or more labels share the highest count, the fallback network's
-    label is taken, also when it is not one of those. For three networks that is the paper's rule.
+    The paper votes over three networks and takes VGG-16's label if all three disagree. For any
+    number of networks: if two or more labels share the highest count, the fallback network's label
+    is taken, even if it is not one of them. For three networks that is the paper's rule.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def soft_vote(logits: Sequence[np.ndarray]) -> np.ndarray:
     """Mean of the networks' softmax probabilities.
 
     ``logits``: M arrays (N, C) of scores before softmax, rows of the same images. Returns float64
-    (N, C) probabilities in 0..1. Raises ValueError where shapes differ or there is none.
+    (N, C) probabilities in 0..1. Raises ValueError if there is no array or shapes differ.
     """
     shapes = {np.shape(scores) for scores in logits}
     if len(shapes) != 1:
@@ -69,16 +70,16 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def error_correlation(errors: pd.DataFrame) -> pd.DataFrame:
-    """Pearson correlation of errors (0/1 an image) between each two networks.
+    """Pearson correlation of the errors (0 or 1 per image) of each pair of networks.
 
     ``errors``: bool (N images, M networks). Returns (M, M) in -1..1; NaN in the row and column of
-    a network that is always right or always wrong, whose errors do not vary.
+    a network whose errors do not vary (always right, or always wrong).
     """
     return errors.astype(np.float64).corr()
 
 
 def mean_correlation(table: pd.DataFrame) -> float:
-    """Mean over the pairs of a table by ``error_correlation``; pairs of NaN are left out."""
+    """Mean over the pairs of a table from ``error_correlation``, ignoring NaN."""
     pairs = table.to_numpy()[np.triu_indices(len(table), k=1)]
     known = pairs[~np.isnan(pairs)]
     return float(known.mean()) if len(known) else float("nan")
@@ -87,11 +88,13 @@ def mean_correlation(table: pd.DataFrame) -> float:
 def predictions(
     run: Run, split: str = "val", members: Sequence[str] = ()
 ) -> dict[str, pd.DataFrame]:
-    """Predictions table of each member (default: every network), checked to list the same images.
+    """Return the predictions table of each member (default: every network of the run).
 
-    Raises ValueError where a member is unknown or lists other images or labels.
+    File names and class ids are strings. Raises ValueError if a member is unknown, or if two
+    members list different images or labels.
     """
-    tables = {fit.name: fit.predictions(split) for fit in _members(run, members)}
+    text = {"file": str, "label": str, "predicted": str}
+    tables = {fit.name: fit.predictions(split).astype(text) for fit in _members(run, members)}
     first_name, first = next(iter(tables.items()))
     for name, table in tables.items():
         if not table[["file", "label"]].equals(first[["file", "label"]]):
@@ -111,11 +114,11 @@ def _members(run: Run, members: Sequence[str]) -> list[Fit]:
     return [run.fits[name] for name in (members or run.fits)]
 
 
-def errors(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Which image each network gets wrong: bool (N, M), one column a network."""
+def errors(predictions: Tables) -> pd.DataFrame:
+    """Whether each network is wrong on each image: bool (N, M), one column per network."""
     return pd.DataFrame(
         {
-            name: table.predicted.to_numpy() != table.label.to_numpy()
+            name: table.predicted.to_numpy(str) != table.label.to_numpy(str)
             for name, table in predictions.items()
         }
     )
@@ -135,18 +138,20 @@ def vote(
     labels = np.stack([table.predicted.to_numpy(str) for table in tables.values()])
     winner = majority_vote(labels, list(tables).index(fallback))
     table = tables[fallback][["file", "label"]]
-    return table.assign(predicted=winner, probability=(labels == winner).mean(axis=0))
+    return table.assign(
+        predicted=winner.astype(object), probability=(labels == winner).mean(axis=0)
+    )
 
 
 def soft(run: Run, split: str = "val", members: Sequence[str] = ()) -> pd.DataFrame:
     """Soft vote as a predictions table: file, label, predicted, probability, top5.
 
-    ``split`` is val or test, those whose logits are kept.
+    ``split`` is val or test, the splits whose logits are stored.
     """
     table = next(iter(predictions(run, split, members).values()))[["file", "label"]]
     fits = _members(run, members)
     mean = soft_vote([fit.logits(split) for fit in fits])
-    ids = np.array(fits[0].class_ids)
+    ids = np.array(fits[0].class_ids, dtype=object)
     top = np.argsort(-mean, axis=1, kind="stable")[:, :5]
     return table.assign(
         predicted=ids[top[:, 0]],
@@ -155,59 +160,83 @@ def soft(run: Run, split: str = "val", members: Sequence[str] = ()) -> pd.DataFr
     )
 
 
-def with_votes(run: Run, split: str = "val") -> dict[str, pd.DataFrame]:
-    """Predictions tables of every network, then of their votes, under ``ensemble_table``'s names.
+def with_votes(
+    run: Run, split: str = "val", members: Sequence[str] = (), fallback: str = FALLBACK
+) -> dict[str, pd.DataFrame]:
+    """Predictions tables of every member, then of their votes, named as in ``ensemble_table``.
 
-    One network alone has no votes; without ``FALLBACK`` among them there is no majority vote.
+    One network alone has no votes; without ``fallback`` among the members there is no majority
+    vote.
     """
-    tables = predictions(run, split)
+    tables = predictions(run, split, members)
     votes = {}
-    if len(tables) > 1 and FALLBACK in tables:
-        votes["majority vote"] = vote(run, split)
+    if len(tables) > 1 and fallback in tables:
+        votes["majority vote"] = vote(run, split, members, fallback)
     if len(tables) > 1:
-        votes["soft vote"] = soft(run, split)
+        votes["soft vote"] = soft(run, split, members)
     return tables | votes
 
 
 def ensemble_table(run: Run, members: Sequence[str] = (), fallback: str = FALLBACK) -> pd.DataFrame:
     """Validation accuracy of each member and of their majority and soft vote.
 
-    Columns: name, kind (network or vote), members, images, correct, accuracy,
-    low, high (0..1, 95 % Wilson interval), top5 (0..1; NaN for the majority vote, which ranks no
-    labels), ties (images the fallback decided; NaN elsewhere).
+    Columns: name, kind (network or vote), members, images, correct, accuracy, low, high (0..1,
+    95 % Wilson interval), top5 (0..1; NaN for the majority vote, which ranks no labels), ties
+    (images decided by the fallback; NaN elsewhere), above_chance.
     """
-    single = predictions(run, "val", members)
+    single, classes = predictions(run, "val", members), len(run.first.class_ids)
     names = ", ".join(single)
-    rows = [_row(name, "network", name, table) for name, table in single.items()]
-    majority, softly = vote(run, "val", members, fallback), soft(run, "val", members)
-    undecided = ties([table.predicted.to_numpy(str) for table in single.values()]).sum()
-    rows.append(_row("majority vote", "vote", names, majority) | {"ties": int(undecided)})
-    rows.append(_row("soft vote", "vote", names, softly))
+    votes = {
+        "majority vote": vote(run, "val", members, fallback),
+        "soft vote": soft(run, "val", members),
+    }
+    tied = ties([table.predicted.to_numpy(str) for table in single.values()]).sum()
+    rows = [
+        {"name": name, "kind": kind, "members": name if kind == "network" else names}
+        | _accuracy(table)
+        | {"ties": int(tied) if name == "majority vote" else float("nan")}
+        | {"above_chance": above_chance(table, classes)}
+        for kind, tables in (("network", single), ("vote", votes))
+        for name, table in tables.items()
+    ]
     return pd.DataFrame(rows)
 
 
-def _row(name: str, kind: str, members: str, table: pd.DataFrame) -> dict[str, object]:
+def _accuracy(table: pd.DataFrame) -> dict[str, float]:
     correct, images = int((table.predicted == table.label).sum()), len(table)
-    low, high = wilson(correct, images)
-    row = {"name": name, "kind": kind, "members": members, "images": images, "correct": correct}
-    row |= {"accuracy": correct / max(images, 1), "low": float(low), "high": float(high)}
-    return row | {"top5": top5_accuracy(table), "ties": float("nan")}
+    low, high = statistics.wilson(correct, images)
+    row = {"images": images, "correct": correct, "accuracy": correct / max(images, 1)}
+    return row | {"low": float(low), "high": float(high), "top5": top5_accuracy(table)}
 
 
 def top5_accuracy(table: pd.DataFrame) -> float:
-    """Share (0..1) of images whose label is among the top5; NaN where there is no such column."""
+    """Share (0..1) of images whose label is among the top5; NaN without such a column."""
     if "top5" not in table:
         return float("nan")
-    hits = [label in top.split() for label, top in zip(table.label, table.top5)]
-    return float(np.mean(hits)) if hits else float("nan")
+    found = [label in top.split() for label, top in zip(table.label, table.top5)]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def train_accuracies(
     run: Run, members: Sequence[str] = (), fallback: str = FALLBACK
 ) -> list[float]:
     """Training accuracy (0..1) of the rows of ``ensemble_table``; NaN for the soft vote, since
-    scores of training images are not kept.
+    logits of training images are not stored.
     """
     tables = predictions(run, "train", members)
     voted = [*tables.values(), vote(run, "train", members, fallback)]
     return [float((table.predicted == table.label).mean()) for table in voted] + [float("nan")]
+
+
+def best_network(tables: Tables) -> str:
+    """Name of the table with the highest accuracy; the first of several equal ones."""
+    accuracy = {name: (t.predicted == t.label).mean() for name, t in tables.items()}
+    return max(accuracy, key=lambda name: accuracy[name])
+
+
+def above_chance(table: pd.DataFrame, classes: int) -> bool:
+    """Whether a predictions table is clearly better than always naming the commonest class."""
+    labels = table.label.value_counts()
+    commonest = int(labels.max()) if len(labels) else 0
+    correct = int((table.predicted == table.label).sum())
+    return statistics.above_chance(correct, len(table), classes, commonest)

@@ -1,24 +1,26 @@
-"""Intervals for proportions and a logistic regression with cluster-robust intervals, in NumPy."""
+"""Intervals, paired tests and their verdicts; regressions are in ``analysis.regression``.
+
+scipy and statsmodels compute; see the glossary (docs) for the terms.
+"""
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
+from scipy import stats
 
-STEPS = 50  # Newton's method needs about 8 where an estimate exists
+CHANCE_LEVEL = 0.01  # significance level of ``above_chance``
 
 
 def wilson(
     correct: ArrayLike, total: ArrayLike, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's score interval for a proportion (E. B. Wilson, JASA 22, 1927).
+    """Wilson score interval of a proportion (E. B. Wilson, JASA 22, 1927).
 
     Parameters
     ----------
-    correct, total: counts of any matching shape, 0 <= correct <= total; need not be whole numbers.
-    level: share of intervals that cover the true proportion, between 0 and 1.
+    correct, total: counts of matching shapes, 0 <= correct <= total; need not be whole numbers.
+    level: confidence level, between 0 and 1.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def wilson(
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     if (correct < 0).any() or (correct > total).any():
         raise ValueError("correct must lie between 0 and total")
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = stats.norm.ppf((1 + level) / 2)
     n = np.where(total > 0, total, np.nan)
     p = correct / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -37,102 +39,135 @@ def wilson(
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
-def t_quantile(probability: float, freedom: float) -> float:
-    """Quantile of Student's t (Abramowitz and Stegun 26.7.5); within 1 % from 5 degrees upwards.
+@dataclass(frozen=True)
+class Comparison:
+    """A paired comparison of a with b: how much larger a is, on average.
 
-    NaN where ``freedom`` is below 1.
+    All figures are NaN where they cannot be computed.
     """
-    if freedom < 1:
-        return float("nan")
-    z = NormalDist().inv_cdf(probability)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
+
+    mean: float  # of the differences a - b
+    low: float  # 95 % interval of the mean
+    high: float
+    p: float  # two-sided p-value against no difference, not adjusted
+    n: int  # pairs
+
+    @property
+    def difference(self) -> float:
+        """The mean; for two classifiers, the difference of their accuracies."""
+        return self.mean
 
 
-@dataclass(frozen=True, eq=False)
-class Logistic:
-    """A fitted logistic regression."""
+def paired_difference(a: ArrayLike, b: ArrayLike) -> Comparison:
+    """Paired t test of ``a`` against ``b``, (N,) values of the same images or seeds in one order.
 
-    names: tuple[str, ...]
-    coefficients: np.ndarray  # float64 (K,), change of the log odds per unit
-    covariance: np.ndarray  # float64 (K, K)
-    freedom: float  # degrees of freedom of the intervals: clusters - 1, or infinite
-    loglikelihood: float
-
-    def table(self, level: float = 0.95) -> pd.DataFrame:
-        """Columns term, coefficient, se, low, high, odds_ratio, odds_low, odds_high."""
-        se = np.sqrt(np.diag(self.covariance))
-        half = t_quantile((1 + level) / 2, self.freedom) * se
-        low, high = self.coefficients - half, self.coefficients + half
-        table = pd.DataFrame({"term": self.names, "coefficient": self.coefficients, "se": se})
-        table = table.assign(low=low, high=high, odds_ratio=np.exp(self.coefficients))
-        return table.assign(odds_low=np.exp(low), odds_high=np.exp(high))
-
-
-def logistic(x: pd.DataFrame, y: np.ndarray, clusters: np.ndarray | None = None) -> Logistic:
-    """Maximum-likelihood logistic regression by Newton's method, float64.
-
-    Parameters
-    ----------
-    x: (N, K) regressors, without missing values; add a column of ones for an intercept.
-    y: bool or 0/1 (N,) outcomes.
-    clusters: (N,) group of each row; then the covariance is the cluster-robust sandwich with the
-        factor G/(G-1) * (N-1)/(N-K), and intervals use t with G-1 degrees of freedom. Without
-        it, the covariance is the inverse information.
-
-    Raises ValueError where no finite estimate exists (separation, or collinear columns).
+    Pairs with a NaN are left out. With fewer than two pairs, or where all differences are the same
+    number other than 0, there is no interval and no p-value (NaN).
     """
-    matrix, outcome = x.to_numpy(np.float64), np.asarray(y, np.float64)
-    beta, bread = _newton(matrix, outcome)
-    logits = matrix @ beta
-    likelihood = float((outcome * logits - np.logaddexp(0, logits)).sum())
-    covariance, freedom = bread, float("inf")
-    if clusters is not None:
-        residuals = outcome - _sigmoid(logits)
-        covariance, freedom = _sandwich(matrix * residuals[:, None], bread, clusters)
-    return Logistic(tuple(x.columns), beta, covariance, freedom, likelihood)
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"a and b must be paired values (N,), got {a.shape} and {b.shape}")
+    differences = (a - b)[~np.isnan(a - b)]
+    n, nan = len(differences), float("nan")
+    if n == 0:
+        return Comparison(nan, nan, nan, nan, 0)
+    mean = float(differences.mean())
+    if n > 1 and not differences.any():
+        return Comparison(0.0, 0.0, 0.0, 1.0, n)
+    if np.ptp(differences) <= 1e-12 * np.abs(differences).max():
+        return Comparison(mean, nan, nan, nan, n)
+    result = stats.ttest_1samp(differences, 0.0)
+    low, high = result.confidence_interval()
+    return Comparison(mean, float(low), float(high), float(result.pvalue), n)
 
 
-def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0, -logits))
+def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> Comparison:
+    """Exact McNemar test of two classifiers on the same images.
+
+    ``a_correct``, ``b_correct``: bool (N,). The p-value is exact (binomial, over the images that
+    only one of them gets right); the interval of the difference of accuracies is Newcombe's for
+    paired proportions (method 10, Statistics in Medicine 17, 1998). NaN without images.
+    """
+    a, b = np.asarray(a_correct, bool), np.asarray(b_correct, bool)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"expected bool (N,) for the same images, got {a.shape} and {b.shape}")
+    n, nan = len(a), float("nan")
+    if n == 0:
+        return Comparison(nan, nan, nan, nan, 0)
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    p = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+    low, high = _newcombe(a, b)
+    return Comparison((only_a - only_b) / n, low, high, float(p), n)
 
 
-def _newton(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (K,) and the inverse of the information matrix (K, K)."""
-    beta = np.zeros(x.shape[1])
-    for _ in range(STEPS):
-        p = _sigmoid(x @ beta)
-        inverse = _inverse(x.T @ (x * (p * (1 - p))[:, None]))
-        step = inverse @ (x.T @ (y - p))
-        beta = beta + step
-        if np.abs(step).max() < 1e-10 * (1 + np.abs(beta).max()):
-            return beta, inverse
-    raise ValueError("the regression has no finite estimate: some regressors separate the outcomes")
+def _newcombe(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Interval of mean(a) - mean(b) from Wilson's intervals of both and their correlation."""
+    n, rates = len(a), np.array([a.mean(), b.mean()])
+    low, high = wilson([a.sum(), b.sum()], [n, n])
+    phi = _phi(a, b)
+    below, above = rates - low, high - rates
+    difference = rates[0] - rates[1]
+
+    def reach(x: float, y: float) -> float:
+        return float(np.sqrt(max(x**2 - 2 * phi * x * y + y**2, 0)))
+
+    return (
+        float(difference - reach(below[0], above[1])),
+        float(difference + reach(above[0], below[1])),
+    )
 
 
-def _inverse(information: np.ndarray) -> np.ndarray:
-    """Inverse of the information, refused where a column is a combination of the others."""
-    scale = np.sqrt(np.diag(information))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        unit = information / np.outer(scale, scale)
-    if not np.isfinite(unit).all() or np.linalg.cond(unit) > 1e12:
-        raise ValueError(
-            "the regression has no unique estimate: drop a constant or repeated column"
-        )
-    return np.linalg.inv(unit) / np.outer(scale, scale)
+def _phi(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of two bool arrays, with Newcombe's continuity correction; 0 for a constant."""
+    n = float(len(a))
+    margins = float(a.sum() * b.sum()) * float((~a).sum() * (~b).sum())
+    if not margins:
+        return 0.0
+    product = float((a & b).sum() * (~a & ~b).sum()) - float((a & ~b).sum() * (b & ~a).sum())
+    if product > 0:
+        product = max(product - n / 2, 0)
+    return product / margins**0.5
 
 
-def _sandwich(
-    scores: np.ndarray, bread: np.ndarray, clusters: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Cluster-robust covariance (Liang and Zeger, 1986) and its degrees of freedom."""
-    _, codes = np.unique(clusters, return_inverse=True)
-    groups, (rows, columns) = codes.max() + 1, scores.shape
-    if groups < 2:
-        raise ValueError("clusters: at least two are needed for cluster-robust intervals")
-    sums = np.zeros((groups, columns))
-    np.add.at(sums, codes, scores)
-    factor = groups / (groups - 1) * (rows - 1) / (rows - columns)
-    return factor * bread @ (sums.T @ sums) @ bread, float(groups - 1)
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """Holm-adjusted p-values, float64 in the order given, for all comparisons of one table.
+
+    NaN stands for a test that was not made: it stays NaN and does not count.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.asarray(p_values, float)
+    adjusted, made = np.full(p.shape, np.nan), ~np.isnan(p)
+    if made.any():
+        adjusted[made] = multipletests(p[made], method="holm")[1]
+    return adjusted
+
+
+def decide(low: float, high: float) -> str:
+    """Whether a difference is above 0, from its interval: yes, no (it is below 0) or undecided."""
+    if low > 0:
+        return "yes"
+    return "no" if high < 0 else "undecided"
+
+
+def verdict(comparison: Comparison, p_adjusted: float, alpha: float = 0.05) -> str:
+    """Whether a is better than b: yes, no (it is worse) or undecided.
+
+    ``p_adjusted``: the p-value by ``holm`` over the table that the comparison belongs to.
+    """
+    if not p_adjusted < alpha:  # also NaN
+        return "undecided"
+    return decide(comparison.mean, comparison.mean)
+
+
+def above_chance(correct: int, total: int, classes: int, commonest: int = 0) -> bool:
+    """Whether an accuracy is clearly above chance: one-sided exact binomial test at 1 %.
+
+    Chance is to name any of the ``classes``, or always the class with the most images
+    (``commonest``: how many of the ``total`` it has) where classes differ in size.
+    """
+    if total == 0 or classes < 1:
+        return False
+    chance = min(max(1 / classes, commonest / total), 1.0)
+    test = stats.binomtest(int(correct), int(total), chance, alternative="greater")
+    return bool(test.pvalue < CHANCE_LEVEL)

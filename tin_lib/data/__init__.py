@@ -6,7 +6,7 @@ opens it in whole or in part.
 """
 
 from tin_lib.data.download import OFFICIAL_MD5, OFFICIAL_SIZE, OFFICIAL_URL, download
-from tin_lib.data.packed import cache_folder, pack
+from tin_lib.data.packed import pack
 from tin_lib.data.stats import statistics
 from tin_lib.data.subset import open_data
 from tin_lib.data.types import Split, TinyImageNet
@@ -17,7 +17,6 @@ __all__ = [
     "OFFICIAL_URL",
     "Split",
     "TinyImageNet",
-    "cache_folder",
     "download",
     "open_data",
     "pack",

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from tin_lib.data.fetch import Progress, fetch
-from tin_lib.data.lock import locked
+from tin_lib.files import waiting_lock
 
 OFFICIAL_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 OFFICIAL_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
@@ -51,7 +51,7 @@ def download(
     remote = _is_address(source)
     archive = _part_name(folder, str(source)) if remote else _local_file(source)
     folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / f".{NAME}.lock", ".unpack-*"):
+    with waiting_lock(folder / f".{NAME}.lock", ".unpack-*"):
         if (target / "wnids.txt").is_file():
             return target  # another process was faster
         if remote:
@@ -115,13 +115,14 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Non
             tempfile.TemporaryDirectory(prefix=".unpack-", dir=target.parent) as temporary,
             zipfile.ZipFile(archive) as opened,
         ):
+            whole = Path(temporary) / "whole"  # not the temporary folder, which is private
             members = _safe_members(opened, archive)
             _check_space(members, target.parent)
             for done, member in enumerate(members, 1):
-                opened.extract(member, Path(temporary))
+                opened.extract(member, whole)
                 if progress:
                     progress(done, len(members))
-            _find_root(Path(temporary), archive).rename(target)
+            _find_root(whole, archive).rename(target)
     except UNREADABLE as error:
         raise ValueError(f"{archive} is not a whole zip file ({error}); fetch it again") from None
 
@@ -147,14 +148,8 @@ def _check_space(members: list[zipfile.ZipInfo], folder: Path) -> None:
 
 
 def _find_root(unpacked: Path, archive: Path) -> Path:
-    """The folder with wnids.txt: the zip's top, or a folder in it."""
-    for path in sorted(unpacked.glob("*/wnids.txt")):
-        return path.parent
-    if (unpacked / "wnids.txt").is_file():
-        # Not the temporary folder itself, which is private to this user.
-        inner = unpacked / NAME
-        inner.mkdir()
-        for entry in [e for e in unpacked.iterdir() if e != inner]:
-            entry.rename(inner / entry.name)
-        return inner
+    """The folder with wnids.txt: the zip's top, or a folder at most three levels deeper."""
+    for depth in range(4):
+        for path in sorted(unpacked.glob("*/" * depth + "wnids.txt")):
+            return path.parent
     raise ValueError(f"{archive} is not Tiny ImageNet: there is no wnids.txt in it")

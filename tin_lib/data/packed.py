@@ -1,4 +1,4 @@
-"""The packed form: each split as one memory-mapped array, made once from the official folders.
+"""The packed form: each split as one memory-mapped array, made once from the image files.
 
 A packed data set is a folder ``v<format>-<signature of the source>``::
 
@@ -6,8 +6,8 @@ A packed data set is a folder ``v<format>-<signature of the source>``::
     {train,val,test}.npy      uint8 (N, 3, 64, 64), RGB
     {train,val,test}.npz      labels, files, boxes, gray, digests (SHA-256), sums, squares
 
-It is written under another name and renamed when whole. It is used only while the source has the
-same signature and its own files have the sizes in meta.json; otherwise it is built again.
+It is written under another name, flushed to the disk and renamed. It is used only while the source
+has the same signature and its own files have the sizes in meta.json; otherwise it is built again.
 """
 
 import contextlib
@@ -23,12 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from tin_lib.data import official
-from tin_lib.data.decode import Decoded, Progress, cores, decode_files
-from tin_lib.data.lock import locked
+from tin_lib import files
+from tin_lib.data import images, layout
+from tin_lib.data.annotations import SIZE
+from tin_lib.data.decode import Decoded, Progress, decode_files
 from tin_lib.data.signature import signature as sign
 from tin_lib.data.stats import mean_std
 from tin_lib.data.types import Split
+from tin_lib.process import usable_cores
 
 FORMAT = 1  # goes up with every change of what is written; other formats are built again
 SPLITS = ("train", "val", "test")
@@ -45,62 +47,55 @@ class Packed:
 
     def split(self, name: str) -> Split:
         """Return a whole split, its images a read-only memory map."""
-        images = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        pixels = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         column = self.columns[name]
         return Split(
-            name, images, column["labels"], column["files"], column["boxes"], column["gray"]
+            name, pixels, column["labels"], column["files"], column["boxes"], column["gray"]
         )
 
 
 def pack(data: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Path:
     """Pack ``data``, unless that has been done; return the packed folder.
 
-    ``data`` is a folder in the official layout, or ``"sample"`` for the built-in sample.
-
-    It is written to ``.tin_packed`` in the data folder; where that is not writable, to the user's
-    cache; and where the environment variable TIN_CACHE names a folder, there. ``workers`` are
-    processes, at most (and by default) one a core; ``progress`` is called with images done and in
-    all, once that is known. Of two processes packing the same data the second waits for the first.
-    Raises ValueError or FileNotFoundError naming the file that is wrong.
+    ``data`` is what ``open_data`` takes. The packed form is written to ``.tin_packed`` in the data
+    folder; if that is not writable, to the user's cache; and if the environment variable TIN_CACHE
+    names a folder, there. ``workers`` are processes, at most (and by default) one a core;
+    ``progress`` is called with images done and in all. Of two processes packing the same data the
+    second waits for the first. Raises ValueError or FileNotFoundError naming the file that is
+    wrong, and OSError, saying what helps, if nothing can be written.
     """
-    root = official.find_root(data)
+    root = layout.find_root(data)
     signature = sign(root)
     packed = _find(root, signature)
     if packed:
         return packed.folder
-    home = _writable_home(root)
-    home.mkdir(parents=True, exist_ok=True)
-    with locked(home / "lock", "tmp-*"):
+    home = files.make_folder(_writable_home(root))
+    with files.waiting_lock(home / "lock", "tmp-*"):
         packed = _find(root, signature)  # another process may just have made it
         if packed:
             return packed.folder
         with tempfile.TemporaryDirectory(prefix="tmp-", dir=home) as temporary:
-            workers = workers or cores()
+            workers = workers or len(usable_cores())
             _build(root, Path(temporary) / "new", signature, workers, progress)
             return _publish(Path(temporary), home / _name(signature))
 
 
 def open_packed(root: Path) -> Packed:
-    """Open the packed form of ``root``, an absolute path, packing it first where need be."""
+    """Open the packed form of ``root``, an absolute path; pack it first if necessary."""
     packed = _find(root, sign(root))
     return packed or _load(pack(root))
 
 
-def cache_folder() -> Path:
-    """Folder for what can be made again: tin_lib in TIN_CACHE, else XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get("TIN_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "tin_lib"
-
-
 def _homes(root: Path) -> list[Path]:
     """Folders that may hold packed forms of ``root``, the preferred one first."""
-    cached = cache_folder() / "packed" / hashlib.sha256(str(root).encode()).hexdigest()[:16]
+    cached = files.cache_folder() / "packed" / hashlib.sha256(str(root).encode()).hexdigest()[:16]
     return [cached] if os.environ.get("TIN_CACHE") else [root / ".tin_packed", cached]
 
 
 def _writable_home(root: Path) -> Path:
     beside, *other = _homes(root)
-    return other[0] if other and not os.access(root, os.W_OK) else beside
+    present = beside if beside.is_dir() else root
+    return other[0] if other and not os.access(present, os.W_OK) else beside
 
 
 def _name(signature: str) -> str:
@@ -110,15 +105,14 @@ def _name(signature: str) -> str:
 def _find(root: Path, signature: str) -> Packed | None:
     """Return a whole, up-to-date packed form, or None."""
     for home in _homes(root):
-        with contextlib.suppress(
-            OSError, ValueError, KeyError, TypeError
-        ):  # absent, cut short, damaged
+        absent_or_damaged = contextlib.suppress(OSError, ValueError, KeyError, TypeError)
+        with absent_or_damaged:
             return _load(home / _name(signature))
     return None
 
 
 def _load(folder: Path) -> Packed:
-    """Open a packed folder; ValueError where a file has not the size or digest it was left with."""
+    """Open a packed folder; ValueError if a file is not as it was written."""
     meta = json.loads((folder / "meta.json").read_text())
     if missing := META - set(meta):
         raise ValueError(f"{folder}/meta.json has no {sorted(missing)[0]}")
@@ -127,7 +121,7 @@ def _load(folder: Path) -> Packed:
         path = folder / f"{name}.npz"
         if (folder / f"{name}.npy").stat().st_size != meta["splits"][name]["image_bytes"]:
             raise ValueError(f"{name}.npy in {folder} was cut short")
-        if _sha256(path) != meta["splits"][name]["columns_sha256"]:
+        if files.file_digest(path) != meta["splits"][name]["columns_sha256"]:
             raise ValueError(f"{path} was changed")
         with np.load(path, allow_pickle=False) as arrays:
             columns[name] = dict(arrays)
@@ -136,9 +130,13 @@ def _load(folder: Path) -> Packed:
 
 def _publish(temporary: Path, target: Path) -> Path:
     """Move ``temporary/new`` to ``target`` and remove what was packed from an older source."""
+    new = temporary / "new"
+    for path in (*new.iterdir(), new):
+        files.sync(path)
     if target.exists():
         target.rename(temporary / "old")  # damaged; it goes with the temporary folder
-    (temporary / "new").rename(target)
+    new.rename(target)
+    files.sync(target.parent)
     for other in target.parent.glob("v*-*"):
         if other != target:
             shutil.rmtree(other, ignore_errors=True)
@@ -149,18 +147,18 @@ def _build(
     root: Path, folder: Path, signature: str, workers: int, progress: Progress | None
 ) -> None:
     folder.mkdir()
-    class_ids, class_names = official.read_classes(root)
-    tables, decoded = _decode_all(root, class_ids, folder, workers, progress)
+    classes = layout.read_classes(root)
+    tables, decoded = _decode_all(root, classes, folder, workers, progress)
     for name in SPLITS:
         columns = _columns(tables[name], decoded[name])
         np.savez(folder / f"{name}.npz", **columns)  # type: ignore[arg-type]
-    mean, std = mean_std(decoded["train"].sums, decoded["train"].squares, official.SIZE**2)
+    mean, std = mean_std(decoded["train"].sums, decoded["train"].squares, SIZE**2)
     meta = {
         "format": FORMAT,
         "signature": signature,
-        "fingerprint": _fingerprint(class_ids, tables, decoded),
-        "class_ids": class_ids,
-        "class_names": class_names,
+        "fingerprint": _fingerprint(classes.ids, tables, decoded),
+        "class_ids": classes.ids,
+        "class_names": classes.names,
         "mean": mean.tolist(),
         "std": std.tolist(),
         "splits": {name: _sizes(folder, name, len(tables[name].paths)) for name in SPLITS},
@@ -169,20 +167,22 @@ def _build(
 
 
 def _decode_all(
-    root: Path, class_ids: tuple[str, ...], folder: Path, workers: int, progress: Progress | None
-) -> tuple[dict[str, official.Table], dict[str, Decoded]]:
+    root: Path, classes: layout.Classes, folder: Path, workers: int, progress: Progress | None
+) -> tuple[dict[str, layout.Table], dict[str, Decoded]]:
     """Read the tables and decode the images of every split into ``folder``."""
-    tables = {"test": official.read_test(root)}
+    tables = {"test": layout.read_test(root)}
     decoded = {}
+    decoder = images.decode_image if classes.listed else images.decode_any
 
     def decode(name: str, report: Progress) -> None:
-        out = folder / f"{name}.npy"
-        decoded[name] = decode_files(root, tables[name].paths, out, workers, report)
+        paths = [f"{root}/{path}" for path in tables[name].paths]
+        decoded[name] = decode_files(paths, folder / f"{name}.npy", decoder, workers, report)
 
     with ThreadPoolExecutor(1) as reader:  # the test images have no labels to wait for
-        reading = reader.submit(official.read_labelled, root, class_ids)
+        val = reader.submit(layout.read_val, root, classes)
+        train = reader.submit(layout.read_train, root, classes)
         decode("test", lambda *_: None)
-        tables |= reading.result()
+        tables |= {"val": val.result(), "train": train.result()}
     total = sum(len(table.paths) for table in tables.values())
     done = len(tables["test"].paths)
     for name in ("val", "train"):
@@ -196,20 +196,14 @@ def _shifted(progress: Progress | None, before: int, total: int) -> Progress:
     return lambda done, _: progress(before + done, total) if progress else None
 
 
-def _columns(table: official.Table, decoded: Decoded) -> dict[str, np.ndarray]:
-    return {
-        "labels": table.labels,
-        "files": np.array([path.rsplit("/", 1)[1] for path in table.paths]),
-        "boxes": table.boxes,
-        "gray": decoded.gray,
-        "digests": decoded.digests,
-        "sums": decoded.sums,
-        "squares": decoded.squares,
-    }
+def _columns(table: layout.Table, decoded: Decoded) -> dict[str, np.ndarray]:
+    columns = {name: getattr(decoded, name) for name in ("gray", "digests", "sums", "squares")}
+    names = np.array(table.files, dtype=str)
+    return {"labels": table.labels, "files": names, "boxes": table.boxes, **columns}
 
 
 def _fingerprint(
-    class_ids: tuple[str, ...], tables: dict[str, official.Table], decoded: dict[str, Decoded]
+    class_ids: tuple[str, ...], tables: dict[str, layout.Table], decoded: dict[str, Decoded]
 ) -> str:
     """Hash of the classes and of every file's path, label, box and contents."""
     digest = hashlib.sha256("\n".join(class_ids).encode())
@@ -220,13 +214,9 @@ def _fingerprint(
     return digest.hexdigest()
 
 
-def _sizes(folder: Path, name: str, images: int) -> dict[str, Any]:
+def _sizes(folder: Path, name: str, count: int) -> dict[str, Any]:
     return {
-        "images": images,
+        "images": count,
         "image_bytes": (folder / f"{name}.npy").stat().st_size,
-        "columns_sha256": _sha256(folder / f"{name}.npz"),
+        "columns_sha256": files.file_digest(folder / f"{name}.npz"),
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

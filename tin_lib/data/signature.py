@@ -1,4 +1,4 @@
-"""Whether the official folder is still what it was, without reading its images."""
+"""Whether the data folder is still what it was, without reading its images."""
 
 import hashlib
 import os
@@ -12,32 +12,31 @@ def signature(root: Path) -> str:
     """Return 64 hex digits that change when a file is added, removed, renamed or edited.
 
     Hashes the name, size and modification time of every file, and the modification time of every
-    image folder, so that a file moved over another of the same size and time counts too. The
-    contents are not read: that is what makes opening take less than a second.
+    folder, so that a file moved over another of the same size and time counts too. The contents
+    are not read: that is what makes opening take less than a second.
     """
-    train = root / "train"
-    folders = [root / "val" / "images", root / "test" / "images"]
-    for wnid in sorted(os.listdir(train)):
-        if (train / wnid).is_dir():
-            folders += [train / wnid, train / wnid / "images"]
     digest = hashlib.sha256()
-    for name in ("wnids.txt", "words.txt", "val/val_annotations.txt"):
-        digest.update(_stamp(name, (root / name).stat()).encode())
+    for path in (root / "wnids.txt", root / "words.txt"):
+        if path.is_file():
+            digest.update(_line(path.name, path.stat()).encode())
+    folders = [path for path in (root / "val", root / "test") if path.is_dir()]
+    folders += [path for path in sorted((root / "train").iterdir()) if path.is_dir()]
     with ThreadPoolExecutor(SCAN_THREADS) as pool:
-        for listing in pool.map(_listing, folders):
+        for listing in pool.map(_listing, map(str, folders)):
             digest.update(listing.encode())
     return digest.hexdigest()
 
 
-def _listing(folder: Path) -> str:
-    """Stamps of a folder and of the files in it; empty where there is no such folder."""
-    if not folder.is_dir():
-        return ""
+def _listing(folder: str) -> str:
+    """Lines for a folder and for the files and folders in it."""
     with os.scandir(folder) as entries:
-        stamps = sorted([_stamp(e.name, e.stat()) for e in entries if e.is_file()])
-    own = f"{folder.parent.name}/{folder.name} {os.stat(folder).st_mtime_ns}\n"
-    return own + "".join(stamps)
+        lines = [
+            _listing(entry.path) if entry.is_dir() else _line(entry.name, entry.stat())
+            for entry in entries
+            if entry.is_file() or entry.is_dir()
+        ]
+    return _line(os.path.basename(folder), os.stat(folder)) + "".join(sorted(lines))
 
 
-def _stamp(name: str, status: os.stat_result) -> str:
+def _line(name: str, status: os.stat_result) -> str:
     return f"{name} {status.st_size} {status.st_mtime_ns}\n"

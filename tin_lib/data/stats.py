@@ -1,6 +1,6 @@
 """Exact per-channel mean and standard deviation of uint8 images."""
 
-from math import sqrt
+from math import prod, sqrt
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def channel_sums(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ``images`` is uint8 (N, 3, 64, 64). The arithmetic is float32, several times as fast as
     integers, on blocks short enough for every intermediate value to be a whole number below 2**24.
     """
-    per_image = images[0].size // BLOCK
+    per_image = prod(images.shape[1:]) // BLOCK
     found = np.empty((2, len(images) * per_image), dtype=np.float32)
     buffer = np.empty((CHUNK * per_image, BLOCK), dtype=np.float32)
     for start in range(0, len(images), CHUNK):
@@ -24,7 +24,7 @@ def channel_sums(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows = slice(start * per_image, start * per_image + len(part))
         np.einsum("bp->b", blocks, out=found[0, rows])  # twice as fast as blocks.sum(1)
         np.einsum("bp,bp->b", blocks, blocks, out=found[1, rows])
-    sums, squares = found.astype(np.int64).reshape(2, len(images), 3, -1).sum(3)
+    sums, squares = found.astype(np.int64).reshape(2, len(images), 3, per_image // 3).sum(3)
     return sums, squares
 
 

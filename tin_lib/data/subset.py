@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tin_lib.data.official import SIZE, find_root
+from tin_lib.data.annotations import SIZE
+from tin_lib.data.layout import find_root
 from tin_lib.data.packed import Packed, open_packed
 from tin_lib.data.stats import mean_std
 from tin_lib.data.types import Split, TinyImageNet
@@ -90,7 +91,7 @@ def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -
     code = {wnid: i for i, wnid in enumerate(class_ids)}
     unknown = [wnid for wnid in classes if wnid not in code]
     if unknown:
-        raise ValueError(f"classes: {unknown[0]} is not in wnids.txt")
+        raise ValueError(f"classes: {unknown[0]} is no class of the data")
     return tuple(sorted({code[wnid] for wnid in classes}))
 
 

@@ -1,4 +1,4 @@
-"""Words and figures that several sentences share."""
+"""Numbers, lists and names as text, for conclusions, figures and browsers."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,34 +9,39 @@ from tin_lib import catalog
 
 
 def percent(share: float) -> str:
-    """0.4551 as ``45.5 %``."""
+    """Format 0.4551 as ``45.5 %``."""
     return f"{100 * share:.1f} %"
 
 
-def counted(number: int, word: str) -> str:
-    """``1 error``, ``2 errors``, ``2 classes``."""
-    ending = "" if number == 1 else "es" if word.endswith("s") else "s"
-    return f"{number:,} {word}{ending}"
+def count_noun(number: int, noun: str) -> str:
+    """Format a count: ``1 error``, ``2 errors``, ``2 classes``."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
 
 
-def listed(words: Iterable[str]) -> str:
-    """``a, b and c``; empty for none."""
-    words = list(words)
-    return " and ".join([", ".join(words[:-1]), *words[-1:]] if len(words) > 1 else words)
+def join_and(items: Iterable[str]) -> str:
+    """Join items as ``a, b and c``; empty for none."""
+    items = list(items)
+    return " and ".join([", ".join(items[:-1]), *items[-1:]] if len(items) > 1 else items)
 
 
-def few(words: Sequence[str], most: int = 4) -> str:
-    """As ``listed``, the rest of a long list counted: ``a, b and 7 more``."""
-    if len(words) <= most:
-        return listed(words)
-    return listed([*words[: most - 1], f"{len(words) - most + 1} more"])
+def join_some(items: Sequence[str], most: int = 4) -> str:
+    """Join at most ``most`` items and count the others: ``a, b and 7 more``."""
+    if len(items) <= most:
+        return join_and(items)
+    return join_and([*items[: most - 1], f"{len(items) - most + 1} more"])
 
 
 def titles(networks: Iterable[str]) -> str:
-    """Networks as they are called in text, listed."""
-    return listed(catalog.title(name) for name in networks)
+    """Join the titles of networks: ``9-layer ConvNet and VGG-16``."""
+    return join_and(catalog.title(name) for name in networks)
+
+
+def shorten(text: str, length: int) -> str:
+    """Cut a text to ``length`` characters, the last of which is then ``…``."""
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def rows(table: pd.DataFrame) -> list[Any]:
-    """The rows, whose columns are attributes."""
+    """Return a table's rows as named tuples."""
     return list(table.itertuples())

@@ -1,13 +1,12 @@
 """What the notebooks of single networks compute alike (02 to 05, and network.ipynb)."""
 
-import re
 from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
 import torch
 
-from tin_lib import networks, runs
+from tin_lib import catalog, networks, runs
 from tin_lib.data import TinyImageNet
 from tin_lib.lab import conclusions
 from tin_lib.lab.figures import images, style
@@ -19,7 +18,7 @@ def fit_folder(run: str | Path, network: str) -> Path:
 
     Characters that a file name should not have (as in ``my_module:build``) become underscores.
     """
-    return runs.locate(run) / "networks" / re.sub(r"[^\w.-]+", "_", network).strip("_.")
+    return runs.locate(run) / "networks" / catalog.folder_name(network)
 
 
 def layer_table(recipe: Recipe, data: TinyImageNet) -> pd.DataFrame:

@@ -1,64 +1,84 @@
-"""What all networks share: named layers, named intermediate features, initial weights, options."""
+"""What all networks share: named layers, intermediate activations, initial weights, options."""
 
-from collections.abc import Sequence
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from tin_lib.networks.dropout import Dropout
+from tin_lib.networks.layers import Dropout
+
+SIZE = 64  # pixels, height and width of every image
 
 
 class Layer(NamedTuple):
-    """Where a named layer lies: paths as ``get_submodule`` reads them."""
+    """Where a named layer is: paths for ``get_submodule``."""
 
-    weight: str  # the module with the weights, e.g. "features.0"
+    weight: str  # the module with the layer's filters, e.g. "features.0"
     output: str  # the module whose output is the layer's activation, after its ReLU if it has one
+    modules: tuple[str, ...] = ()  # all modules of the layer, first to last
 
 
 class Network(nn.Module):
-    """A convolutional part ``features`` and a dense part ``classifier``, run one after the other.
+    """A convolutional part ``features`` followed by a dense part ``classifier``.
 
-    ``layers`` names them in order: conv1, conv2, …, dense1, …; ``origin`` says in words where the
-    starting weights came from.
+    ``layers``: the named layers in order: conv1, conv2, …, dense1, … ``options``: what the network
+    was built with. ``origin``: where its weights came from, as text.
     """
+
+    name, num_classes, width, origin = "", 0, 1.0, "random"
+    layers: dict[str, Layer]
+    options: dict[str, Any]
 
     def __init__(self, features: "Stack", classifier: "Stack") -> None:
         super().__init__()
         self.features = nn.Sequential(*features.modules)
         self.classifier = nn.Sequential(*classifier.modules)
-        self.layers: dict[str, Layer] = features.layers | classifier.layers
-        self.name, self.num_classes, self.width = "", 0, 1.0
-        self.options: dict[str, Any] = {}
-        self.origin = "random"
+        self.layers, self.options = features.layers | classifier.layers, {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores before softmax, (N, classes), of normalised images (N, 3, 64, 64)."""
         return self.classifier(self.features(x))
 
     def forward_features(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scores as ``forward``'s, and the activations of the named layers.
+        """Scores like ``forward``, and the activations of the named layers.
 
         Raises ValueError, listing the layers, for an unknown name.
         """
         wanted = {self.check(name).output: name for name in names}
         found: dict[str, Tensor] = {}
-        for part in ("features", "classifier"):
-            for key, module in getattr(self, part).named_children():
-                x = module(x)
-                if f"{part}.{key}" in wanted:
-                    found[wanted[f"{part}.{key}"]] = x
+        for path in self.execution_order():
+            x = self.get_submodule(path)(x)
+            if path in wanted:
+                found[wanted[path]] = x
         return x, found
 
+    def activation(self, x: Tensor, name: str) -> Tensor:
+        """Activation of one layer; what follows the layer is not computed."""
+        output = self.check(name).output
+        for path in self.execution_order():
+            x = self.get_submodule(path)(x)
+            if path == output:
+                break
+        return x
+
+    def execution_order(self) -> list[str]:
+        """Paths of modules in the order in which they run; together they hold all parameters."""
+        parts = ("features", "classifier")
+        return [f"{part}.{key}" for part in parts for key, _ in getattr(self, part).named_children()]
+
     def check(self, name: str) -> Layer:
-        """The layer of that name; ValueError lists the layers there are."""
+        """Return the layer of that name. Raises ValueError, listing the layers, for another."""
         if name not in self.layers:
             raise ValueError(f"{self.name} has no layer {name!r}; layers: {', '.join(self.layers)}")
         return self.layers[name]
 
 
 class Stack:
-    """Modules in order, with names for those that carry weights."""
+    """Modules in order, with names for those that have weights."""
 
     def __init__(self, part: str) -> None:
         self.part = part
@@ -66,22 +86,27 @@ class Stack:
         self.layers: dict[str, Layer] = {}
 
     def add(self, *modules: nn.Module) -> "Stack":
-        """Append modules without weights of their own."""
+        """Append modules that are no named layer."""
         self.modules += modules
         return self
 
-    def layer(self, name: str, *modules: nn.Module) -> "Stack":
-        """Append a layer: its weights first, its activation last."""
+    def layer(self, name: str, *modules: nn.Module, filters: int = 0) -> "Stack":
+        """Append a layer; its activation comes last.
+
+        ``filters``: index of the module whose weights are the layer's filters, e.g. 1 in a
+        separable convolution (depthwise, pointwise, ReLU).
+        """
         first = len(self.modules)
         self.modules += modules
-        last = len(self.modules) - 1
-        self.layers[name] = Layer(f"{self.part}.{first}", f"{self.part}.{last}")
+        paths = tuple(f"{self.part}.{index}" for index in range(first, len(self.modules)))
+        self.layers[name] = Layer(paths[filters], paths[-1], paths)
         return self
 
 
 @dataclass(frozen=True)
 class Options:
-    """What every network lets one choose. Raises ValueError, naming the field, for a bad value."""
+    """Options of every network of this package. Raises ValueError, naming the field, for a bad
+    value."""
 
     dropout: float = 1.0  # factor on the network's own dropout rates; 0 switches them off
     init: str = "glorot"  # convolutions start as glorot (uniform, Keras's default) or he (normal)
@@ -99,7 +124,7 @@ class Options:
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:
-    """Raise ValueError unless ``value`` is of the default's type; a whole number is a float too."""
+    """Raise ValueError unless ``value`` is of the default's type; an integer is a float too."""
     kinds = (int, float) if isinstance(default, float) else (type(default),)
     if type(value) not in kinds:
         raise ValueError(f"{name}={value!r}: must be of type {kinds[-1].__name__}")
@@ -120,18 +145,25 @@ def norms(channels: int, wanted: bool) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels)] if wanted else []
 
 
+@torch.no_grad()
 def initialise(network: nn.Module, init: str) -> None:
     """Draw starting weights from the global generator; biases start at zero.
 
     Dense layers are Glorot's (uniform), as in Keras. Convolutions too, or with ``init="he"`` normal
     with variance 2 / fan-out, which keeps the size of gradients through ReLUs (He et al., 2015).
+    The fan-out of a grouped convolution is that of one group.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
+            fan_in, groups = module.weight[0].numel(), getattr(module, "groups", 1)
+            fan_out = len(module.weight) * module.weight[0, 0].numel()
             if init == "he" and isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                correction = math.sqrt(groups)  # torch counts the outputs of all groups
             else:
                 nn.init.xavier_uniform_(module.weight)
+                correction = math.sqrt((fan_in + fan_out) / (fan_in + fan_out / groups))
+            module.weight.mul_(correction)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
@@ -139,3 +171,25 @@ def initialise(network: nn.Module, init: str) -> None:
 def parameter_count(module: nn.Module) -> int:
     """Number of trained weights, biases included."""
     return sum(p.numel() for p in module.parameters())
+
+
+@contextlib.contextmanager
+def evaluation_mode(network: nn.Module, gradients: bool = True) -> Iterator[torch.device]:
+    """Context in which ``network`` is in evaluation mode; yields the device of its parameters.
+
+    ``gradients=False`` also switches ``requires_grad`` of all parameters off: only an image's
+    gradient is wanted, which saves a third of the work. Restores the modes of all modules and the
+    flags of all parameters.
+    """
+    modes = {module: module.training for module in network.modules()}
+    flags = {parameter: parameter.requires_grad for parameter in network.parameters()}
+    network.eval()
+    if not gradients:
+        network.requires_grad_(False)
+    try:
+        yield next((parameter.device for parameter in flags), torch.device("cpu"))
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for parameter, flag in flags.items():
+            parameter.requires_grad_(flag)

@@ -1,117 +1,99 @@
-"""A network's layers seen from outside: their weights, activations and receptive fields."""
+"""A network's layers seen from outside: weights, activations, receptive fields, and their table."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import copy
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tin_lib import augment
+from tin_lib.networks.base import SIZE, Network, evaluation_mode, parameter_count
+from tin_lib.networks.factory import create
+from tin_lib.networks.receptive import Field, measure
+from tin_lib.networks.wrapped import black_images
 
-if TYPE_CHECKING:
-    from tin_lib.data import Split
-    from tin_lib.networks import Network
+__all__ = ["SIZE", "Field", "Leak", "activation", "conv_layers", "evaluation_mode"]
+__all__ += ["filter_count", "find_layer", "has_relu_modules_only", "leaky_relus"]
+__all__ += ["receptive_field", "reinitialised", "table", "weight"]
 
-SIZE = 64  # pixels of an image's side
-BRANCH = "around"  # of a residual block; it sees no more than the main path
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Images to show to a network: uint8 pixels, labels, and the network's normalisation.
-
-    ``pixels`` uint8 (N, 3, 64, 64), may be a memory map; ``labels`` int64 (N,), -1 where unknown;
-    ``mean`` and ``std`` float32 (3,) in 0..255 units.
-    """
-
-    pixels: np.ndarray
-    labels: np.ndarray
-    mean: Tensor
-    std: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batches(self, size: int, device: torch.device) -> Iterator[tuple[int, Tensor]]:
-        """Yield (first row, normalised float32 (B, 3, 64, 64)) one batch at a time."""
-        mean, std = self.mean.to(device), self.std.to(device)
-        for first in range(0, len(self), size):
-            # np.array copies: torch must not alias a read-only memory map.
-            pixels = torch.from_numpy(np.array(self.pixels[first : first + size]))
-            yield first, augment.normalise(pixels.to(device), mean, std)
+# Autograd's names for activations other than ReLU's.
+OTHERS = "Gelu Silu LeakyRelu PreluKernel RreluWithNoise Elu Celu Selu Hardswish Hardtanh Mish"
+OTHERS += " Softplus Threshold ClampMin Clamp Maximum"
 
 
-def of_split(
-    split: "Split",
-    mean: Sequence[float] | np.ndarray | Tensor,
-    std: Sequence[float] | np.ndarray | Tensor,
-    limit: int | None = None,
-) -> Images:
-    """Take a split's images, or ``limit`` of them evenly spread over it, for a look at a network.
-
-    ``mean`` and ``std``: 3 values each, 0..255 units, as the network was trained with.
-    """
-    mean = torch.as_tensor(mean, dtype=torch.float32)
-    std = torch.as_tensor(std, dtype=torch.float32)
-    if limit is None or limit >= len(split):
-        return Images(split.images, split.labels, mean, std)
-    rows = spread(len(split), limit)
-    return Images(split.images[rows], split.labels[rows], mean, std)
-
-
-def spread(count: int, limit: int) -> np.ndarray:
-    """``limit`` rows evenly spread over ``count``, int64, or all; ValueError for none."""
-    if limit < 1:
-        raise ValueError(f"images: {limit} are too few to look at; give at least one")
-    if limit >= count:
-        return np.arange(count)
-    return np.linspace(0, count - 1, limit).round().astype(np.int64)
-
-
-def conv_layers(network: "Network") -> list[str]:
+def conv_layers(network: Network) -> list[str]:
     """Names of the network's convolution layers, first to last."""
     modules = {name: network.get_submodule(layer.weight) for name, layer in network.layers.items()}
     return [name for name, module in modules.items() if isinstance(module, nn.Conv2d)]
 
 
-def find_layer(network: "Network", layer: str) -> str:
+def find_layer(network: Network, layer: str) -> str:
     """Turn ``first`` and ``last`` into the first and last conv layer; check any other name.
 
     Raises ValueError, listing the layers, for an unknown one.
     """
-    if layer in ("first", "last"):
-        return conv_layers(network)[0 if layer == "first" else -1]
+    if layer in ("first", "last") and (convs := conv_layers(network)):
+        return convs[0 if layer == "first" else -1]
     network.check(layer)
     return layer
 
 
-def weight(network: "Network", layer: str) -> Tensor:
+def weight(network: Network, layer: str) -> Tensor:
     """The layer's weights, detached, on the CPU: (K, C, h, w), or (K, inputs) of a dense layer."""
     module: Any = network.get_submodule(network.layers[find_layer(network, layer)].weight)
     return module.weight.detach().float().cpu()
 
 
-def filter_count(network: "Network", layer: str) -> int:
+def filter_count(network: Network, layer: str) -> int:
     """Number of filters (or dense units) K of a layer."""
     return len(weight(network, layer))
 
 
-@contextlib.contextmanager
-def evaluating(network: nn.Module) -> Iterator[torch.device]:
-    """Put a network into evaluation mode for a while; yields the device it lives on."""
-    was_training = network.training
-    network.eval()
-    try:
-        yield next(network.parameters()).device
-    finally:
-        network.train(was_training)
+def activation(network: Network, layer: str, images: Tensor) -> Tensor:
+    """Activation of one layer, (B, K, h, w) or (B, K), for normalised images (B, 3, 64, 64).
+
+    What follows the layer is not computed.
+    """
+    return network.activation(images, find_layer(network, layer))
+
+
+def receptive_field(network: Network, layer: str) -> Field | None:
+    """The field of a layer's units; None where each sees the whole image, or where the fields are
+    not evenly spaced squares."""
+    if getattr(network, "fields", None) is None:
+        network.fields = measure(network)  # type: ignore[assignment]
+    return network.fields[find_layer(network, layer)]  # type: ignore[index]
+
+
+def reinitialised(network: Network, share: float = 1.0, seed: int = 0) -> Network:
+    """A copy in evaluation mode whose last ``share`` (0..1) of layers, at least the output, has
+    fresh starting weights drawn from ``seed``. 1 resets everything, also what is no layer."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = create(network.name, network.num_classes, network.width, **network.options)
+    names, order = list(network.layers), network.execution_order()
+    first = network.layers[names[min(len(names) - 1, round((1 - share) * len(names)))]].weight
+    start = 0 if share >= 1 else order.index(holder(first, order))
+    kept = set(order[:start])
+    state = {k: v for k, v in fresh.state_dict().items() if holder(k, order) not in kept}
+    changed = copy.deepcopy(network)
+    changed.load_state_dict(state, strict=False)
+    return changed.eval()
+
+
+def holder(path: str, order: list[str]) -> str:
+    """The module in ``order`` that holds what is at ``path``; "" where none does."""
+    while path and path not in order:
+        path = path.rpartition(".")[0]
+    return path
 
 
 class Leak:
-    """Lets a ``share`` of the gradient pass through silent ReLUs; 0 is the true gradient.
+    """Passes a ``share`` of the gradient through silent ReLUs; 0 is the true gradient.
 
     On faint noise a filter, or a whole layer, is silent and would never get a gradient; the same
     idea as lucid's redirected ReLU (Olah et al., "Feature Visualization", 2017).
@@ -128,11 +110,10 @@ class Leak:
 
 
 @contextlib.contextmanager
-def leaking(network: nn.Module) -> Iterator[Leak]:
-    """Put a Leak, closed at first, on every ReLU of the network for a while."""
+def leaky_relus(network: nn.Module) -> Iterator[Leak]:
+    """Context in which every ReLU module of the network has the Leak that is yielded, 0 at first."""
     leak = Leak()
-    relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
-    handles = [relu.register_full_backward_hook(leak) for relu in relus]
+    handles = [relu.register_full_backward_hook(leak) for relu in relus(network)]
     try:
         yield leak
     finally:
@@ -140,75 +121,88 @@ def leaking(network: nn.Module) -> Iterator[Leak]:
             handle.remove()
 
 
-def activation(network: "Network", layer: str, images: Tensor) -> Tensor:
-    """Run the network up to one layer and return its activation, (B, K, h, w) or (B, K).
+def relus(network: nn.Module) -> list[nn.Module]:
+    """The network's ReLU modules."""
+    return [module for module in network.modules() if isinstance(module, nn.ReLU)]
 
-    ``images``: normalised float32 (B, 3, 64, 64). What lies behind the layer does not run.
+
+def has_relu_modules_only(network: nn.Module) -> bool:
+    """Whether the network's activations are ReLUs, all of them ``nn.ReLU`` modules.
+
+    Only then guided backpropagation, which changes the gradient at such modules, is what its name
+    says. Counted in one forward pass; gates such as the sigmoid do not count as activations.
     """
-    output = network.layers[find_layer(network, layer)].output
-    for part in ("features", "classifier"):
-        for key, module in getattr(network, part).named_children():
-            images = module(images)
-            if f"{part}.{key}" == output:
-                return images
-    raise ValueError(f"layer: {network.name} has no module {output!r} in features or classifier")
+    calls: list[nn.Module] = []
+    hook = lambda module, inputs, output: calls.append(module)
+    handles = [relu.register_forward_hook(hook) for relu in relus(network)]
+    try:
+        with evaluation_mode(network, gradients=False), torch.enable_grad():
+            scores = network(black_images(network).requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    counts = Counter(autograd_nodes(scores))
+    return 0 < counts["Relu"] == len(calls) and not counts.keys() & set(OTHERS.split())
 
 
-@dataclass(frozen=True)
-class Field:
-    """Receptive field of a layer's units along one axis, in image pixels.
+def autograd_nodes(result: Tensor) -> Iterator[str]:
+    """Names of the operations that gave ``result``, such as ``Relu``, each once per call."""
+    waiting, seen = [result.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            yield node.name().partition("Backward")[0]
+            waiting += [parent for parent, _ in node.next_functions]
 
-    The unit at map position p sees pixels ``start + p * stride`` to that ``+ size - 1``; a part
-    may lie outside of the image, where the padding is.
+
+def table(network: Network) -> pd.DataFrame:
+    """One row per named layer: kind, output shape, parameters, multiply-adds for one image.
+
+    Index ``layer``; ``output`` is text such as "64×32×32" (channels×height×width) or "4096". A
+    layer's batchnorm counts with it. What belongs to no named layer is summed in a last row.
     """
-
-    size: int = 1
-    stride: int = 1
-    start: int = 0
-
-    def then(self, module: nn.Module) -> "Field":
-        """The field one module further on (Araujo et al., "Computing Receptive Fields", 2019)."""
-        kernel, stride, padding, dilation = (
-            _first(getattr(module, name, 1))
-            for name in ("kernel_size", "stride", "padding", "dilation")
+    shapes, work = measure_modules(network)
+    rows = []
+    for name, layer in network.layers.items():
+        modules = [network.get_submodule(path) for path in layer.modules or layer[:1]]
+        rows.append(
+            {
+                "layer": name,
+                "kind": type(modules[0]).__name__,
+                "output": "×".join(map(str, shapes[network.get_submodule(layer.output)])),
+                "parameters": sum(map(parameter_count, modules)),
+                "multiply_adds": sum(work[part] for m in modules for part in m.modules()),
+            }
         )
-        size = self.size + (kernel - 1) * dilation * self.stride
-        return Field(size, self.stride * stride, self.start - padding * self.stride)
-
-    def span(self, position: int) -> tuple[int, int]:
-        """First pixel and the pixel after the last that the unit at ``position`` sees."""
-        first = self.start + position * self.stride
-        return first, first + self.size
+    found = pd.DataFrame(rows).set_index("layer")
+    total = {"parameters": parameter_count(network), "multiply_adds": sum(work.values())}
+    if (rest := pd.Series(total) - found[list(total)].sum()).any():
+        found.loc["other modules"] = {"kind": "", "output": "", **rest}
+    return found
 
 
-def _first(value: int | tuple[int, ...]) -> int:
-    return value[0] if isinstance(value, tuple) else value
+def measure_modules(
+    network: Network,
+) -> tuple[dict[nn.Module, tuple[int, ...]], dict[nn.Module, int]]:
+    """Shape of each module's output, (C, H, W) or (units,), and the multiply-adds of each
+    convolution and dense layer, for one image."""
+    shapes: dict[nn.Module, tuple[int, ...]] = {}
+    work: dict[nn.Module, int] = defaultdict(int)
 
-
-def receptive_field(network: "Network", layer: str) -> Field | None:
-    """The field of a layer's units, from the geometry; None where each unit sees the whole image.
-
-    Follows the modules of ``network.features`` in order up to the layer's output; of a residual
-    block the main path, which sees the most.
-    """
-    output = network.layers[find_layer(network, layer)].output
-    if not output.startswith("features."):
-        return None  # dense layers see everything
-    field = Field()
-    for module in _main_path(network, output):
-        if isinstance(module, nn.AdaptiveAvgPool2d):
-            return None
-        if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-            field = field.then(module)
-    return field if field.size < SIZE else None
-
-
-def _main_path(network: "Network", output: str) -> Iterator[nn.Module]:
-    """Modules from the input to ``output``, that one and its parts included, without branches."""
-    reached = False
-    for path, module in network.features.named_modules(prefix="features"):
-        if reached and not path.startswith(f"{output}."):
+    def note(module: nn.Module, inputs: Any, output: Any) -> None:
+        if not isinstance(output, Tensor):
             return
-        reached = reached or path == output
-        if BRANCH not in path.split("."):
-            yield module
+        shape = shapes[module] = tuple(output.shape[1:])
+        if isinstance(module, nn.Conv2d | nn.Linear):  # every weight once per position
+            places = shape[1:] if isinstance(module, nn.Conv2d) else shape[:-1]
+            work[module] += module.weight.numel() * math.prod(places)
+
+    handles = [module.register_forward_hook(note) for module in network.modules()]
+    try:
+        with evaluation_mode(network), torch.no_grad():
+            network(black_images(network)[:1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return shapes, work

@@ -1,24 +1,28 @@
-"""Starting weights: torchvision's ImageNet weights, or a checkpoint of ours.
+"""Starting weights: torchvision's ImageNet weights, a state dict, or a checkpoint of this library.
 
 torchvision's networks were trained on images in 0..1, less ImageNet's mean, divided by its
-deviation. Ours are scaled by Tiny ImageNet's: the mean is the same to 0.04 of a deviation, but the
-deviation is 0.276, 0.269, 0.282 (red, green, blue; of single pixels) against 0.229, 0.224, 0.225.
-So the first layer sees contrasts about a fifth weaker than it was trained on; training adapts, and
-one constant for all networks is what makes their maps and inputs comparable.
+deviation. Here images are scaled by Tiny ImageNet's: the mean is the same to 0.04 of a deviation,
+but the deviation is 0.276, 0.269, 0.282 (red, green, blue; of single pixels) against 0.229, 0.224,
+0.225. So the first layer sees contrasts about a fifth weaker than in its training; training adapts,
+and one normalisation for all networks makes their maps and inputs comparable.
 """
 
+import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from tin_lib.files import file_digest
+from tin_lib.networks.base import Network
 from tin_lib.networks.weights import read_state
+from tin_lib.networks.wrapped import WrappedNetwork
 
-if TYPE_CHECKING:
-    from tin_lib.networks.base import Network
-
+WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which others save state dicts
+PREFIXES = ("module.", "_orig_mod.", "model.")  # of DistributedDataParallel, compile, Lightning
 # The end of a file's name is the start of its SHA-256. Keyed by network and batchnorm.
 IMAGENET = {
     ("vgg16", False): "https://download.pytorch.org/models/vgg16-397923af.pth",
@@ -27,58 +31,90 @@ IMAGENET = {
 }
 
 
-def start_from(network: "Network", weights: str | Path) -> None:
-    """Put starting weights into ``network``, and say in ``network.origin`` which.
+def load_pretrained_(network: Network, weights: str | Path) -> None:
+    """Put starting weights into ``network``, and set ``network.origin`` to where they came from.
 
-    ``weights``: "imagenet"; a torchvision state dict (.pth), of which the conv part is taken and
-    the dense layers stay random; a .safetensors file or fit folder of ours. An output layer for
-    another number of classes stays random. Raises FileNotFoundError or ValueError, naming the file
-    or network, when there are none or they do not fit.
+    ``weights``: "imagenet"; a state dict saved by torch (of built-in networks the convolutional
+    part is taken and the dense layers stay random); a .safetensors file or a fit's folder. An
+    output layer for another number of classes stays random. Raises FileNotFoundError or
+    ValueError, naming the file or network, when there are none or they do not fit.
     """
-    path = file_of(weights)
-    if str(weights) == "imagenet":
-        network.origin = from_torchvision(network, imagenet_state(network), "ImageNet weights")
-    elif path.suffix in (".pth", ".pt"):
-        network.origin = from_torchvision(network, read_pth(path), str(path))
+    path = weights_file(weights)
+    if path is None:
+        state = imagenet_state(network)
+        network.origin = from_state_dict(network, state, "ImageNet weights")
+    elif path.suffix == ".safetensors" and is_own(path):
+        network.origin = from_checkpoint(network, path)
     else:
-        network.origin = from_ours(network, path)
+        network.origin = from_state_dict(network, read_state_dict(path), str(path))
 
 
-def digest_of(weights: str | None) -> str | None:
-    """SHA-256 of the file that starting weights come from: another file makes another fit.
+def weights_digest(weights: str | None) -> str | None:
+    """SHA-256 of the file of starting weights: another file makes another fit.
 
-    Empty for random and for ImageNet weights, None for a file that is not there (any more).
+    "" for random and for ImageNet weights, None for a file that does not exist.
     """
-    if weights is None or weights == "imagenet":
+    path = weights_file(weights)
+    if path is None:
         return ""
-    path = file_of(weights)
-    if not path.is_file():
+    return file_digest(path) if path.is_file() else None
+
+
+def weights_file(weights: str | Path | None) -> Path | None:
+    """The file that ``weights`` means, a file or a fit's folder; None where it means no file:
+    without weights, and for the keyword "imagenet"."""
+    if weights is None or str(weights) == "imagenet":
         return None
-    return file_digest(path)
-
-
-def file_of(weights: str | Path) -> Path:
-    """The file that is meant by a file or by a fit's folder."""
     path = Path(weights).expanduser()
     return path / "weights.safetensors" if path.is_dir() else path
 
 
-def read_pth(path: Path) -> dict[str, Tensor]:
-    """A state dict from a .pth file; never runs code in it. Errors name the file."""
+def is_own(path: Path) -> bool:
+    """Whether a .safetensors file is, or should be, one of this library's: not a sound one of
+    others."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            return "tin" in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        return True
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Return the state dict in a file of torch's or a .safetensors file. Errors name the file.
+
+    Never runs code in the file. Unwraps what training scripts add: a key such as "state_dict", and
+    prefixes of all names such as "module.".
+    """
     if not path.is_file():
         raise FileNotFoundError(f"weights: {path} does not exist")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        own_format = path.suffix == ".safetensors"
+        state = load_file(path) if own_format else torch.load(path, "cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"weights: {path} is damaged or not a file of weights, or holds other Python objects "
+            "than tensors, which are never unpickled: save the state dict alone"
+        ) from None
     except Exception as error:  # torch raises many kinds for damaged and for hostile files
         raise ValueError(
             f"weights: {path} is damaged or not a file of weights ({type(error).__name__})"
         ) from None
+    return unwrapped(state, path)
+
+
+def unwrapped(state: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict without wrapper and prefixes. Raises ValueError where there is none."""
+    for key in WRAPPERS:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise ValueError(f"weights: {path} holds no state dict")
+    while prefix := next((p for p in PREFIXES if state and all(k[: len(p)] == p for k in state)), ""):
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
 
 
-def imagenet_state(network: "Network") -> dict[str, Tensor]:
+def imagenet_state(network: Network) -> dict[str, Tensor]:
     """torchvision's ImageNet weights, from torch.hub's cache or else downloaded into it."""
     url = IMAGENET.get((network.name, bool(network.options.get("batchnorm", False))))
     if url is None or network.width != 1:
@@ -88,7 +124,7 @@ def imagenet_state(network: "Network") -> dict[str, Tensor]:
         )
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
     if cached.is_file():
-        return read_pth(cached)
+        return read_state_dict(cached)
     try:
         return torch.hub.load_state_dict_from_url(
             url, map_location="cpu", check_hash=True, progress=False, weights_only=True
@@ -100,20 +136,27 @@ def imagenet_state(network: "Network") -> dict[str, Tensor]:
         ) from None
 
 
-def from_torchvision(network: "Network", state: dict[str, Tensor], source: str) -> str:
-    """Copy ``features.*`` of a torchvision state dict; returns what was done."""
-    conv = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+def from_state_dict(network: Network, state: dict[str, Tensor], source: str) -> str:
+    """Copy a state dict of others; returns what was done as text."""
+    if isinstance(network, WrappedNetwork):
+        target, wanted, note = network.module, state, source
+        outputs = {k.removeprefix("module."): v for k, v in output_layer(network).items()}
+        if any(k in state and state[k].shape != v.shape for k, v in outputs.items()):
+            wanted, note = state | outputs, f"{source} (output layer random)"
+    else:
+        start = "features."
+        wanted = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+        target, note = network.features, f"{source} (conv part; dense layers random)"
     try:
-        network.features.load_state_dict(conv)
-    except RuntimeError:
-        raise ValueError(
-            f"weights: {source} does not fit the conv part of {described(network)}"
-        ) from None
-    return f"{source} (conv part; dense layers random)"
+        target.load_state_dict(wanted)
+    except (RuntimeError, AttributeError, TypeError):  # the latter two: values that are no tensors
+        part = "" if isinstance(network, WrappedNetwork) else "the conv part of "
+        raise ValueError(f"weights: {source} does not fit {part}{described(network)}") from None
+    return note
 
 
-def from_ours(network: "Network", path: Path) -> str:
-    """Copy a checkpoint of ours; returns what was done."""
+def from_checkpoint(network: Network, path: Path) -> str:
+    """Copy a checkpoint of this library; returns what was done as text."""
     meta, state = read_state(path)
     if (meta["network"], meta["width"]) != (network.name, network.width):
         raise ValueError(
@@ -133,13 +176,14 @@ def from_ours(network: "Network", path: Path) -> str:
     return note
 
 
-def output_layer(network: "Network") -> dict[str, Tensor]:
+def output_layer(network: Network) -> dict[str, Tensor]:
     """The part of the network's state dict that depends on the number of classes."""
-    last = network.layers[next(reversed(network.layers))].weight
-    return {k: v for k, v in network.state_dict().items() if k.startswith(f"{last}.")}
+    last = list(network.layers.values())[-1:]
+    state = network.state_dict()
+    return {k: v for k, v in state.items() if last and k.startswith(f"{last[0].weight}.")}
 
 
-def described(network: "Network") -> str:
-    """The network in words, for a message."""
+def described(network: Network) -> str:
+    """The network as text, for a message."""
     options = ", ".join(f"{name}={value!r}" for name, value in network.options.items())
     return f"{network.name} at width {network.width} ({options})"

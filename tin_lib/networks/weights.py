@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -10,18 +10,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tin_lib import files
-
-if TYPE_CHECKING:
-    from tin_lib.networks.base import Network
+from tin_lib.networks import registry
+from tin_lib.networks.base import Network
 
 KEYS = {"network": str, "num_classes": int, "width": float, "options": dict}  # of every header
 
 
-def save(network: "Network", path: str | Path, **meta: Any) -> None:
+def save(network: Network, path: str | Path, **meta: Any) -> None:
     """Write a network as safetensors, atomically.
 
-    The header says how to rebuild it and where its training started from; ``meta``: JSON values to
-    keep beside that, such as class_ids.
+    The header holds what rebuilds it, the origin of its starting weights, and ``meta``: further
+    JSON values, such as class_ids.
     """
     header = {
         "network": network.name,
@@ -30,18 +29,20 @@ def save(network: "Network", path: str | Path, **meta: Any) -> None:
         "options": network.options,
         "origin": network.origin,
     }
-    state = {
-        name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()
-    }
+    state: dict[str, Tensor] = {}
+    for name, value in network.state_dict().items():
+        value = value.detach().cpu().contiguous()
+        tied = any(value.data_ptr() == other.data_ptr() for other in state.values())
+        state[name] = value.clone() if tied else value  # safetensors refuses shared memory
     with files.atomic_path(path) as temporary:
         save_file(state, temporary, {"tin": json.dumps(header | meta)})
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
-    """The header that ``save`` wrote; the weights are not read.
+    """Return the header that ``save`` wrote, without reading the weights.
 
-    Raises FileNotFoundError without the file, and ValueError, naming it, when it is not a network
-    of ours or is damaged.
+    Raises FileNotFoundError when the file does not exist, and ValueError, naming it, when it was
+    not saved by this library or is damaged.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist; train the network first (tin train)")
@@ -55,35 +56,39 @@ def read_meta(path: str | Path) -> dict[str, Any]:
     return meta
 
 
-def load(path: str | Path) -> "Network":
-    """The saved network on the CPU, in evaluation mode; draws no random numbers.
+def load(path: str | Path) -> Network:
+    """The saved network on the CPU, in evaluation mode; leaves the random generators as they are.
 
+    Never imports code that the file names: a network of the user's must be known in this process,
+    by ``register`` or ``trust``, or be listed in the environment variable TIN_NETWORKS.
     Raises as ``read_meta``, and ValueError, naming the file, when its weights do not fit.
     """
-    from tin_lib.networks import create
-
     meta, state = read_state(path)
+    # A built-in network needs no memory or initial weights: the saved ones replace them.
+    empty = meta["network"] in registry.BUILT_IN
     try:
-        with torch.device("meta"):  # no memory and no initial weights: the saved ones replace them
-            network = create(meta["network"], meta["num_classes"], meta["width"], **meta["options"])
-        network.load_state_dict(state, assign=True)
+        with torch.device("meta") if empty else torch.random.fork_rng(devices=[]):
+            network = registry.build(
+                meta["network"], meta["num_classes"], meta["width"], meta["options"]
+            )
+        network.load_state_dict(state, assign=empty)
     except (ValueError, RuntimeError) as error:
         raise ValueError(
-            f"{path} does not hold the network its header describes: {_one_line(error)}"
+            f"{path} does not hold the network its header describes: {_first_lines(error)}"
         ) from None
     network.origin = str(meta.get("origin", ""))
     return network.eval()
 
 
 def read_state(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and weights of a file that ``save`` wrote. Raises as ``read_meta``."""
+    """Return header and weights of a file that ``save`` wrote. Raises as ``read_meta``."""
     meta = read_meta(path)
     try:
         return meta, load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {_one_line(error)}") from None
+        raise ValueError(f"{path} is damaged: {_first_lines(error)}") from None
 
 
-def _one_line(error: Exception) -> str:
+def _first_lines(error: Exception) -> str:
     """The first two lines of a message: load_state_dict's first says only where it failed."""
     return " ".join(line.strip() for line in str(error).splitlines()[:2])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tin_lib.files import cache_folder, make_folder
 from tin_lib.sample.drawing import Drawing, draw
 from tin_lib.sample.shapes import CLASSES, OTHER_WORDS
 
@@ -28,17 +29,12 @@ def ensure() -> Path:
     The cache is ``$TIN_CACHE``, else ``$XDG_CACHE_HOME``, else ``~/.cache``; the sample is
     ``tin_lib/sample-v1`` in it. OSError where that cannot be written.
     """
-    folder = cache() / "tin_lib" / NAME
+    folder = cache_folder() / NAME
     if not _complete(folder):
+        make_folder(folder.parent)
         shutil.rmtree(folder, ignore_errors=True)
         _write_unless_there(folder)
     return folder
-
-
-def cache() -> Path:
-    """The user's cache folder; the environment variables TIN_CACHE and XDG_CACHE_HOME move it."""
-    given = os.environ.get("TIN_CACHE") or os.environ.get("XDG_CACHE_HOME")
-    return Path(given) if given else Path.home() / ".cache"
 
 
 def write(folder: str | Path, seed: int = 0) -> Path:

@@ -1,6 +1,5 @@
-"""What a finished fit leaves: weights, predictions, summary."""
+"""What a finished fit writes: weights, predictions, summary."""
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,58 +9,50 @@ from tin_lib import files, networks, predict
 from tin_lib.data import Split, TinyImageNet
 from tin_lib.data.resident import to_device
 from tin_lib.train.checkpoint import device_name
-from tin_lib.train.precision import precision
+from tin_lib.train.device import precision
 
 if TYPE_CHECKING:
-    from tin_lib.train.loop import Trainer
+    from tin_lib.train.fit import Trainer
 
 
-def finish(folder: Path, trainer: "Trainer", data: TinyImageNet, history: list[dict]) -> None:
+def write_artifacts(
+    folder: Path, trainer: "Trainer", data: TinyImageNet, history: list[dict]
+) -> None:
     """Write weights, predictions of all splits, and last the summary, which marks the end."""
-    network = trainer.evaluated
     meta = files.read_json(folder / "meta.json")
     networks.save(
-        network,
+        trainer.evaluated,
         folder / "weights.safetensors",
         class_ids=meta["class_ids"],
         fingerprint=meta["fingerprint"],
     )
-    logits = {s.name: split_logits(trainer, s) for s in (data.train, data.val, data.test) if len(s)}
-    for name, values in logits.items():
-        files.write_table(
-            predict.table(data.split(name), values, data.class_ids),
-            folder / f"predictions_{name}.csv",
-        )
+    splits = [split for split in data.splits.values() if len(split)]
+    logits = {split.name: split_logits(trainer, split) for split in splits}
+    for name in logits.keys() - {"heldout"}:
+        table = predict.table(data.split(name), logits[name], data.class_ids)
+        files.write_table(table, folder / f"predictions_{name}.csv")
         if name != "train":  # 100,000 × 200 scores that nothing reads
-            files.write_array(folder / f"logits_{name}.npy", values)
+            files.write_array(folder / f"logits_{name}.npy", logits[name])
     files.write_json(folder / "summary.json", summary(trainer, data, history, logits))
-    for leftover in ("checkpoint.pt", "best.safetensors"):
-        (folder / leftover).unlink(missing_ok=True)
+    for temporary in ("checkpoint.pt", "best.safetensors"):
+        (folder / temporary).unlink(missing_ok=True)
 
 
 def split_logits(trainer: "Trainer", split: Split) -> np.ndarray:
-    """Scores float32 (N, classes) of a split by the evaluated network.
-
-    Of val and test computed in float32, as whoever loads the weights will: to the last digit they
-    are what later notebooks find. Of train, the larger part by far, as the training was.
-    """
+    """Scores float32 (N, classes) of a split, see ``Trainer.scores``."""
     resident = trainer.resident.get(split.name)
     if resident is None:
         resident = to_device(split, trainer.device, trainer.recipe.channels_last)
-    with trainer.autocast() if split.name == "train" else contextlib.nullcontext():
-        values = predict.scores(
-            trainer.evaluated, resident.images, trainer.mean, trainer.std, trainer.recipe.flip_test
-        )
-    return values.cpu().numpy()
+    return trainer.scores(resident.images).cpu().numpy()
 
 
 def summary(
     trainer: "Trainer", data: TinyImageNet, history: list[dict], logits: dict[str, np.ndarray]
 ) -> dict[str, Any]:
-    """Final figures; accuracies are of the kept weights on unaugmented images, in 0..1."""
+    """Final figures; accuracies (0..1) are those of the predictions, of the kept weights."""
     seconds = sum(row["seconds"] for row in history)
     images = sum(row["seconds"] * row["images_per_second"] for row in history)
-    meta = {
+    figures = {
         "network": trainer.recipe.network,
         "parameters": sum(p.numel() for p in trainer.network.parameters()),
         "epochs": len(history),
@@ -72,10 +63,8 @@ def summary(
         "precision": precision(trainer.recipe, trainer.device),
         "compiled": trainer.compiled,
     }
-    for name in ("train", "val"):
-        values, labels = logits[name], data.split(name).labels
-        meta[f"{name}_accuracy"] = predict.accuracy(values, labels)
-        meta[f"{name}_top5"] = predict.accuracy(values, labels, 5)
-    with contextlib.suppress(KeyError):
-        meta["heldout_accuracy"] = history[meta["best_epoch"] - 1]["heldout_accuracy"]
-    return meta
+    for name in [name for name in ("train", "val", "heldout") if name in logits]:
+        labels = data.split(name).labels
+        figures[f"{name}_accuracy"] = predict.accuracy(logits[name], labels)
+        figures[f"{name}_top5"] = predict.accuracy(logits[name], labels, 5)
+    return figures

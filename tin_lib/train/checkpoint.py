@@ -1,6 +1,7 @@
 """A fit's folder while it is being written: identity, checkpoints, history."""
 
 import json
+import math
 import platform
 import time
 from pathlib import Path
@@ -13,16 +14,17 @@ import tin_lib
 from tin_lib import files
 from tin_lib.data import TinyImageNet
 from tin_lib.networks.pretrained import digest_of
+from tin_lib.progress import say
 from tin_lib.recipes import Recipe
-from tin_lib.train.precision import precision
+from tin_lib.train.device import precision
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT, HISTORY = "checkpoint.pt", "history.jsonl"
 
 
 def identity(recipe: Recipe, data: TinyImageNet) -> dict[str, Any]:
     """What makes two fits the same fit: recipe, data, class order.
 
-    Starting weights count by the file's content in place of its path, while the file is there.
+    Starting weights count by the file's content instead of its path, while the file exists.
     """
     fields = recipe.to_dict()
     return {
@@ -33,7 +35,7 @@ def identity(recipe: Recipe, data: TinyImageNet) -> dict[str, Any]:
 
 
 def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[str, Any]:
-    """What a fit was made from, for meta.json."""
+    """What a fit is made from, for meta.json."""
     return {
         "network": recipe.network,
         "num_classes": data.num_classes,
@@ -47,22 +49,23 @@ def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[s
         "std": data.std.tolist(),
         "seed": recipe.seed,
         "start": digest_of(recipe.weights),  # SHA-256 of the file of starting weights
-        "images": {s.name: len(s) for s in (data.train, data.heldout, data.val, data.test) if s},
+        "images": {name: len(split) for name, split in data.splits.items() if len(split)},
         "device": device_name(device),
-        "precision": precision(recipe, device),
+        "precision": precision(recipe, device),  # of training; evaluation is in float32
         "versions": versions(),
+        "source": files.source_digest(core=True),  # not part of the identity
     }
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU's name, or the CPU's kind and thread count."""
+    """The GPU's name, or the CPU's architecture and number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes."""
+    """Versions of Python, the libraries that compute, and this one."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -71,43 +74,96 @@ def versions() -> dict[str, str]:
     }
 
 
-def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.device) -> None:
-    """Make the folder ready for this fit; one that holds another fit is moved aside, not lost."""
-    wanted = identity(recipe, data)
-    if (folder / "recipe.json").is_file():
-        if holds(folder, wanted):
-            return
-        name = f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        asides = (folder.parent / ".previous" / f"{name}{end}" for end in ("", *range(-2, -99, -1)))
-        aside = next(path for path in asides if not path.exists())
-        aside.parent.mkdir(exist_ok=True)
-        folder.rename(aside)
-        other = "a fit of another recipe, other data or other starting weights"
-        print(f"{folder} held {other}; it is now {aside}", flush=True)
-    files.write_json(folder / "meta.json", describe(recipe, data, device))
-    files.write_json(folder / "recipe.json", recipe.to_dict())
-
-
 def holds(folder: Path, wanted: dict[str, Any]) -> bool:
-    """Whether the folder's fit is the wanted one."""
+    """Whether the folder's fit has the identity ``wanted``."""
     try:
         meta = files.read_object(folder / "meta.json")
         recipe = Recipe.from_dict(files.read_object(folder / "recipe.json")).to_dict()
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    if recipe["weights"] != wanted["recipe"]["weights"]:  # else the file is gone, or there is none
+    if recipe["weights"] != wanted["recipe"]["weights"]:  # a path, whose file may be gone
         recipe["weights"] = meta.get("start") or recipe["weights"]
-    found = {
-        "recipe": recipe,
-        "fingerprint": meta.get("fingerprint"),
-        "class_ids": meta.get("class_ids"),
-    }
-    return found == wanted
+    names = ("fingerprint", "class_ids")
+    return {"recipe": recipe} | {name: meta.get(name) for name in names} == wanted
 
 
-def precision_of(folder: Path, otherwise: str) -> str:
-    """The precision that the folder's fit began in, if it says so."""
-    return files.read_object(folder / "meta.json").get("precision", otherwise)
+def finished(folder: Path, recipe: Recipe, data: TinyImageNet) -> bool:
+    """Whether the folder holds this fit, finished, with its weights."""
+    there = all((folder / name).is_file() for name in ("summary.json", "weights.safetensors"))
+    return there and holds(folder, identity(recipe, data))
+
+
+def begun(folder: Path, recipe: Recipe, data: TinyImageNet) -> bool:
+    """Whether the folder holds a checkpoint of this fit."""
+    return (folder / CHECKPOINT).is_file() and holds(folder, identity(recipe, data))
+
+
+def as_recorded(folder: Path, recipe: Recipe, data: TinyImageNet) -> Recipe:
+    """Resume in the recorded precision, which ``auto`` might choose differently on this machine,
+    and without a file of starting weights that has been deleted since.
+    """
+    if not begun(folder, recipe, data):
+        return recipe
+    if digest_of(recipe.weights) is None:
+        recipe = recipe.replace(weights=None)
+    recorded = files.read_object(folder / "meta.json").get("precision", recipe.precision)
+    return recipe.replace(precision=recorded)
+
+
+def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.device) -> None:
+    """Make the folder ready for this fit; another fit in it is moved aside."""
+    if holds(folder, identity(recipe, data)):
+        report_other_code(folder)
+        return
+    if (folder / "recipe.json").is_file():
+        move_aside(folder)
+    files.write_json(folder / "meta.json", describe(recipe, data, device))
+    files.write_json(folder / "recipe.json", recipe.to_dict())
+
+
+def report_other_code(folder: Path) -> None:
+    """Print a line if other code of this library made the folder's fit or checkpoint.
+
+    The code is not part of a fit's identity: nothing is trained again without being asked for.
+    """
+    before = files.read_object(folder / "meta.json").get("source", "unrecorded")
+    now = files.source_digest(core=True)
+    if before != now:
+        what = "finished fit" if (folder / "summary.json").is_file() else "checkpoint"
+        say(f"{folder}: {what} by other library code ({before} -> {now}); delete it to train anew")
+
+
+def move_aside(folder: Path) -> None:
+    """Move another fit into ``.previous`` beside it."""
+    name = f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    candidates = (folder.parent / ".previous" / f"{name}{end}" for end in ("", *range(-2, -99, -1)))
+    aside = next(path for path in candidates if not path.exists())
+    aside.parent.mkdir(exist_ok=True)
+    folder.rename(aside)
+    other = "a fit of another recipe, other data or other starting weights"
+    say(f"{folder} contained {other}; it is now {aside}")
+
+
+class Saving:
+    """When to save: after every epoch, unless that would take more than a tenth of the time.
+
+    It would for large networks whose epochs take a second or two, as on a GPU. The last epoch, and
+    a new best one that is kept, are saved in any case.
+    """
+
+    def __init__(self) -> None:
+        self.started = self.ended = self.took = -math.inf
+
+    def due(self) -> bool:
+        """Whether nine times as long as the last saving took has passed since."""
+        return time.monotonic() - self.ended >= 9 * self.took
+
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
+
+    def __exit__(self, *error: object) -> None:
+        self.ended = time.monotonic()
+        self.took = self.ended - self.started
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -115,11 +171,11 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     with files.atomic_path(folder / CHECKPOINT) as temporary:
         torch.save(state, temporary)
     lines = "".join(json.dumps(row) + "\n" for row in state["history"])
-    files.atomic_write(folder / "history.jsonl", lines)
+    files.atomic_write(folder / HISTORY, lines)
 
 
 def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The last checkpoint's state, None where there is none. Never unpickles code.
+    """The last checkpoint's state, None if there is none. Never unpickles code.
 
     Raises ValueError, naming the file, when it is damaged.
     """
@@ -134,5 +190,12 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
     except Exception as error:  # torch raises many kinds for a damaged or hostile file
         raise ValueError(
             f"{path} is not a usable checkpoint ({type(error).__name__}); "
-            "remove it to start this fit over"
+            "delete it to start this fit over"
         ) from error
+
+
+def saved_epochs(folder: Path, recipe: Recipe, data: TinyImageNet) -> int:
+    """Number of epochs in the folder's checkpoint of this fit; 0 if there is none."""
+    if not begun(folder, recipe, data) or not (folder / HISTORY).is_file():
+        return 0
+    return len((folder / HISTORY).read_text().splitlines())

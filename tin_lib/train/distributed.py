@@ -1,8 +1,9 @@
-"""Many processes under torch's own launcher: who am I, and what did all of us sum up to."""
+"""Several processes under torchrun: this process's rank, sums over all, and lost processes."""
 
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
-# For one process to wait for another, which may be writing predictions. A process that is lost is
-# noticed at once by those that talk to it, and by torchrun.
+# How long one process waits for another, which may be writing predictions. A process that is lost
+# is noticed at once by those that communicate with it, and by torchrun.
 TIMEOUT = timedelta(hours=3)
 LOST = "another process has failed or was ended"
-SHOW_UP = 60  # seconds until what one machine wrote can be seen on another
+SHOW_UP = 60  # seconds until a file written on one machine must be visible on another
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,22 @@ class World:
         return self.rank == 0
 
 
+class LostProcess(ConnectionError):
+    """Another process of the job has failed or was ended."""
+
+
 def launched() -> bool:
     """Whether torchrun has started this process."""
     return "WORLD_SIZE" in os.environ
 
 
 def join(device: str = "auto") -> World:
-    """Join the process group that torchrun's environment describes, once; alone without one."""
+    """Join torchrun's process group, once; without torchrun this process is alone."""
     if not launched():
         return World(choose_device(device))
-    local = int(os.environ.get("LOCAL_RANK", 0))
     chosen = choose_device(device)
     if chosen.type == "cuda":
-        chosen = torch.device("cuda", local)
+        chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(chosen)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=TIMEOUT)
@@ -60,9 +65,9 @@ def leave() -> None:
 
 
 def choose_device(device: str) -> torch.device:
-    """``auto`` takes a GPU where there is one.
+    """The device of that name; ``auto`` takes a GPU where there is one.
 
-    Raises ValueError for an unknown device or a GPU that is not there.
+    Raises ValueError for an unknown device and for a GPU where there is none.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -77,26 +82,55 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
+@contextlib.contextmanager
+def collective() -> Iterator[None]:
+    """For a call that all processes make together: raises LostProcess when another is lost.
+
+    NCCL raises a DistError then; gloo a RuntimeError without a class of its own, which therefore
+    counts only here, where nothing else raises one.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error) is RuntimeError or isinstance(error, dist.DistError):
+            raise LostProcess(str(error).splitlines()[0]) from error
+        raise
+
+
 def add_up(totals: torch.Tensor, world: World) -> torch.Tensor:
     """Sum ``totals`` over all processes, in place."""
     if world.size > 1:
-        dist.all_reduce(totals)
+        with collective():
+            dist.all_reduce(totals)
     return totals
 
 
 def wait(world: World) -> None:
     """Wait until every process is here."""
     if world.size > 1:
-        dist.barrier()
+        with collective():
+            dist.barrier()
+
+
+def broadcast_buffers(network: nn.Module, world: World) -> None:
+    """Give every process the first one's batchnorm statistics."""
+    if world.size > 1:
+        with collective():
+            for buffer in network.buffers():
+                dist.broadcast(buffer, 0)
 
 
 def agreed(value: int, world: World, folder: Path) -> int:
-    """``value``, which all processes read from ``folder``; ValueError where they do not agree."""
+    """``value``, which every process read from ``folder``; ValueError, in all, if they differ."""
     if world.size > 1:
         ends = torch.tensor([value, -value], device=world.device)
-        dist.all_reduce(ends, dist.ReduceOp.MAX)
+        with collective():
+            dist.all_reduce(ends, dist.ReduceOp.MAX)
         if ends[0] != -ends[1]:
-            raise not_shared(folder)
+            raise ValueError(
+                f"{folder}: the processes of this job do not see the same files there; on several "
+                "machines it must be on a file system that all share, under the same path"
+            )
     return value
 
 
@@ -105,48 +139,28 @@ def check_shared(path: Path, world: World) -> None:
     end = time.monotonic() + (SHOW_UP if world.size > 1 else 0)
     while not path.is_file() and time.monotonic() < end:
         time.sleep(0.5)
-    seen = add_up(torch.tensor(int(path.is_file()), device=world.device), world)
-    if seen < world.size:
-        raise not_shared(path.parent)
-
-
-def not_shared(folder: Path) -> ValueError:
-    """What is wrong when processes see different things in a folder."""
-    return ValueError(
-        f"{folder}: the processes of this job do not see the same files there; on several machines "
-        "it must be on a file system that all share, under the same path"
-    )
+    agreed(path.is_file(), world, path.parent)
 
 
 @contextlib.contextmanager
-def losses_explained(folder: Path) -> Iterator[None]:
-    """Under torchrun: ConnectionError, saying how to go on, once another process is lost.
+def lost_process_explained(folder: Path) -> Iterator[None]:
+    """Under torchrun: a LostProcess says how to resume; SIGTERM, by torchrun, raises one too.
 
-    The others notice by their connection, or because torchrun ends them (SIGTERM).
+    The previous handler of SIGTERM is restored.
     """
-    if not launched():
-        yield
-        return
+    handles = launched() and threading.current_thread() is threading.main_thread()
 
-    def ended(number: int, frame: Any) -> None:
-        raise lost(folder, "torchrun was told to stop, or ends it for that")
+    def terminated(number: int, frame: Any) -> None:
+        raise LostProcess("ended by torchrun")
 
-    before = signal.signal(signal.SIGTERM, ended)
+    before = signal.signal(signal.SIGTERM, terminated) if handles else None
     try:
         yield
-    except BaseException as error:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway; let it say why
-        gone = isinstance(error, dist.DistError) or "gloo" in str(error)
-        if isinstance(error, RuntimeError) and gone:  # what gloo raises has no class of its own
-            raise lost(folder, str(error).splitlines()[0]) from error
-        raise
-    signal.signal(signal.SIGTERM, before)
-
-
-def lost(folder: Path, why: str) -> ConnectionError:
-    """What to say in a process that cannot go on without the others."""
-    rank = os.environ.get("RANK", "0")
-    return ConnectionError(
-        f"process {rank} of the job stops: {LOST} ({why}). "
-        f"Run the same command again: it goes on from the last checkpoint in {folder}"
-    )
+    except LostProcess as error:
+        raise LostProcess(
+            f"process {os.environ.get('RANK', '0')} of the job stops: {LOST} ({error}). "
+            f"Run the same command again to resume from the last checkpoint in {folder}"
+        ) from error
+    finally:
+        if handles:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)

@@ -9,14 +9,15 @@ import torch
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as torch_profile
 
+from tin_lib import files
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
+from tin_lib.train.device import memory_kept
 from tin_lib.train.distributed import World, join
-from tin_lib.train.loop import Trainer
-from tin_lib.train.setup import set_up
+from tin_lib.train.fit import Trainer
 
 WARM_UP = 3  # updates before: allocations, autotuning and compiling would hide the rest
-PHASES = {  # methods of Trainer that make up a step
+PHASES = {  # methods of Step that make up an update
     "render": "gather, augment, normalise, mix",
     "losses": "forward",
     "differentiate": "backward",
@@ -25,32 +26,38 @@ PHASES = {  # methods of Trainer that make up a step
 
 
 class Timed(Trainer):
-    """A trainer that adds up the seconds of each phase, once ``seconds`` is a dict.
+    """A trainer that adds up the seconds of each phase in ``seconds``.
 
     It waits for the device around each, so what would overlap on a GPU does not.
     """
 
     def __init__(self, recipe: Recipe, data: TinyImageNet, world: World) -> None:
         super().__init__(recipe, data, world)
-        self.seconds: dict[str, float] | None = None
-        for name in PHASES:
-            setattr(self, name, self.timed(name, getattr(self, name)))
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self.plain = {name: getattr(self, name) for name in PHASES}
+
+    def time_phases(self) -> None:
+        """Start to time."""
+        for name, call in self.plain.items():
+            setattr(self, name, self.timed(name, call))
+
+    def stop(self) -> None:
+        """Stop to time, and to wait."""
+        vars(self).update(self.plain)
 
     def timed(self, name: str, call: Callable) -> Callable:
         """``call``, with its seconds added up."""
 
         def run(*args: Any) -> Any:
-            if self.seconds is None:
-                return call(*args)
             started = self.now()
             result = call(*args)
-            self.seconds[name] = self.seconds.get(name, 0.0) + self.now() - started
+            self.seconds[name] += self.now() - started
             return result
 
         return run
 
     def now(self) -> float:
-        """Seconds on a clock, when the device has done all it was given."""
+        """Seconds on a clock, once the device has finished its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
@@ -68,7 +75,7 @@ def profile(recipe: Recipe, data: TinyImageNet, out: Path, steps: int, device: s
         raise ValueError(f"profile steps {steps}: must be at least 1")
     world = join(device)
     trainer = Timed(recipe, data, world)
-    with set_up(world.device):
+    with memory_kept(world.device):
         trainer.epoch(1, _quiet, WARM_UP)
         phases = phase_table(trainer, steps)
         recorded = record(trainer, steps)
@@ -77,23 +84,22 @@ def profile(recipe: Recipe, data: TinyImageNet, out: Path, steps: int, device: s
     by = "self_cuda_time_total" if world.device.type == "cuda" else "self_cpu_time_total"
     operations = recorded.key_averages().table(sort_by=by, row_limit=20, max_name_column_width=60)
     text = f"{phases}\n\n{operations}"
-    out.mkdir(parents=True, exist_ok=True)
+    files.atomic_write(out / "profile.txt", text)
     recorded.export_chrome_trace(str(out / "trace.json"))
-    (out / "profile.txt").write_text(text)
     return f"{text}\n{out / 'trace.json'}"
 
 
 def phase_table(trainer: Timed, steps: int) -> str:
-    """Milliseconds an update and share of each phase, over ``steps`` updates."""
-    trainer.seconds = {}
-    row = trainer.epoch(1, _quiet, steps)
-    spent, trainer.seconds = trainer.seconds, None
-    total = row["seconds"]
-    named = [(name, what, spent[name]) for name, what in PHASES.items()]
-    named += [("rest", "the epoch's plan, sums of losses", total - sum(spent.values()))]
+    """Milliseconds per update and share of each phase, over ``steps`` updates."""
+    trainer.time_phases()
+    total = trainer.epoch(1, _quiet, steps)["seconds"]
+    trainer.stop()
+    rest = total - sum(trainer.seconds.values())
+    rows = [(name, what, trainer.seconds[name]) for name, what in PHASES.items()]
+    rows.append(("rest", "the epoch's plan, sums of losses", rest))
     updates = min(steps, len(trainer.batches(trainer.augmenter.items())))
-    lines = [f"{'phase':<14}{'ms an update':>13}{'share':>8}  what"]
-    lines += [f"{n:<14}{1e3 * s / updates:>13.2f}{s / total:>8.1%}  {w}" for n, w, s in named]
+    lines = [f"{'phase':<14}{'ms per update':>13}{'share':>8}  what"]
+    lines += [f"{n:<14}{1e3 * s / updates:>13.2f}{s / total:>8.1%}  {w}" for n, w, s in rows]
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
-"""Where the networks fail: by class, by pair of classes, by image, and by the object's box.
+"""Errors by class, by pair of classes, by image, and by the object's bounding box.
 
-Functions take predictions tables (columns file, label, predicted, probability; one row an image, of
-any network or ensemble) and return data frames.
+Functions take predictions tables (columns file, label, predicted, probability; one row per image,
+of a network or a vote) and return data frames.
 """
 
 from tin_lib.analysis.errors.agreement import agreement, by_image, by_network
@@ -18,15 +18,14 @@ from tin_lib.analysis.errors.confusion import (
     confusion_matrix,
     most_confused,
     mutually_confused,
-    near_diagonal,
 )
-from tin_lib.analysis.errors.label_issues import disagreements, duplicates, label_issues, pictures
-from tin_lib.analysis.errors.regression import box_regression, verdict
+from tin_lib.analysis.errors.label_issues import issue_images, label_issues
+from tin_lib.analysis.errors.regression import box_regression
 from tin_lib.analysis.errors.tables import (
     PAPER_ERRORS,
     PAPER_IMAGES,
     best_and_worst,
-    gallery,
+    examples,
     per_class,
     short_names,
     table3,
@@ -48,16 +47,12 @@ __all__ = [
     "cell",
     "class_order",
     "confusion_matrix",
-    "disagreements",
-    "duplicates",
-    "gallery",
+    "examples",
+    "issue_images",
     "label_issues",
     "most_confused",
     "mutually_confused",
-    "near_diagonal",
     "per_class",
-    "pictures",
     "short_names",
     "table3",
-    "verdict",
 ]

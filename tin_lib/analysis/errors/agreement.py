@@ -1,22 +1,20 @@
 """Errors that all networks share, and those that only one makes."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from tin_lib.analysis import ensemble
-
-Tables = Mapping[str, pd.DataFrame]  # predictions tables of the same images, by network
+from tin_lib.analysis.ensemble import Tables
 
 
 def by_image(tables: Tables) -> pd.DataFrame:
-    """How the networks fare on each image.
+    """Which networks are wrong on each image.
 
-    ``tables``: predictions by network, as from ``ensemble.predictions``. Columns: row, file, label,
-    wrong (how many networks err), only_wrong (the one network that errs, else empty), only_right
-    (the one that does not, else empty; both need three networks or more), same_label (all networks
-    err and give the same label), and each network's prediction (wnid) under its name.
+    ``tables``: predictions by network, from ``ensemble.predictions``. Columns: row, file, label,
+    wrong (number of networks that are wrong), only_wrong (the only network that is wrong, else
+    empty), only_right (the only one that is right, else empty; both need three networks or more),
+    same_label (all networks are wrong and give the same label), and each network's prediction
+    (wnid) under its name.
     """
     wrong = ensemble.errors(tables)
     count = wrong.sum(axis=1).to_numpy()
@@ -37,10 +35,10 @@ def by_image(tables: Tables) -> pd.DataFrame:
 
 
 def agreement(tables: Tables) -> pd.DataFrame:
-    """Number of images that 0, 1, ... M networks get wrong, beside what independence would give.
+    """Number of images that 0, 1, ... M networks get wrong, and the number under independence.
 
-    Columns: wrong (0..M), images, share (0..1), independent (expected number of images if each
-    network erred at its own rate, on images chosen independently of the others).
+    Columns: wrong (0..M), images, share (0..1), independent (expected number of images if the
+    networks' errors were independent, each network keeping its own error rate).
     """
     wrong = ensemble.errors(tables)
     images = np.bincount(wrong.sum(axis=1), minlength=len(tables) + 1)
@@ -54,10 +52,10 @@ def agreement(tables: Tables) -> pd.DataFrame:
 
 
 def by_network(images: pd.DataFrame, networks: list[str]) -> pd.DataFrame:
-    """Errors of each network, from a ``by_image`` table.
+    """Number of errors of each network, from a ``by_image`` table.
 
-    Columns: network, errors, shared_by_all, only_wrong (errors that no other network makes),
-    only_right (images that no other network gets right).
+    Columns: network, errors, shared_by_all, only_wrong (images on which only it is wrong),
+    only_right (images on which only it is right).
     """
     all_wrong = int((images.wrong == len(networks)).sum())
     rows = [

@@ -1,7 +1,7 @@
-"""Accuracy against the object's bounding box: the paper's explanation of the hard classes.
+"""Accuracy against properties of the object's bounding box.
 
-The paper holds that small, thin and off-centre objects fail. Here are the boxes' properties and
-accuracy in bins of them; ``errors.regression`` separates one property from another.
+The paper explains the hard classes by small, thin and off-centre objects. This module computes the
+properties and the accuracy in bins of them; ``errors.regression`` separates their effects.
 """
 
 import numpy as np
@@ -16,6 +16,7 @@ PROPERTIES = {
     "distance": "distance of the centres of box and image (pixels)",
     "cut": "box reaches the image's border",
 }
+BINNED = ("start", "end", "images", "accuracy", "low", "high")
 VIEWS = ("all images", "within classes", "across classes")
 
 
@@ -24,7 +25,7 @@ def box_properties(boxes: np.ndarray) -> pd.DataFrame:
 
     Columns: area (share of the image, 0..1), elongation (long side / short side, from 1), distance
     (between the centres of box and image, pixels, 0..45), cut (0 or 1: the box reaches the border,
-    where the object may go on). NaN where the box is -1: there is none.
+    so that the object may be cut off). NaN where there is no box (-1).
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     boxes = np.where((boxes >= 0).all(axis=1, keepdims=True), boxes, np.nan)
@@ -45,8 +46,8 @@ def box_properties(boxes: np.ndarray) -> pd.DataFrame:
 def box_table(predictions: pd.DataFrame, boxes: np.ndarray) -> pd.DataFrame:
     """Join predictions with their boxes, rows in the same order; images without a box are left out.
 
-    Columns: row, wnid (the label), correct (bool), and the four of ``box_properties``. Raises
-    ValueError where the lengths differ or there is no box at all.
+    Columns: row, wnid (the label), correct (bool), and the four of ``box_properties``. Empty for
+    data without boxes. Raises ValueError if the lengths differ.
     """
     if len(predictions) != len(boxes):
         raise ValueError(
@@ -55,33 +56,33 @@ def box_table(predictions: pd.DataFrame, boxes: np.ndarray) -> pd.DataFrame:
     correct = (predictions.predicted == predictions.label).to_numpy(bool)
     start = {"row": range(len(boxes)), "wnid": predictions.label.to_numpy(), "correct": correct}
     table = pd.concat([pd.DataFrame(start), box_properties(boxes)], axis=1).dropna()
-    if table.empty:
-        raise ValueError("boxes: no image of this split has one; use val")
     return table.reset_index(drop=True)
 
 
 def accuracy_by_box(table: pd.DataFrame, view: str = "all images", bins: int = 5) -> pd.DataFrame:
-    """Accuracy in ``bins`` bins of each property, of a ``box_table``.
+    """Accuracy in ``bins`` bins of each property of a ``box_table``.
 
-    ``view`` says what is compared:
+    ``view`` is what is compared:
 
     - all images: bins of equal numbers of images.
-    - within classes: each class's own images are ranked and cut into equal bins, so that every bin
-      holds all classes alike and a class's difficulty cannot tell. ``cut`` has no ranks and is left
-      to the regression.
+    - within classes: the images of each class are ranked and cut into equal bins, so that every bin
+      holds the same number of images of each class and the classes' difficulty cancels. ``cut``
+      cannot be ranked and is left to the regression.
     - across classes: classes, by the mean of their boxes.
 
-    Columns: view, property, bin (0..), start, end (least and greatest value of the property, or of
-    the class's mean), images, accuracy, low, high (0..1). The interval is Wilson's at 95 %; except
-    within classes for the effective number of images, since a class's images resemble each other
-    (Kish's design effect, from the spread between classes).
+    Columns: view, property, bin (0..), start, end (smallest and largest value of the property, or
+    of the class mean), images, accuracy, low, high (0..1); no rows for an empty table. The 95 %
+    Wilson interval uses the effective number of images, since images of a class are not independent
+    (Kish's design effect); within classes it uses the number of images.
     """
     if view not in VIEWS:
         raise ValueError(f"view: {view!r} is not one of {', '.join(VIEWS)}")
     if bins < 2:
         raise ValueError(f"bins: at least 2 are needed, got {bins}")
     names = [name for name in PROPERTIES if view != "within classes" or name != "cut"]
-    parts = [_binned(table, name, view, bins) for name in names]
+    parts = [_binned(table, name, view, bins) for name in names if len(table)]
+    if not parts:
+        return pd.DataFrame(columns=["view", "property", "bin", *BINNED])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -101,9 +102,9 @@ def _binned(table: pd.DataFrame, name: str, view: str, bins: int) -> pd.DataFram
 
 
 def _bins(table: pd.DataFrame, values: pd.Series, view: str, bins: int) -> list[pd.Series]:
-    """Row masks of the bins that are not empty, in rising order."""
+    """Row masks of the bins that are not empty, in ascending order."""
     if view == "within classes":
-        # Ties are split in file order: equal bins matter more here than clean edges.
+        # Ties are split in file order: bins of equal size matter more here than exact edges.
         codes = _cut(values.groupby(table.wnid).rank(method="first", pct=True), bins)
     elif view == "across classes":
         means = values.groupby(table.wnid).first()
@@ -117,7 +118,7 @@ def _bins(table: pd.DataFrame, values: pd.Series, view: str, bins: int) -> list[
 
 def _cut(ranks: pd.Series, bins: int) -> pd.Series:
     """Bin numbers 0..bins-1 of ranks in 0..1; a rank on an edge belongs to the bin below."""
-    return (ranks * bins - 1e-9).apply(np.ceil) - 1  # less a little, against rounding upwards
+    return (ranks * bins - 1e-9).apply(np.ceil) - 1  # 1e-9 against rounding up
 
 
 def _row(images: pd.DataFrame, values: pd.Series, clustered: bool) -> dict[str, float]:
@@ -131,8 +132,8 @@ def _row(images: pd.DataFrame, values: pd.Series, clustered: bool) -> dict[str, 
 def effective_count(images: pd.DataFrame) -> float:
     """Number of independent images that would give the same standard error of the accuracy.
 
-    ``images``: columns wnid and correct. The clustered variance of the mean, classes as clusters,
-    over the binomial one is Kish's design effect; never more than the number of images.
+    ``images``: columns wnid and correct. Kish's design effect is the variance of the mean with
+    classes as clusters over the binomial variance. At most the number of images.
     """
     n, p = len(images), images.correct.mean()
     sums = (images.correct - p).groupby(images.wnid).sum()

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: confusion matrix, an order that shows groups, worst pairs."""
+"""Confusion matrix, a class order that shows groups, and the most confused pairs."""
 
 from collections.abc import Mapping
 
@@ -19,18 +19,18 @@ def confusion_matrix(predictions: pd.DataFrame, names: Mapping[str, str]) -> pd.
 
 
 def cell(predictions: pd.DataFrame, label: str, predicted: str) -> pd.DataFrame:
-    """The images behind one cell, the most confident first: row (of the split) and all columns."""
+    """The images of one cell, the most confident first: all columns, and row (in the split)."""
     table = predictions.assign(row=range(len(predictions)))
     chosen = table[(table.label == label) & (table.predicted == predicted)]
     return chosen.sort_values("probability", ascending=False, kind="stable", ignore_index=True)
 
 
 def class_order(counts: pd.DataFrame) -> list[str]:
-    """Order classes so that those confused with each other, or with the same ones, are neighbours.
+    """Order classes so that classes with similar confusions are neighbours.
 
     Average-linkage clustering of the cosine distances between the classes' confusions in both
-    directions, its tree's leaves ordered optimally (Bar-Joseph et al. 2001). ``counts``: (C, C) by
-    ``confusion_matrix``. Returns the C wnids. Needs scipy (the extra ``lab``).
+    directions, with optimal leaf ordering (Bar-Joseph et al. 2001). ``counts``: (C, C) from
+    ``confusion_matrix``. Returns the C wnids.
     """
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
@@ -53,24 +53,12 @@ def _distances(counts: np.ndarray) -> np.ndarray:
     return distances
 
 
-def near_diagonal(counts: pd.DataFrame, order: list[str], width: int = 5) -> float:
-    """Share (0..1) of all errors between classes at most ``width`` places apart in ``order``.
-
-    It says how well an order shows groups; NaN where there are no errors.
-    """
-    matrix = counts.loc[order, order].to_numpy().copy()
-    np.fill_diagonal(matrix, 0)
-    place = np.arange(len(matrix))
-    near = np.abs(place[:, None] - place[None]) <= width
-    return float(matrix[near].sum() / matrix.sum()) if matrix.any() else float("nan")
-
-
 def most_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -> pd.DataFrame:
-    """The k commonest errors, one way: label taken for predicted.
+    """The k most frequent confusions in one direction: label taken for predicted.
 
     Columns: label, predicted (wnids), label_name, predicted_name, count, images (of the label),
     share (count / images), low, high (0..1, 95 % Wilson interval). Pairs that never occur are left
-    out; equal ones stand in class order.
+    out; ties are in class order.
     """
     table = counts.reset_index(names="label").melt(
         "label", var_name="predicted", value_name="count"
@@ -87,11 +75,11 @@ def most_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -
 
 
 def mutually_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -> pd.DataFrame:
-    """The k pairs of classes most often taken for each other, both ways at least once.
+    """The k pairs of classes most often taken for each other, at least once in each direction.
 
-    Ranked by the rarer direction's share, then by the sum. Columns: first, second (wnids),
-    first_name, second_name, forth, back (images of the first taken for the second, and back),
-    forth_share, back_share (0..1, of the label's images).
+    Ranked by the smaller of the two shares, then by their sum. Columns: first, second (wnids),
+    first_name, second_name, forth, back (images of the first taken for the second, and the
+    reverse), forth_share, back_share (0..1, of the label's images).
     """
     matrix = counts.to_numpy()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

@@ -1,4 +1,4 @@
-"""Labels under suspicion: a list for a person to look through, not a correction."""
+"""Possible label issues: a list for a person to review, not a correction."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 def disagreements(
     tables: Mapping[str, pd.DataFrame], split: str = "val", confidence: float = 0.9
 ) -> pd.DataFrame:
-    """Images on which all networks confidently agree on a label that is not the given one.
+    """Images for which all networks confidently predict the same label, other than the given one.
 
     Parameters
     ----------
-    tables: predictions of the same images by network, as from ``ensemble.predictions``.
-    split: their split's name, for the list.
-    confidence: the least probability (0..1) that every network gives.
+    tables: predictions of the same images by network, from ``ensemble.predictions``.
+    split: name of their split.
+    confidence: smallest probability (0..1) that every network must give.
 
     Returns
     -------
-    Columns split, file, label, suggested (wnids), confidence (the least of the networks'), reason;
-    the most confident first.
+    Columns split, file, label, suggested (wnids), confidence (the smallest of the networks'),
+    reason; the most confident first.
     """
     if not tables or not 0 <= confidence <= 1:
         raise ValueError("give at least one predictions table, and a confidence between 0 and 1")
@@ -44,12 +44,12 @@ def disagreements(
 
 
 def duplicates(files: pd.DataFrame) -> pd.DataFrame:
-    """Byte-identical images with two labels or more.
+    """Byte-identical images with conflicting labels.
 
-    ``files``: columns group (one number for each set of identical files), split, file, label (wnid,
-    empty where unknown), such as ``identical`` of ``analysis.audit``. Returns, for each file
-    of a group with conflicting labels, the columns of ``disagreements``: suggested holds the other
-    labels, blank-separated; confidence is NaN.
+    ``files``: columns group (one number per set of identical files), split, file, label (wnid,
+    empty if unknown), such as ``identical`` of ``analysis.audit``. Returns the columns of
+    ``disagreements`` for each file of a group with conflicting labels: suggested holds the other
+    labels, separated by blanks; confidence is NaN.
     """
     known = files[files.label != ""]
     labels = known.groupby("group").label.agg(lambda given: sorted(set(given)))
@@ -68,17 +68,17 @@ def duplicates(files: pd.DataFrame) -> pd.DataFrame:
 def label_issues(
     tables: Mapping[str, pd.DataFrame], files: pd.DataFrame | None = None, confidence: float = 0.9
 ) -> pd.DataFrame:
-    """``disagreements`` on val followed by ``duplicates``, one list with the same columns."""
+    """``disagreements`` on val followed by ``duplicates``, in one table."""
     parts = [disagreements(tables, "val", confidence)]
     if files is not None:
         parts.append(duplicates(files))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def pictures(table: pd.DataFrame, data: "TinyImageNet") -> list[np.ndarray]:
-    """The images of a ``label_issues`` list, uint8 (3, 64, 64) each, in its order."""
-    found = []
+def issue_images(table: pd.DataFrame, data: "TinyImageNet") -> list[np.ndarray]:
+    """The images of a ``label_issues`` table, uint8 (3, 64, 64) each, in its order."""
+    chosen = []
     for row in table.itertuples():
         split = data.split(str(row.split))
-        found.append(split.images[int(np.flatnonzero(split.files == row.file)[0])])
-    return found
+        chosen.append(split.images[int(np.flatnonzero(split.files == row.file)[0])])
+    return chosen

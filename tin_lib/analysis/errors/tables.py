@@ -9,11 +9,11 @@ from tin_lib import catalog
 from tin_lib.analysis.statistics import wilson
 
 PAPER_ERRORS = catalog.BEST_CLASSES | catalog.WORST_CLASSES  # name -> errors
-PAPER_IMAGES = 50  # of a class, on which the paper counts them
+PAPER_IMAGES = 50  # validation images per class in the paper
 
 
 def short_names(class_ids: Sequence[str], class_names: Sequence[str]) -> dict[str, str]:
-    """Wnid -> first of its WordNet names, in class order; a name used twice has the wnid added."""
+    """Wnid -> first of its WordNet names, in class order; the wnid is added to ambiguous names."""
     first = [name.split(",")[0].strip() for name in class_names]
     used = Counter(first)
     return {
@@ -27,15 +27,15 @@ def per_class(predictions: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFra
 
     Parameters
     ----------
-    predictions: columns label and predicted (wnids), one row an image; of any network or ensemble.
-    names: wnid -> name of all classes in class order, by ``short_names``.
+    predictions: columns label and predicted (wnids), one row per image; of a network or a vote.
+    names: wnid -> name of all classes in class order, from ``short_names``.
 
     Returns
     -------
-    One row a class, in class order: wnid, name, images, errors, error_rate, low, high (0..1, 95 %
-    Wilson interval; NaN without images), taken_for (name most often given instead; the first in
-    class order of several; empty without errors), taken_count, paper_errors (VGG-16's of 50 images
-    in Table 3, for all 200 classes; NaN for classes not in it).
+    One row per class, in class order: wnid, name, images, errors, error_rate, low, high (0..1, 95 %
+    Wilson interval; NaN without images), taken_for (class most often predicted instead; the first
+    in class order for a tie; empty without errors), taken_count, paper_errors (errors of 50 images
+    by the paper's VGG-16; NaN for classes that its Table 3 does not list).
     """
     check_labels(predictions, names)
     wrong = predictions[predictions.predicted != predictions.label]
@@ -44,14 +44,16 @@ def per_class(predictions: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFra
     table["errors"] = _count(wrong.label, names)
     table["error_rate"] = table.errors / table.images.where(table.images > 0)
     table["low"], table["high"] = wilson(table.errors, table.images)
-    taken = {label: _commonest(group, names) for label, group in wrong.groupby("label").predicted}
+    taken = {
+        label: _most_frequent(group, names) for label, group in wrong.groupby("label").predicted
+    }
     table["taken_for"] = [names.get(taken.get(wnid, ("", 0))[0], "") for wnid in names]
     table["taken_count"] = [taken.get(wnid, ("", 0))[1] for wnid in names]
     return table.assign(paper_errors=table.name.map(PAPER_ERRORS).astype(float))
 
 
 def check_labels(predictions: pd.DataFrame, names: Mapping[str, str]) -> None:
-    """Raise ValueError unless all labels and predictions are known classes."""
+    """Raise ValueError unless all labels and predictions are in ``names``."""
     for column in ("label", "predicted"):
         unknown = set(predictions[column]) - set(names)
         if unknown:
@@ -65,7 +67,7 @@ def _count(wnids: pd.Series, names: Mapping[str, str]) -> list[int]:
     return wnids.value_counts().reindex(list(names), fill_value=0).astype(int).tolist()
 
 
-def _commonest(wnids: pd.Series, names: Mapping[str, str]) -> tuple[str, int]:
+def _most_frequent(wnids: pd.Series, names: Mapping[str, str]) -> tuple[str, int]:
     counts = wnids.value_counts().reindex(list(names), fill_value=0)
     return str(counts.idxmax()), int(counts.max())
 
@@ -73,17 +75,31 @@ def _commonest(wnids: pd.Series, names: Mapping[str, str]) -> tuple[str, int]:
 def best_and_worst(classes: pd.DataFrame, k: int = 5) -> pd.DataFrame:
     """The k classes with the lowest and the k with the highest error rate of a ``per_class`` table.
 
-    Adds end (best or worst) and rank (1 is the best, or the worst). Classes with the same rate
-    stand in class order among the best, and in the opposite order among the worst, so that none
-    stands in both. Raises ValueError where 2 k exceeds the number of classes with images.
+    Adds end (best or worst) and rank (1 is the best, or the worst). Every best class has a lower
+    error rate than every worst one: with fewer than 2 k classes, or where the same rate would be in
+    both lists, the lists are shorter, and empty if all classes have the same rate. Classes with the
+    same rate are in class order. Raises ValueError for k < 1.
     """
+    if k < 1:
+        raise ValueError(f"k: at least 1 class is needed, got {k}")
     ranked = classes[classes.images > 0].sort_values("error_rate", kind="stable")
-    if not 1 <= k <= len(ranked) // 2:
-        raise ValueError(f"k: {k} best and {k} worst do not fit into {len(ranked)} classes")
-    worst = ranked.iloc[::-1].head(k)  # from the other end of one order: no class stands in both
-    parts = [ranked.head(k).assign(end="best"), worst.assign(end="worst")]
-    table = pd.concat([part.assign(rank=range(1, k + 1)) for part in parts], ignore_index=True)
-    return table[["end", "rank", *classes.columns]]
+    k = min(k, len(ranked) // 2)
+    worst = ranked.sort_values("error_rate", ascending=False, kind="stable").head(k)
+    best, worst = _separated(ranked.head(k), worst)
+    parts = [best.assign(end="best"), worst.assign(end="worst")]
+    table = pd.concat([part.assign(rank=range(1, len(part) + 1)) for part in parts])
+    return table.reset_index(drop=True)[["end", "rank", *classes.columns]]
+
+
+def _separated(best: pd.DataFrame, worst: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both lists without an error rate that is in both; a list of that rate alone keeps it."""
+    shared = worst.error_rate.min()
+    if not best.error_rate.max() >= shared:
+        return best, worst
+    lower, higher = best[best.error_rate < shared], worst[worst.error_rate > shared]
+    if lower.empty and higher.empty:
+        return lower, higher
+    return (best if lower.empty else lower), (worst if higher.empty else higher)
 
 
 def table3(
@@ -98,11 +114,12 @@ def table3(
     return table[["network", *table.columns.drop("network")]]
 
 
-def gallery(predictions: pd.DataFrame, wnid: str, count: int = 6) -> pd.DataFrame:
-    """Choose images that show how a class fares (the paper's Figure 7).
+def examples(predictions: pd.DataFrame, wnid: str, count: int = 6) -> pd.DataFrame:
+    """Choose example images of a class (the paper's Figure 7).
 
-    Returns up to ``count`` rows of each group, the most confident first: ``right`` (of the class
-    and found), ``wrong`` (of the class, taken for another), ``taken for it`` (of another class).
+    Returns up to ``count`` rows of each group, the most confident first: ``right`` (of the class,
+    predicted correctly), ``wrong`` (of the class, predicted as another), ``taken for it`` (of
+    another class, predicted as this one).
     Columns: group, row (of predictions, hence of the split), file, label, predicted, probability.
     """
     if wnid not in set(predictions.label):

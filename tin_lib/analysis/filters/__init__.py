@@ -1,10 +1,16 @@
-"""What a network's filters look for: kernels, maximising images, exciting patches, and figures.
+"""What a network's filters look for: kernels, maximising images, top activations, and figures.
 
->>> images = filters.of_split(data.val, fit.mean, fit.std)
+>>> images = filters.images_of_split(data.val, fit.mean, fit.std)
 >>> best = filters.maximise(network, "last", (fit.mean, fit.std))
 >>> table = filters.filter_table(network, "last", images, best)
 """
 
+from tin_lib.analysis.filters.comparisons import (
+    against_untrained,
+    compare_arms,
+    roughness_by_seed,
+)
+from tin_lib.analysis.filters.images import Images, evenly_spread, images_of_split
 from tin_lib.analysis.filters.kernels import first_layer, kernel_images
 from tin_lib.analysis.filters.maximise import Maximised, Options, maximise
 from tin_lib.analysis.filters.measure import (
@@ -21,22 +27,19 @@ from tin_lib.analysis.filters.measure import (
 )
 from tin_lib.analysis.filters.top_activations import (
     Survey,
-    favourites,
     patch,
     patches,
+    preferred_classes,
     selectivity,
     survey,
 )
 from tin_lib.networks.inspect import (
     Field,
-    Images,
     activation,
     conv_layers,
     filter_count,
     find_layer,
-    of_split,
     receptive_field,
-    spread,
     weight,
 )
 
@@ -48,26 +51,29 @@ __all__ = [
     "Options",
     "Survey",
     "activation",
+    "against_untrained",
     "compare",
+    "compare_arms",
     "conv_layers",
     "describe",
-    "favourites",
+    "evenly_spread",
     "filter_count",
     "filter_table",
     "find_layer",
     "first_layer",
     "image_roughness",
+    "images_of_split",
     "kernel_images",
     "kernel_roughness",
     "maximise",
     "nearest",
-    "of_split",
     "patch",
     "patches",
+    "preferred_classes",
     "receptive_field",
     "roughness",
+    "roughness_by_seed",
     "selectivity",
-    "spread",
     "summarise",
     "survey",
     "untrained",

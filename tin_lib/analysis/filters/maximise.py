@@ -1,4 +1,4 @@
-"""Activation maximisation: images that excite a layer's filters most.
+"""Activation maximisation: images that activate a layer's filters most.
 
 Erhan et al., "Visualizing Higher-Layer Features of a Deep Network" (2009); Simonyan et al. (2014),
 section 2; the Fourier parametrisation and the colour decorrelation of Olah et al., "Feature
@@ -14,13 +14,20 @@ import torch
 from torch import Tensor
 
 from tin_lib.analysis.filters import parametrisation
-from tin_lib.networks.inspect import Leak, activation, evaluating, filter_count, find_layer, leaking
+from tin_lib.networks.inspect import (
+    Leak,
+    activation,
+    evaluation_mode,
+    filter_count,
+    find_layer,
+    leaky_relus,
+)
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
 
 Progress = Callable[[int, int], None]
-LEAK = 0.3  # share of the gradient that passes silent units at first; see layers.Leak
+LEAK = 0.3  # share of the gradient that passes silent units at first, 0 in the last fifth
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,11 @@ class Options:
         steps: updates of each image.
         rate: step size of Adam.
         parametrisation: ``fourier`` (spectrum scaled by 1/frequency, decorrelated colours) gives
-            smooth pictures; ``pixel`` optimises each pixel by itself and shows what a network
-            answers to when nothing forbids noise.
+            smooth pictures; ``pixel`` optimises each pixel by itself and shows what activates a
+            network when nothing suppresses noise.
         objective: ``channel`` maximises a filter's mean over the map, ``centre`` its middle unit.
         jitter: largest random shift in pixels before each step, 0 for none.
-        blur: deviation in pixels of a Gaussian that is part of the image's making, 0 for none.
+        blur: standard deviation in pixels of a Gaussian applied to the image, 0 for none.
         total_variation: weight of the mean absolute difference of neighbouring pixels (0..1
             scale), 0 for none.
         chunk: images optimised at a time; bounds the memory.
@@ -70,7 +77,7 @@ def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Maximised:
-    """What excites filters most: a layer's name, and for each of K filters an image.
+    """Images that activate filters most: a layer's name, and for each of K filters an image.
 
     ``filters`` int64 (K,) indices; ``images`` uint8 (K, 3, 64, 64); ``start`` and ``reached``
     float32 (K,), the objective on the starting noise and on the image.
@@ -100,11 +107,11 @@ def maximise(
     options, layer = options or Options(), find_layer(network, layer)
     chosen = _choose(filters, filter_count(network, layer), layer)
     chunks = np.split(chosen, range(options.chunk, len(chosen), options.chunk))
-    tell = _Steps(progress, options.steps * len(chunks))
-    with evaluating(network) as device, leaking(network) as leak:
+    steps = _Steps(progress, options.steps * len(chunks))
+    with evaluation_mode(network, gradients=False) as device, leaky_relus(network) as leak:
         mean, std = (value.float().to(device) for value in normalisation)
-        goal = Goal(network, layer, mean, std, options.objective, leak)
-        parts = [_optimise(goal, chunk, options, tell) for chunk in chunks]
+        objective = Objective(network, layer, mean, std, options.objective, leak)
+        parts = [_optimise(objective, chunk, options, steps) for chunk in chunks]
     images, start, reached = (np.concatenate(part) for part in zip(*parts))
     return Maximised(layer, chosen, images, start, reached)
 
@@ -117,7 +124,7 @@ def _choose(filters: Sequence[int] | np.ndarray | None, known: int, layer: str) 
 
 
 class _Steps:
-    """Counts update steps and passes the count on."""
+    """Counts update steps and reports the count."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self.progress, self.done, self.total = progress, 0, total
@@ -129,14 +136,14 @@ class _Steps:
 
 
 @dataclass(frozen=True, eq=False)
-class Goal:
-    """What is maximised: image b's activation of filter b."""
+class Objective:
+    """What is maximised: the activation of filter b by image b."""
 
     network: "Network"
     layer: str
     mean: Tensor
     std: Tensor
-    objective: str
+    kind: str
     leak: Leak
 
     def __call__(self, images: Tensor, filters: Tensor) -> Tensor:
@@ -147,40 +154,39 @@ class Goal:
         own = maps[torch.arange(len(filters)), filters]  # (K, h, w), or (K,) of a dense layer
         if own.ndim == 1:
             return own
-        if self.objective == "centre":
+        if self.kind == "centre":
             return own[:, own.shape[1] // 2, own.shape[2] // 2]
         return own.mean(dim=(1, 2))
 
 
 def _optimise(
-    goal: Goal, filters: np.ndarray, options: Options, tell: _Steps
+    objective: Objective, filters: np.ndarray, options: Options, steps: _Steps
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images uint8, starting and reached objective of one chunk of filters."""
-    device = goal.mean.device
+    """Images uint8, starting and final objective of one chunk of filters."""
+    device = objective.mean.device
     wanted = torch.from_numpy(filters).to(device)
     values = parametrisation.noise(options.parametrisation, filters, options.seed).to(device)
     values.requires_grad_(True)
-    start = _evaluate(goal, values, wanted, options)[1]
+    start = _evaluate(objective, values, wanted, options)[1]
     optimiser = torch.optim.Adam([values], lr=options.rate)
     shifts = torch.Generator().manual_seed(options.seed)
     for step in range(options.steps):
-        goal.leak.share = LEAK * max(0.0, 1 - 1.25 * step / options.steps)  # the last fifth: none
-        image = parametrisation.make(options.parametrisation, values, options.blur)
-        score = goal(parametrisation.shift(image, options.jitter, shifts), wanted)
+        objective.leak.share = LEAK * max(0.0, 1 - 1.25 * step / options.steps)
+        image = parametrisation.to_images(options.parametrisation, values, options.blur)
+        score = objective(parametrisation.shift(image, options.jitter, shifts), wanted)
         loss = options.total_variation * parametrisation.total_variation(image) - score
-        # Only the images' gradient: the network's weights keep theirs, and cost no time.
         (values.grad,) = torch.autograd.grad(loss.sum(), values)
         optimiser.step()
-        tell.step()
-    image, reached = _evaluate(goal, values, wanted, options)
+        steps.step()
+    image, reached = _evaluate(objective, values, wanted, options)
     pixels = (image * 255).round().to(torch.uint8).cpu().numpy()
     return pixels, start.cpu().numpy(), reached.cpu().numpy()
 
 
 @torch.no_grad()
 def _evaluate(
-    goal: Goal, values: Tensor, filters: Tensor, options: Options
+    objective: Objective, values: Tensor, filters: Tensor, options: Options
 ) -> tuple[Tensor, Tensor]:
     """The images (K, 3, 64, 64) in 0..1 and their objective (K,), without jitter."""
-    image = parametrisation.make(options.parametrisation, values, options.blur)
-    return image, goal(image, filters)
+    image = parametrisation.to_images(options.parametrisation, values, options.blur)
+    return image, objective(image, filters)

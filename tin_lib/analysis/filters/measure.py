@@ -1,6 +1,6 @@
-"""Are filters noisy, dead or alike? Figures for each filter, and networks compared by them.
+"""Are filters noisy, dead or alike? Figures of each filter, and their means by network.
 
-The paper reads noisy filters as a sign of too little regularisation; these are numbers for it.
+The paper reads noisy filters as a sign of too little regularisation; these figures test that.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from tin_lib.analysis import statistics
+from tin_lib.analysis.filters.images import Images
 from tin_lib.analysis.filters.maximise import Maximised
 from tin_lib.analysis.filters.top_activations import Survey, selectivity, survey
-from tin_lib.networks.inspect import Images, weight
+from tin_lib.networks.inspect import reinitialised, weight
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
@@ -64,7 +65,7 @@ def image_roughness(images: np.ndarray) -> np.ndarray:
 def nearest(weights: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """The most similar other filter (K,) of each and their cosine (K,), from weights (K, ...).
 
-    A filter of zeros is like no other: cosine 0. With one filter alone: -1 and NaN.
+    A filter of zeros has cosine 0 with all others. With a single filter: -1 and NaN.
     """
     flat = torch.nn.functional.normalize(weights.flatten(1), dim=1)
     if len(flat) < 2:
@@ -81,7 +82,9 @@ def filter_table(
     maximised: Maximised | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """Show ``images`` to the network once and describe each filter of ``layer``. See ``describe``.
+    """Run ``images`` through the network once and describe each filter of ``layer``.
+
+    See ``describe`` for the columns.
 
     ``layer``: a name, ``first`` or ``last`` conv layer; ``progress(done, total)`` counts images.
     """
@@ -93,8 +96,8 @@ def describe(network: "Network", found: Survey, maximised: Maximised | None = No
 
     Columns: layer, filter, norm (L2 of the weights), kernel_roughness, image_roughness (of the
     images in ``maximised``, NaN without), nearest, similarity (cosine with it), active (share of
-    the images answered to), dead (active on none of them), mean and largest (answer), favourite
-    (class index, -1 for a dead filter), selectivity (0..1).
+    images with a response above zero), dead (active on none of them), mean and largest (response),
+    preferred (class index, -1 for a dead filter), selectivity (0..1).
     """
     layer, weights = found.layer, weight(network, found.layer)
     neighbour, cosine = nearest(weights)
@@ -112,7 +115,7 @@ def describe(network: "Network", found: Survey, maximised: Maximised | None = No
         "dead": dead,
         "mean": found.mean,
         "largest": found.value[:, 0],
-        "favourite": np.where(dead, -1, known.argmax(axis=1)),
+        "preferred": np.where(dead, -1, known.argmax(axis=1)),
         "selectivity": selectivity(found),
     }
     return pd.DataFrame(columns)
@@ -184,10 +187,5 @@ def bootstrap(values: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, 
 
 
 def untrained(network: "Network", seed: int = 0) -> "Network":
-    """A network of the same making with fresh starting weights, to compare a trained one with."""
-    from tin_lib import networks
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        fresh = networks.create(network.name, network.num_classes, network.width, **network.options)
-    return fresh.eval()
+    """A copy of the network with fresh starting weights, to compare the trained one with."""
+    return reinitialised(network, 1.0, seed)

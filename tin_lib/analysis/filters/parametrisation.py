@@ -1,4 +1,4 @@
-"""Images made from numbers that can be optimised, and what keeps them smooth.
+"""Images computed from parameters that can be optimised, and what keeps them smooth.
 
 After the ``param`` and ``transform`` modules of tensorflow/lucid (Olah et al., "Feature
 Visualization", Distill, 2017).
@@ -15,7 +15,7 @@ from tin_lib.networks.inspect import SIZE
 # to a largest column norm of 1: independent numbers become colours as natural images mix them.
 _ROOT = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 COLOURS = _ROOT / _ROOT.norm(dim=0).max()
-NOISE = 0.01  # deviation of the starting values
+NOISE = 0.01  # standard deviation of the starting values
 
 
 def noise(parametrisation: str, filters: np.ndarray, seed: int) -> Tensor:
@@ -32,8 +32,8 @@ def noise(parametrisation: str, filters: np.ndarray, seed: int) -> Tensor:
     return torch.stack(draws)
 
 
-def make(parametrisation: str, values: Tensor, blur: float) -> Tensor:
-    """The images (K, 3, 64, 64) in 0..1 that ``values`` (see ``noise``) stand for."""
+def to_images(parametrisation: str, values: Tensor, blur: float) -> Tensor:
+    """The images (K, 3, 64, 64) in 0..1 of parameters ``values`` (see ``noise``)."""
     logits = _from_spectrum(values) if parametrisation == "fourier" else values
     if blur > 0:
         logits = gaussian(logits, blur)
@@ -63,7 +63,7 @@ def gaussian(images: Tensor, sigma: float) -> Tensor:
 
 
 def shift(images: Tensor, jitter: int, generator: torch.Generator) -> Tensor:
-    """Move all images by up to ``jitter`` pixels; what leaves on one side enters opposite."""
+    """Shift all images by up to ``jitter`` pixels, cyclically."""
     if jitter == 0:
         return images
     down, right = torch.randint(-jitter, jitter + 1, (2,), generator=generator).tolist()

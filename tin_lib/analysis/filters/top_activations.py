@@ -1,4 +1,4 @@
-"""What excites filters: the images, the patches of them and the classes that a layer answers to."""
+"""Top activations: the images, patches and classes to which a layer's filters respond most."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from tin_lib.analysis.filters.images import Images
 from tin_lib.networks.inspect import (
     SIZE,
     Field,
-    Images,
     activation,
-    evaluating,
+    evaluation_mode,
     filter_count,
     find_layer,
     receptive_field,
@@ -29,18 +29,18 @@ BATCH = 128  # images whose maps are in memory at a time
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """One layer's answers to N images, for each of K filters; ``top`` strongest images first.
+    """One layer's responses to N images, for each of K filters; ``top`` strongest images first.
 
-    A filter's answer to an image is its largest activation (after the layer's ReLU) on the map.
+    A filter's response to an image is its largest activation (after the layer's ReLU) on the map.
 
     Attributes:
         layer: the layer's name.
-        value: float32 (K, top), the answers.
+        value: float32 (K, top), the responses.
         image: int64 (K, top), rows of the images given.
         position: int64 (K, top, 2), row and column on the map; -1 for a dense layer.
-        active: float64 (K,), share of images that the filter answers to with more than zero.
-        mean: float64 (K,), mean answer.
-        class_mean: float64 (K, C), mean answer to each class's images; NaN without images.
+        active: float64 (K,), share of images with a response above zero.
+        mean: float64 (K,), mean response.
+        class_mean: float64 (K, C), mean response to each class's images; NaN without images.
         field: receptive field of the layer's units, None where they see the whole image.
     """
 
@@ -61,7 +61,7 @@ def survey(
     top: int = 9,
     progress: Callable[[int, int], None] | None = None,
 ) -> Survey:
-    """Show ``images`` to the network once, batch by batch, and note what excites each filter.
+    """Run ``images`` through the network once and record what activates each filter most.
 
     Memory: one batch's maps and the running best, whatever the number of images. ``layer``: a
     name, ``first`` or ``last`` conv layer. ``progress(done, total)`` counts images.
@@ -70,7 +70,7 @@ def survey(
         raise ValueError(f"images, top: need at least one of each, got {len(images)} and {top}")
     layer = find_layer(network, layer)
     running = _Running(filter_count(network, layer), network.num_classes, min(top, len(images)))
-    with evaluating(network) as device, torch.inference_mode():
+    with evaluation_mode(network) as device, torch.inference_mode():
         for first, batch in images.batches(BATCH, device):
             maps = activation(network, layer, batch).float()
             running.add(*_strongest(maps), first, images.labels[first : first + len(batch)])
@@ -89,7 +89,7 @@ def _strongest(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Running:
-    """The best so far and the sums so far."""
+    """Running top responses and sums."""
 
     def __init__(self, filters: int, classes: int, top: int) -> None:
         self.top = top
@@ -101,10 +101,10 @@ class _Running:
         self.active = np.zeros(filters)
 
     def add(self, value: Tensor, position: Tensor, first: int, labels: np.ndarray) -> None:
-        """Take in one batch: ``value`` (B, K), ``position`` (B, K, 2), ``labels`` (B,)."""
+        """Add one batch: ``value`` (B, K), ``position`` (B, K, 2), ``labels`` (B,)."""
         rows = torch.arange(first, first + len(value))[:, None].expand(value.shape)
         values = torch.cat([self.value, value])
-        # Stable, so that of equal answers the earlier image stays ahead.
+        # Stable, so that of equal responses the earlier image comes first.
         order = values.sort(dim=0, descending=True, stable=True).indices[: self.top]
         self.image = torch.cat([self.image, rows]).gather(0, order)
         where = torch.cat([self.position, position])
@@ -150,7 +150,7 @@ def patch(
 
 
 def patches(found: Survey, images: Images, filters: Sequence[int] | np.ndarray) -> np.ndarray:
-    """The patches that excite the chosen filters most: uint8 (K, top, 3, size, size)."""
+    """Patches of the chosen filters' strongest responses: uint8 (K, top, 3, size, size)."""
     chosen = np.asarray(filters, dtype=np.int64)
     rows = [
         [
@@ -162,11 +162,11 @@ def patches(found: Survey, images: Images, filters: Sequence[int] | np.ndarray) 
     return np.array(rows, dtype=np.uint8)
 
 
-def favourites(found: Survey, class_names: Sequence[str], best: int = 3) -> pd.DataFrame:
-    """The classes each filter answers to most, one row a filter and rank.
+def preferred_classes(found: Survey, class_names: Sequence[str], best: int = 3) -> pd.DataFrame:
+    """The classes each filter responds to most, one row for each filter and rank.
 
-    Columns: filter, rank (1 is the strongest), class (index), name, mean (answer to the class's
-    images), times (that mean over the mean answer to all images; NaN for a dead filter).
+    Columns: filter, rank (1 is the strongest), class (index), name, mean (response to the class's
+    images), times (that mean over the mean response to all images; NaN for a dead filter).
     """
     known = np.where(np.isnan(found.class_mean), -np.inf, found.class_mean)
     order = np.argsort(-known, axis=1, kind="stable")[:, :best]  # (K, best)
@@ -189,7 +189,7 @@ def selectivity(found: Survey) -> np.ndarray:
     """(best class − mean of the others) / (their sum), 0..1 (K,); NaN for a dead one.
 
     Morcos et al., "On the importance of single directions for generalization" (2018), section
-    2.4; 0 answers alike to all classes, 1 to one alone. NaN, too, without labels, and where the
+    2.4; 0 responds equally to all classes, 1 to one alone. Also NaN without labels, and where the
     mean of the others is negative, as in a layer without ReLU.
     """
     known = ~np.isnan(found.class_mean)

@@ -1,12 +1,20 @@
 """Explanations of predictions: maps, the paper's three views of them, and tests of their worth."""
 
-from tin_lib.analysis.saliency.evaluate import Subjects, evaluate, subjects
-from tin_lib.analysis.saliency.methods import METHODS, explain, listed
-from tin_lib.analysis.saliency.sanity_checks import randomisation
+from tin_lib.analysis.saliency.evaluate import Evaluation, evaluate
+from tin_lib.analysis.saliency.images import ExplainedImages, images_to_explain
+from tin_lib.analysis.saliency.methods import (
+    METHODS,
+    explain,
+    methods_for,
+    parse_methods,
+    predicted_classes,
+    unavailable,
+)
+from tin_lib.analysis.saliency.sanity_checks import parameter_randomisation
 from tin_lib.analysis.saliency.views import (
     VIEWS,
     absolute,
-    five,
+    figure5_rows,
     full_strength,
     negative,
     overlay,
@@ -14,19 +22,26 @@ from tin_lib.analysis.saliency.views import (
     preprocessed,
     to_uint8,
 )
-from tin_lib.lab.widgets.saliency.static import write_static_browser
 
 __all__ = [
     "METHODS",
     "VIEWS",
-    "Subjects",
+    "Evaluation",
+    "ExplainedImages",
     "absolute",
     "evaluate",
     "explain",
-    "five",
+    "figure5_rows",
     "full_strength",
-    "listed",
+    "images_to_explain",
+    "methods_for",
     "negative",
+    "overlay",
+    "parameter_randomisation",
+    "parse_methods",
+    "positive",
+    "predicted_classes",
+    "preprocessed",
+    "to_uint8",
+    "unavailable",
 ]
-__all__ += ["overlay", "positive", "preprocessed", "randomisation", "subjects", "to_uint8"]
-__all__ += ["write_static_browser"]

@@ -1,4 +1,4 @@
-"""Maps that know nothing of any network, (N, H, W) of uint8 (N, 3, H, W): what to beat."""
+"""Maps that use no network, (N, H, W) of uint8 images (N, 3, H, W): what a method must beat."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def uniform(pixels: Tensor) -> Tensor:
-    """The same everywhere."""
+    """The same value everywhere."""
     return torch.ones(len(pixels), *pixels.shape[2:])
 
 
 def centre(pixels: Tensor) -> Tensor:
-    """A Gaussian about the image's centre, its deviation a quarter of the side."""
+    """A Gaussian about the image's centre, of standard deviation a quarter of the side."""
     side = pixels.shape[-1]
     place = (torch.arange(side) - (side - 1) / 2) / (side / 4)
     bump = torch.exp(-(place**2) / 2)
@@ -29,9 +29,11 @@ def edges(pixels: Tensor) -> Tensor:
 
 
 def noise(pixels: Tensor) -> Tensor:
-    """Uniform noise from a fixed seed."""
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(len(pixels), *pixels.shape[2:], generator=generator)
+    """Uniform noise, seeded by each image's own pixels, so that it does not depend on the batch."""
+    maps = torch.empty(len(pixels), *pixels.shape[2:])
+    for image, place in zip(pixels, maps, strict=True):
+        place.uniform_(generator=torch.Generator().manual_seed(int(image.long().sum())))
+    return maps
 
 
 BASELINES: dict[str, Callable[[Tensor], Tensor]] = {

@@ -1,9 +1,10 @@
 """Are the maps readable? The paper's sentence, "not readily interpretable", put to the test.
 
-Each measure comes with its chance level: the same for maps that know nothing of the network
-(uniform, centre, edges, noise).
+Every method is measured image by image, and so are maps that know nothing of the network (uniform,
+centre, edges, noise): what chance gives. ``comparisons`` tests the one against the other.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,13 +14,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from tin_lib import augment
-from tin_lib.analysis.saliency import baselines
-from tin_lib.analysis.saliency.insertion_deletion import SHARES, area, curves
-from tin_lib.analysis.saliency.methods import check_options, explain
+from tin_lib.analysis.saliency import comparisons
+from tin_lib.analysis.saliency.baselines import BASELINES
+from tin_lib.analysis.saliency.images import ExplainedImages
+from tin_lib.analysis.saliency.insertion_deletion import STEPS, area, insertion_deletion
+from tin_lib.analysis.saliency.methods import (
+    CHUNK,
+    check_options,
+    explain,
+    grad_cam_size,
+    unavailable,
+)
 from tin_lib.analysis.saliency.views import absolute
-from tin_lib.analysis.statistics import t_quantile, wilson
-from tin_lib.data import Split
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
@@ -28,42 +34,114 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Subjects:
-    """Images to explain: ``pixels`` uint8 (N, 3, 64, 64), normalised ``inputs`` float32 of the same
-    shape on the networks' device, and ``inside`` bool (N, 64, 64), the object's box."""
+class Evaluation:
+    """What ``evaluate`` measured.
 
-    pixels: np.ndarray
-    inputs: Tensor
-    inside: Tensor
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-
-def subjects(
-    split: Split, mean: Tensor, std: Tensor, limit: int | None = None, device: str = "cpu"
-) -> Subjects:
-    """Images with a box of a split, or ``limit`` of them evenly spread over it.
-
-    ``device``: where the networks are that explain them. Raises ValueError when no image has a box.
+    Attributes:
+        per_image: one row for each network, method and image. Columns network, method, kind (method
+            or baseline), image (row), empty (the map is 0 everywhere; its measures are NaN),
+            insertion and deletion (areas under the curves, 0..1) and, with boxes, mass inside
+            (share of the map within the box), beyond the box (that minus the box's share of the
+            image) and pointing (whether the highest pixel lies in the box).
+        measures: means over images, by ``comparisons.summarise``.
+        comparisons: each method against each baseline, by ``comparisons.against_baselines``.
+        curves: columns network, method, kind, curve (insertion or deletion), share (0..1 of the
+            pixels), probability (of the predicted class, mean over images).
+        map_sizes: Grad-CAM's resolution (height, width) by network, if it was measured.
+        left_out: (network, method) that were not measured, and why.
     """
-    rows = np.flatnonzero((np.asarray(split.boxes) >= 0).all(1))
-    if not len(rows):
-        raise ValueError(f"no image of {split.name} has a box; use val")
-    if limit is not None and limit < len(rows):
-        rows = rows[np.arange(limit) * len(rows) // limit]
-    pixels = np.array(split.images[rows])
-    boxes = torch.from_numpy(np.array(split.boxes[rows])).long()
-    inputs = augment.normalise(torch.from_numpy(pixels), mean, std)
-    return Subjects(pixels, inputs.to(device), box_mask(boxes, pixels.shape[-1]))
+
+    per_image: pd.DataFrame
+    measures: pd.DataFrame
+    comparisons: pd.DataFrame
+    curves: pd.DataFrame
+    map_sizes: dict[str, tuple[int, int]]
+    left_out: dict[tuple[str, str], str]
 
 
-def box_mask(boxes: Tensor, side: int) -> Tensor:
-    """Inside of boxes int64 (N, 4) x0, y0, x1, y1 (inclusive): bool (N, side, side)."""
-    place = torch.arange(side)
-    x0, y0, x1, y1 = boxes[:, :, None].unbind(1)
-    rows, columns = (place >= y0) & (place <= y1), (place >= x0) & (place <= x1)
-    return rows[:, :, None] & columns[:, None, :]
+def evaluate(
+    networks: "Mapping[str, Network]",
+    images: ExplainedImages,
+    methods: Sequence[str] = ("gradient", "smoothgrad", "grad_cam"),
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure every method, and the baselines, on every network.
+
+    A method that cannot explain a network is left out for it. Without boxes only insertion and
+    deletion are measured. ``progress(done, total)`` counts pairs of network and method. Raises
+    ValueError for an unknown method before anything is computed.
+    """
+    for method in methods:
+        check_options(method, {})
+    left_out = {
+        (name, method): reason
+        for name, network in networks.items()
+        for method, reason in unavailable(network).items()
+        if method in methods
+    }
+    pairs = [(name, method) for name in networks for method in (*methods, *BASELINES)]
+    pairs = [pair for pair in pairs if pair not in left_out]
+    tables, curves = [], []
+    for done, (name, method) in enumerate(pairs, 1):
+        kind = "baseline" if method in BASELINES else "method"
+        label = {"network": name, "method": method, "kind": kind}
+        values, points = _measure(networks[name], images, method)
+        tables.append(pd.DataFrame(label | values))
+        curves += [label | point for point in points]
+        if progress:
+            progress(done, len(pairs))
+    per_image = pd.concat(tables, ignore_index=True)
+    return Evaluation(
+        per_image=per_image,
+        measures=comparisons.summarise(per_image),
+        comparisons=comparisons.against_baselines(per_image),
+        curves=pd.DataFrame(curves),
+        map_sizes={n: grad_cam_size(networks[n]) for n, method in pairs if method == "grad_cam"},
+        left_out=left_out,
+    )
+
+
+def _measure(
+    network: "Network", images: ExplainedImages, method: str
+) -> tuple[dict[str, np.ndarray], list[dict[str, object]]]:
+    """Columns of ``per_image`` and rows of ``curves`` of one pair, a batch of maps at a time."""
+    parts, found = [], []
+    for batch in images.batches(CHUNK):
+        maps = make_maps(network, batch, method)
+        along = insertion_deletion(network, batch.inputs, maps)
+        columns = {"empty": maps.flatten(1).amax(1) == 0}
+        columns |= {name: area(curve) for name, curve in along.items()}
+        if batch.inside is not None:
+            columns |= _box_measures(maps, batch.inside)
+        parts.append(columns)
+        found.append(along)
+    values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    empty = values["empty"]
+    for name in values.keys() - {"empty"}:
+        values[name] = values[name].masked_fill(empty, math.nan)
+    points = [
+        {"curve": name, "share": share, "probability": float(probability)}
+        for name in found[0]
+        for share, probability in zip(
+            STEPS.tolist(), torch.cat([part[name] for part in found])[~empty].mean(0), strict=True
+        )
+    ]
+    table = {"image": np.arange(len(images))} | {k: v.numpy() for k, v in values.items()}
+    return table, points
+
+
+def make_maps(network: "Network", images: ExplainedImages, method: str) -> Tensor:
+    """Absolute maps (N, H, W) of a method or a baseline, on the CPU."""
+    if method in BASELINES:
+        return BASELINES[method](torch.from_numpy(images.pixels))
+    return absolute(explain(network, images.inputs, method)).cpu()
+
+
+def _box_measures(maps: Tensor, inside: Tensor) -> dict[str, Tensor]:
+    """The measures of maps (N, H, W) that need boxes, (N,) each."""
+    mass = mass_inside(maps, inside)
+    beyond = mass - inside.flatten(1).double().mean(1)
+    return {"mass inside": mass, "beyond the box": beyond, "pointing": pointing(maps, inside)}
 
 
 def mass_inside(maps: Tensor, inside: Tensor) -> Tensor:
@@ -74,95 +152,11 @@ def mass_inside(maps: Tensor, inside: Tensor) -> Tensor:
 
 
 def pointing(maps: Tensor, inside: Tensor) -> Tensor:
-    """Whether each map's highest pixel lies within the box (Zhang et al., 2018), 0 or 1, (N,).
+    """Whether each map's highest pixel lies within the box (Zhang et al., 2018), 0..1, (N,).
 
-    Several pixels with the highest value count by the share of them that lies within.
+    Several pixels with the highest value, such as a plateau of a coarse map, count by the share of
+    them that lies within.
     """
     flat = maps.flatten(1)
     best = flat == flat.amax(1, keepdim=True)
     return (best & inside.flatten(1)).double().sum(1) / best.double().sum(1)
-
-
-def times_the_box(inside: Tensor, area: Tensor) -> Tensor:
-    """The mean share of map within the box over the mean share of image, spread over images: (N,).
-
-    Linear in the images (the delta method), so that the mean of the values is the ratio of means,
-    and their interval the ratio's: the mean of each image's ratio would be that of tiny boxes.
-    """
-    ratio = inside.mean() / area.mean()
-    return ratio + (inside - ratio * area) / area.mean()
-
-
-def evaluate(
-    networks: "Mapping[str, Network]",
-    images: Subjects,
-    methods: Sequence[str] = ("gradient", "smoothgrad", "grad_cam"),
-    progress: Progress | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure every method, and the baselines, on every network.
-
-    Returns (measures, curves). Measures: network, method, kind (method or baseline), measure, mean,
-    low, high (95 %), n; the measures are ``mass inside`` (share of the map within the box),
-    ``beyond the box`` (that minus the box's share of the image), ``times the box`` (that over the
-    box's share), ``pointing``, and the areas under the ``insertion`` (high is good) and
-    ``deletion`` (low is good) curves. Curves: network, method, kind, curve, share (0..1 of the
-    pixels), probability. Raises ValueError for an unknown method, before anything is computed.
-    """
-    for method in methods:
-        check_options(method, {})
-    tasks = [(name, method) for name in networks for method in (*methods, *baselines.BASELINES)]
-    measures: list[dict[str, object]] = []
-    points: list[dict[str, object]] = []
-    for done, (name, method) in enumerate(tasks, 1):
-        kind = "baseline" if method in baselines.BASELINES else "method"
-        label = {"network": name, "method": method, "kind": kind}
-        maps = make_maps(networks[name], images, method)
-        found = curves(networks[name], images.inputs, maps)
-        measures += [label | row for row in _measures(maps, images.inside, found)]
-        points += [label | row for row in _points(found)]
-        if progress:
-            progress(done, len(tasks))
-    return pd.DataFrame(measures), pd.DataFrame(points)
-
-
-def make_maps(network: "Network", images: Subjects, method: str) -> Tensor:
-    """Absolute maps (N, H, W) of a method or a baseline, on the CPU."""
-    if method in baselines.BASELINES:
-        return baselines.BASELINES[method](torch.from_numpy(images.pixels))
-    return absolute(explain(network, images.inputs, method)).cpu()
-
-
-def _measures(maps: Tensor, inside: Tensor, found: dict[str, Tensor]) -> list[dict[str, object]]:
-    """A row a measure: its name, mean, low, high, n."""
-    mass, box = mass_inside(maps, inside), inside.flatten(1).double().mean(1)
-    hits = pointing(maps, inside)
-    values = {"mass inside": mass, "beyond the box": mass - box}
-    values["times the box"] = times_the_box(mass, box)
-    rows = {name: interval(each) for name, each in values.items()}
-    rows["pointing"] = proportion(hits)
-    rows |= {name: interval(area(each)) for name, each in found.items()}
-    return [{"measure": name, **row} for name, row in rows.items()]
-
-
-def _points(found: dict[str, Tensor]) -> list[dict[str, object]]:
-    """The mean curves' points."""
-    return [
-        {"curve": name, "share": share, "probability": probability}
-        for name, values in found.items()
-        for share, probability in zip(SHARES.tolist(), values.mean(0).tolist(), strict=True)
-    ]
-
-
-def interval(values: Tensor) -> dict[str, float]:
-    """Mean of (N,) values with its 95 % interval by Student's t: mean, low, high, n."""
-    n, mean = len(values), float(values.double().mean())
-    half = float("nan")  # one image has no interval
-    if n > 1:
-        half = t_quantile(0.975, n - 1) * float(values.double().std()) / n**0.5
-    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
-
-
-def proportion(hits: Tensor) -> dict[str, float]:
-    """Mean of (N,) hits, 0 or 1, with Wilson's 95 % interval: mean, low, high, n."""
-    low, high = wilson(float(hits.sum()), len(hits))
-    return {"mean": float(hits.mean()), "low": float(low), "high": float(high), "n": len(hits)}

@@ -1,13 +1,19 @@
 """Explanations of a prediction: one map the size of the image, for whole batches of images."""
 
-import contextlib
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from tin_lib.networks.inspect import (
+    conv_layers,
+    evaluation_mode,
+    find_layer,
+    has_relu_modules_only,
+)
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
@@ -26,14 +32,16 @@ def explain(
     """Explain ``network``'s scores of ``images``: float32 (N, 3, H, W), signed.
 
     ``images``: normalised float32 (N, 3, H, W) on the network's device. ``target``: int64 (N,),
-    the classes to explain; None takes each image's winning class. ``method``: a key of METHODS;
+    the classes to explain; None takes each image's predicted class. ``method``: a key of METHODS;
     ``options`` are the method's. The network is left as it was (modes, gradients, parameters), but
-    is changed on the way: two threads need a copy each. Raises ValueError for an unknown method or
-    option, and for targets that are not N classes of the network.
+    changes meanwhile: two threads need a copy each. Raises ValueError for an unknown method or
+    option, a method that cannot explain this network, and targets that are not N of its classes.
     """
     check_options(method, options)
-    with explaining(network):
-        target = winners(network, images, batch_size) if target is None else target
+    if reason := unavailable(network).get(method):
+        raise ValueError(reason)
+    with evaluation_mode(network, gradients=False):
+        target = predicted_classes(network, images, batch_size) if target is None else target
         check_target(network, images, target)
         # Channels last: a quarter faster on a CPU.
         parts = [
@@ -41,6 +49,25 @@ def explain(
             for x, y in zip(images.split(batch_size), target.split(batch_size), strict=True)
         ]
     return torch.cat(parts).detach().contiguous()
+
+
+def methods_for(network: "Network") -> list[str]:
+    """The methods that can explain a network, in the order of METHODS."""
+    reasons = unavailable(network)
+    return [method for method in METHODS if method not in reasons]
+
+
+def unavailable(network: "Network") -> dict[str, str]:
+    """The methods that cannot explain a network, each with the reason in a sentence."""
+    name, reasons = network.name or "this network", {}
+    if not has_relu_modules_only(network):
+        reasons["guided_backprop"] = (
+            f"guided_backprop: {name} computes other activations than ReLU, or not by nn.ReLU "
+            "modules, so that the result would be the plain gradient; use gradient instead"
+        )
+    if not conv_layers(network):
+        reasons["grad_cam"] = f"grad_cam: {name} has no named convolution layer"
+    return reasons
 
 
 def check_options(method: str, options: dict[str, Any]) -> None:
@@ -54,7 +81,7 @@ def check_options(method: str, options: dict[str, Any]) -> None:
         )
 
 
-def listed(names: str) -> list[str]:
+def parse_methods(names: str) -> list[str]:
     """The methods of a list like ``gradient, grad_cam``; ValueError for an unknown one."""
     methods = list(dict.fromkeys(name.strip() for name in names.split(",")))
     for method in methods:
@@ -70,30 +97,14 @@ def check_target(network: "Network", images: Tensor, target: Tensor) -> None:
         raise ValueError(f"target: classes go from 0 to {network.num_classes - 1}")
 
 
-@contextlib.contextmanager
-def explaining(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and no gradients for parameters: only the image's is wanted, which saves a
-    third of the work."""
-    training = {module: module.training for module in network.modules()}
-    wanted = {parameter: parameter.requires_grad for parameter in network.parameters()}
-    network.eval().requires_grad_(False)
-    try:
-        yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode
-        for parameter, flag in wanted.items():
-            parameter.requires_grad_(flag)
-
-
 @torch.no_grad()
-def winners(network: nn.Module, images: Tensor, batch_size: int = CHUNK) -> Tensor:
+def predicted_classes(network: nn.Module, images: Tensor, batch_size: int = CHUNK) -> Tensor:
     """The class with the highest score for each image, int64 (N,)."""
     return torch.cat([network(part).argmax(1) for part in images.split(batch_size)])
 
 
 def leaf(images: Tensor) -> Tensor:
-    """A copy that takes a gradient, which captum wants to be given."""
+    """A copy that requires a gradient, as captum expects."""
     return images.detach().clone().requires_grad_(True)
 
 
@@ -115,11 +126,14 @@ def gradient(
 
 
 def guided_backprop(network: nn.Module, images: Tensor, target: Tensor) -> Tensor:
-    """Gradient with negative signals dropped at each ReLU (Springenberg et al., 2015)."""
+    """Gradient with negative signals dropped at each ReLU (Springenberg et al., 2015).
+
+    Only for networks whose activations are all nn.ReLU modules: see ``unavailable``.
+    """
     from captum.attr import GuidedBackprop
 
     with warnings.catch_warnings():
-        # captum says that it sets hooks on ReLUs, and removes them again.
+        # captum's notice that it sets hooks on ReLUs and removes them again.
         warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU")
         return GuidedBackprop(network).attribute(leaf(images), target=target)
 
@@ -151,9 +165,10 @@ def smoothgrad(
 def integrated_gradients(
     network: nn.Module, images: Tensor, target: Tensor, steps: int = 32
 ) -> Tensor:
-    """Gradients along the way from the mean image (zero once normalised), times the way.
+    """Mean gradient on the line from the mean image (zero once normalised), times the difference.
 
-    Sundararajan et al., 2017: they sum to the difference of the two scores, up to ``steps``.
+    Sundararajan et al., 2017. The map sums to the difference of the two scores, the more exactly
+    the more ``steps``.
     """
     from captum.attr import IntegratedGradients
 
@@ -168,13 +183,12 @@ def integrated_gradients(
 def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "last") -> Tensor:
     """Channels of a conv layer weighted by their mean gradient (Selvaraju et al., 2017).
 
-    What speaks for the class only (a ReLU, as published): a map can be empty. Enlarged to the
-    image, it is as coarse as the layer's output, and the same for all three channels. ``layer``: a
-    conv layer's name, ``first`` or ``last``. Raises ValueError, listing the layers, for another.
+    Only evidence for the class is shown (a ReLU, as published), so that a map can be empty. It is
+    enlarged to the image from the size of the layer's output (see ``grad_cam_size``), the same for
+    all three channels. ``layer``: a conv layer's name, ``first`` or ``last``. Raises ValueError,
+    listing the layers, for another.
     """
     from captum.attr import LayerAttribution, LayerGradCam
-
-    from tin_lib.analysis.filters import conv_layers, find_layer
 
     name = find_layer(network, layer)
     if name not in (convs := conv_layers(network)):
@@ -188,12 +202,24 @@ def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "l
     return large.detach().expand(-1, 3, -1, -1)
 
 
+def grad_cam_size(network: "Network", side: int = 64) -> tuple[int, int]:
+    """Height and width of the last conv layer's output, which is all that a Grad-CAM map resolves.
+
+    ``side``: of the images in pixels.
+    """
+    with evaluation_mode(network) as device, torch.no_grad():
+        image = torch.zeros(1, 3, side, side, device=device)
+        _, found = network.forward_features(image, [find_layer(network, "last")])
+    (output,) = found.values()
+    return output.shape[2], output.shape[3]
+
+
 def occlusion(
     network: nn.Module, images: Tensor, target: Tensor, patch: int = 12, stride: int = 4
 ) -> Tensor:
-    """Fall of the score when a patch is covered by the mean colour (Zeiler & Fergus, 2014).
+    """Decrease of the score when a patch is covered by the mean colour (Zeiler & Fergus, 2014).
 
-    Each pixel gets the mean over the patches that cover it. ``patch`` and ``stride`` in pixels.
+    Each pixel has the mean over the patches that cover it. ``patch`` and ``stride`` in pixels.
     """
     from captum.attr import Occlusion
 

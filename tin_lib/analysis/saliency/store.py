@@ -1,45 +1,48 @@
-"""Saliency views of a run's images, computed when first asked for and kept on disk.
+"""Saliency views of a run's images, computed when first needed and kept on disk.
 
-One file a network, method and split: a record an image, memory-mapped, so that nothing but what is
-looked at is read. The files are sparse: what nobody asked for takes no room. A folder carries the
-digest of the weights, so that a network trained again starts afresh.
+One file for each network, method and split, with a record for each image at a fixed place; files
+are sparse, so that images never looked at take no room. Records are read and written by ordinary
+calls, not through a memory map: on a full disk those raise an error, a map ends the process by a
+bus error (on tmpfs even when an unwritten part is read). The folder's name has the digest of the
+weights, so that a network trained again starts afresh.
 """
 
-import contextlib
+import errno
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from tin_lib import augment, files, runs
-from tin_lib.analysis.saliency.methods import METHODS, explain
+from tin_lib import augment, runs
+from tin_lib.analysis.disk_cache import DiskCache, safe_name
+from tin_lib.analysis.saliency.methods import METHODS, explain, unavailable
 from tin_lib.analysis.saliency.views import VIEWS, to_uint8
 from tin_lib.data import Split
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
 
-FORMAT = "v1"  # raise it when a method or view changes its values
+FORMAT = "v2"  # raise it when a method, a view or the layout of a file changes
 SIZE = 64  # pixels of an image's side
+SHAPE = (7, SIZE, SIZE)  # of an image's views
 CHANNELS = {"absolute": slice(0, 1), "positive": slice(1, 4), "negative": slice(4, 7)}
-RECORD = np.dtype([("done", "u1"), ("views", "u1", (7, SIZE, SIZE))])
-BATCH = 32  # images explained at a time by ``precompute``
+RECORD = 7 * SIZE * SIZE + 1  # bytes of an image: its views, then 1 once they are all written
 
 
 class NetworkMaps:
     """One network's views of a split's images. Thread-safe.
 
-    ``fit``: the trained network. ``folder``: where to keep what was computed; None keeps nothing.
-    The class explained is the one the fit predicted (its saved logits).
+    ``fit``: the trained network. ``cache``: where to keep what was computed. The class explained
+    is the one the fit predicted (its saved logits).
     """
 
-    def __init__(self, fit: runs.Fit, split: Split, folder: Path | None = None) -> None:
-        self.fit, self.split, self.folder = fit, split, folder
+    def __init__(self, fit: runs.Fit, split: Split, cache: DiskCache) -> None:
+        self.fit, self.split, self.cache = fit, split, cache
         self.lock = threading.Lock()  # captum's hooks allow one explanation at a time
 
     @cached_property
@@ -47,6 +50,11 @@ class NetworkMaps:
         """The trained network, loaded when first needed."""
         # Its weights channels last too: a quarter to a third faster for one image on a CPU.
         return self.fit.network().to(memory_format=torch.channels_last)
+
+    @cached_property
+    def unavailable(self) -> dict[str, str]:
+        """Methods that cannot explain this network, and why."""
+        return unavailable(self.network)
 
     @cached_property
     def probabilities(self) -> np.ndarray:
@@ -60,86 +68,74 @@ class NetworkMaps:
         return torch.from_numpy(np.array(logits)).softmax(1).numpy()
 
     @cached_property
-    def winners(self) -> np.ndarray:
+    def predicted(self) -> np.ndarray:
         """The predicted class of each image, int64 (N,)."""
         return self.probabilities.argmax(1)
 
-    @cached_property
-    def place(self) -> Path | None:
-        """The folder of these very weights."""
-        if self.folder is None:
-            return None
-        return self.folder / FORMAT / f"{self.fit.name}-{self.fit.digest}"
+    def views(self, method: str, row: int) -> np.ndarray:
+        """The three views of an image, uint8 (7, 64, 64); CHANNELS says which is where."""
+        found = self.read(method, row)
+        if found is None:
+            found = self.compute(method, row)
+            self.write(method, row, found)
+        return found
 
-    def views(self, method: str, rows: Sequence[int]) -> np.ndarray:
-        """The three views of images, uint8 (N, 7, 64, 64); CHANNELS says which is where."""
-        found = [self.read(method, row) for row in rows]
-        missing = [row for row, views in zip(rows, found) if views is None]
-        if missing:
-            made = dict(zip(missing, self.compute(method, missing)))
-            self.write(method, made)
-            found = [made[row] if v is None else v for row, v in zip(rows, found)]
-        return np.stack([views for views in found if views is not None])
-
-    def compute(self, method: str, rows: Sequence[int]) -> np.ndarray:
-        """Explain images, uint8 (N, 7, 64, 64)."""
-        pixels = torch.from_numpy(np.array(self.split.images[list(rows)]))
-        target = torch.from_numpy(self.winners[list(rows)])
+    def compute(self, method: str, row: int) -> np.ndarray:
+        """Explain an image, uint8 (7, 64, 64)."""
+        pixels = torch.from_numpy(np.array(self.split.images[[row]]))
+        target = torch.from_numpy(self.predicted[[row]])
         with self.lock:
             inputs = augment.normalise(pixels, self.fit.mean, self.fit.std)
             maps = explain(self.network, inputs, method, target)
-        return np.concatenate([_channels(to_uint8(view(maps))) for view in VIEWS.values()], axis=1)
+        shown = [to_uint8(view(maps))[0] for view in VIEWS.values()]
+        return np.concatenate([view.reshape(-1, SIZE, SIZE) for view in shown])
 
     def path(self, method: str) -> Path | None:
-        """The file of one method."""
-        return self.place / f"{self.split.name}_{method}.npy" if self.place else None
+        """The file of one method, in the folder of these very weights."""
+        if self.cache.folder is None:
+            return None
+        folder = self.cache.folder / FORMAT / f"{self.fit.name}-{self.fit.digest}"
+        return folder / f"{safe_name(self.split.name)}_{safe_name(method)}.maps"
 
     def read(self, method: str, row: int) -> np.ndarray | None:
-        """What is kept of an image, uint8 (7, 64, 64); None where it was not computed yet."""
+        """What is kept of an image, uint8 (7, 64, 64); None if nothing is, or it cannot be read."""
         path = self.path(method)
-        # Mapped anew each time: what was read does not stay in this process's memory.
-        records = _open(path, "r", len(self.split)) if path else None
-        if records is None or not records[row]["done"]:
+        record = _read(path, row) if path else b""
+        if len(record) < RECORD or not record[-1]:
             return None
-        return np.array(records[row]["views"])
+        return np.frombuffer(record, np.uint8, RECORD - 1).reshape(SHAPE).copy()
 
-    def write(self, method: str, made: dict[int, np.ndarray]) -> None:
-        """Keep views; a folder that cannot be written to is left alone."""
+    def write(self, method: str, row: int, views: np.ndarray) -> None:
+        """Keep an image's views, unless a write failed before."""
         path = self.path(method)
-        if path is None:
-            return
-        with contextlib.suppress(PermissionError):
-            records = _open(path, "r+", len(self.split))
-            if records is None:
-                _create(path, len(self.split))
-                records = np.load(path, mmap_mode="r+", allow_pickle=False)
-            for row, views in made.items():
-                records[row]["views"] = views
-                records[row]["done"] = 1  # last, so that no reader takes half an image
+        if path is not None and self.cache.writable:
+            with self.cache.writing():
+                _write(path, row, views.tobytes())
 
 
-def _channels(view: np.ndarray) -> np.ndarray:
-    """(N, H, W) as (N, 1, H, W); (N, 3, H, W) as it is."""
-    return view[:, None] if view.ndim == 3 else view
-
-
-def _open(path: Path, mode: Literal["r", "r+"], count: int) -> np.ndarray | None:
-    """Map a file; None where there is none, or not one that holds ``count`` of our records."""
+def _read(path: Path, row: int) -> bytes:
+    """The record of an image; fewer bytes, or none, where the file ends before it."""
     try:
-        records = np.load(path, mmap_mode=mode, allow_pickle=False)
-    except (FileNotFoundError, ValueError, EOFError):
-        return None
-    return records if records.dtype == RECORD and len(records) == count else None
+        with open(path, "rb", buffering=0) as file:
+            file.seek(row * RECORD)
+            return file.read(RECORD)
+    except OSError:
+        return b""
 
 
-def _create(path: Path, count: int) -> None:
-    """A file of records none of which is done."""
-    with files.atomic_path(path) as temporary:
-        np.lib.format.open_memmap(temporary, "w+", RECORD, (count,)).flush()
+def _write(path: Path, row: int, views: bytes) -> None:
+    """Write a record; its last byte separately, so that a partial record never counts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    with open(path, "r+b", buffering=0) as file:
+        file.seek(row * RECORD)
+        for part in (views, b"\1"):
+            if file.write(part) != len(part):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class MapStore:
-    """Views of every network of a run, with the last ones read kept in memory.
+    """Views of every network of a run, with those read last kept in memory.
 
     ``folder``: where maps are kept on disk, usually RUN/saliency/maps; None keeps them in memory
     alone. ``keep``: how many images' views stay in memory, 28 KiB each.
@@ -148,19 +144,28 @@ class MapStore:
     def __init__(
         self, fits: dict[str, runs.Fit], split: Split, folder: Path | None = None, keep: int = 512
     ) -> None:
-        self.networks = {name: NetworkMaps(fit, split, folder) for name, fit in fits.items()}
+        self.cache = DiskCache("saliency maps", folder)
+        self.networks = {name: NetworkMaps(fit, split, self.cache) for name, fit in fits.items()}
         self.keep = keep
         self.recent: OrderedDict[tuple[str, str, int], np.ndarray] = OrderedDict()
         self.lock = threading.Lock()
 
+    @property
+    def problem(self) -> str:
+        """Why maps are not kept on disk, a sentence to show; empty while they are."""
+        return self.cache.problem
+
     def get(self, network: str, method: str, row: int) -> np.ndarray:
-        """The three views of one image, uint8 (7, 64, 64). ValueError for unknown names."""
+        """The three views of one image, uint8 (7, 64, 64).
+
+        Raises ValueError for unknown names, and for a method that cannot explain the network.
+        """
         key = (network, method, row)
         with self.lock:
             if key in self.recent:
                 self.recent.move_to_end(key)
                 return self.recent[key]
-        views = self.of(network, method).views(method, [row])[0]
+        views = self.of(network, method).views(method, row)
         with self.lock:
             self.recent[key] = views
             while len(self.recent) > self.keep:
@@ -175,18 +180,3 @@ class MapStore:
         if method not in METHODS:
             raise ValueError(f"method={method!r}: choose one of {', '.join(METHODS)}")
         return self.networks[network]
-
-    def precompute(
-        self,
-        method: str,
-        rows: Sequence[int],
-        progress: Callable[[int, int], None] | None = None,
-    ) -> None:
-        """Compute and keep every network's maps of images, a batch at a time."""
-        total = len(self.networks) * len(rows)
-        for number, network in enumerate(self.networks):
-            for first in range(0, len(rows), BATCH):
-                batch = rows[first : first + BATCH]
-                self.of(network, method).views(method, batch)
-                if progress:
-                    progress(number * len(rows) + first + len(batch), total)

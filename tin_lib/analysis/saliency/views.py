@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-PERCENTILE = 99.5  # of a view's values is shown at full strength; the few above are cut
+PERCENTILE = 99.5  # of a view's values, shown at full strength; higher values are clipped
 
 
 def absolute(maps: Tensor) -> Tensor:
@@ -15,12 +15,12 @@ def absolute(maps: Tensor) -> Tensor:
 
 
 def positive(maps: Tensor) -> Tensor:
-    """What raises the score, negative values cut to 0: (N, C, H, W)."""
+    """What increases the score, negative values cut to 0: (N, C, H, W)."""
     return maps.clamp(min=0)
 
 
 def negative(maps: Tensor) -> Tensor:
-    """What lowers the score, as positive values: (N, C, H, W)."""
+    """What decreases the score, as positive values: (N, C, H, W)."""
     return (-maps).clamp(min=0)
 
 
@@ -28,9 +28,9 @@ VIEWS = {"absolute": absolute, "positive": positive, "negative": negative}
 
 
 def full_strength(view: Tensor, percentile: float = PERCENTILE) -> Tensor:
-    """The value that is shown white, for each image of a view (N, H, W) or (N, C, H, W): (N,).
+    """The value displayed as white, for each image of a view (N, H, W) or (N, C, H, W): (N,).
 
-    The ``percentile`` (0..100, not 0) of its values, or its largest where fewer pixels are lit.
+    The ``percentile`` (0..100, not 0) of its values, or its largest if that percentile is 0.
     """
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile={percentile}: must lie above 0 and be at most 100")
@@ -45,9 +45,9 @@ def to_uint8(
 ) -> np.ndarray:
     """A view (N, H, W) or (N, C, H, W) of values >= 0 as uint8 of that shape.
 
-    0 is black and ``scale`` white: one value for all, or one an image (N,). By default each image
-    is scaled by itself, by ``full_strength``, so that brightness compares places within an image,
-    not images. A map of zeros stays black.
+    0 is black and ``scale`` white: one value for all, or one for each image (N,). By default each
+    image has its own, by ``full_strength``, so that brightness compares places within an image, not
+    images. A map of zeros stays black.
     """
     top = full_strength(view, percentile) if scale is None else torch.as_tensor(scale)
     top = top.to(view.device).float().expand(len(view)).clamp(min=1e-20)
@@ -72,8 +72,8 @@ def preprocessed(inputs: Tensor) -> np.ndarray:
     return ((inputs + 2.5) * 51).clamp(0, 255).round().to(torch.uint8).cpu().numpy()
 
 
-def five(pixels: np.ndarray, inputs: Tensor, maps: Tensor) -> list[list[np.ndarray]]:
-    """Figure 5's row for each image: original, preprocessed, absolute, positive, negative, uint8.
+def figure5_rows(pixels: np.ndarray, inputs: Tensor, maps: Tensor) -> list[list[np.ndarray]]:
+    """Figure 5's row of each image: original, preprocessed, absolute, positive, negative, uint8.
 
     ``pixels`` uint8, ``inputs`` and ``maps`` float32, all (N, 3, H, W).
     """

@@ -1,22 +1,23 @@
-"""Sentences for the notebooks, made from the numbers of a run (Markdown text)."""
+"""The notebooks' closing texts, as Markdown.
 
-from tin_lib.lab.conclusions.classes import class_errors, mistakes, named_prediction
+Each is made from a small record of verdicts and numbers (``judge_…``) and put into words
+(``…_text``).
+"""
+
+from tin_lib.lab.conclusions.classes import (
+    class_errors,
+    mistakes,
+    named_prediction,
+    selected_network,
+)
 from tin_lib.lab.conclusions.images import audit, data, normalisation, technique_counts
 from tin_lib.lab.conclusions.inside import filter_pair, filters
-from tin_lib.lab.conclusions.maps import saliency
-from tin_lib.lab.conclusions.training import (
-    beside_paper,
-    overfitting,
-    penalty_share,
-    recipe_table,
-    training,
-)
+from tin_lib.lab.conclusions.maps import resolution, saliency
+from tin_lib.lab.conclusions.training import penalty_share, recipe_table, training
 from tin_lib.lab.conclusions.votes import ensemble
-from tin_lib.lab.formatting import percent
 
 __all__ = [
     "audit",
-    "beside_paper",
     "class_errors",
     "data",
     "ensemble",
@@ -25,11 +26,11 @@ __all__ = [
     "mistakes",
     "named_prediction",
     "normalisation",
-    "overfitting",
     "penalty_share",
-    "percent",
     "recipe_table",
+    "resolution",
     "saliency",
+    "selected_network",
     "technique_counts",
     "training",
 ]

@@ -1,15 +1,188 @@
-"""Which classes fail, and what is taken for what."""
+"""Which classes have most errors, what is taken for what, and whether boxes explain it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
-from tin_lib import runs
-from tin_lib.analysis.errors import short_names
+from tin_lib import catalog, runs
+from tin_lib.analysis import statistics
+from tin_lib.analysis.errors import PROPERTIES, short_names
 from tin_lib.data import TinyImageNet
-from tin_lib.lab.formatting import counted, few, percent, rows
+from tin_lib.lab.formatting import count_noun, join_and, join_some, percent, rows
+
+OUTCOMES = {"yes": "support it for", "no": "contradict it for", "undecided": "do not decide it for"}
+
+
+@dataclass(frozen=True)
+class BoxVerdict:
+    """Whether the data support the paper's explanation by the boxes, in one view and model."""
+
+    view: str  # all images, within classes or across classes
+    model: str  # alone (one property at a time) or together
+    outcomes: dict[str, str]  # property -> yes, no or undecided
+    reason: str  # why there is no estimate at all; empty if there is one
+
+
+@dataclass(frozen=True)
+class ClassRecord:
+    """What notebook 09 found."""
+
+    network: str
+    accuracy: float  # 0..1
+    above_chance: bool  # if not, there are no verdicts
+    best: tuple[str, ...]  # classes with the lowest error rate; empty if all have the same
+    best_rate: float  # 0..1
+    worst: tuple[str, ...]
+    worst_rate: float
+    taken_for: str  # what a single worst class is taken for in more than half of its errors
+    confused: tuple[tuple[str, str], ...]  # most frequent confusions, label and prediction
+    confused_images: int  # of each of them
+    boxes: tuple[BoxVerdict, ...]
+    issues: int  # images whose label may be wrong
+
+
+def judge_class_errors(
+    network: str,
+    classes: pd.DataFrame,
+    pairs: pd.DataFrame,
+    regression: pd.DataFrame,
+    issues: pd.DataFrame,
+) -> ClassRecord:
+    """The record of a network's errors.
+
+    ``classes``: from ``errors.per_class``; ``pairs``: all of ``errors.most_confused``;
+    ``regression``: from ``errors.box_regression``; ``issues``: from ``errors.label_issues``.
+    """
+    shown = classes[classes.images > 0]
+    total, wrong = int(shown.images.sum()), int(shown.errors.sum())
+    largest = int(shown.images.max()) if total else 0
+    low, high = (
+        shown[shown.error_rate == f(shown.error_rate)] for f in (pd.Series.min, pd.Series.max)
+    )
+    differ = len(low) < len(shown)
+    top = pairs[pairs["count"] == pairs["count"].max()]
+    return ClassRecord(
+        network,
+        (total - wrong) / max(total, 1),
+        statistics.above_chance(total - wrong, total, len(classes), largest),
+        tuple(low.name) if differ else (),
+        float(low.error_rate.min()),
+        tuple(high.name) if differ else (),
+        float(high.error_rate.max()),
+        mostly_taken_for(high) if differ else "",
+        tuple(zip(top.label_name, top.predicted_name, strict=True)),
+        int(top["count"].max()) if len(top) else 0,
+        judge_boxes(regression),
+        len(issues.drop_duplicates(["split", "file"])),
+    )
+
+
+def mostly_taken_for(worst: pd.DataFrame) -> str:
+    """The class that takes more than half of the errors of a single worst class; else empty."""
+    first = worst.iloc[0]
+    return first.taken_for if len(worst) == 1 and first.taken_count > first.errors / 2 else ""
+
+
+def judge_boxes(regression: pd.DataFrame) -> tuple[BoxVerdict, ...]:
+    """One verdict for each view and model of a regression."""
+    verdicts = []
+    for (view, model), part in regression.groupby(["view", "model"], sort=False):
+        outcomes = dict(zip(part.property, part.outcome, strict=True))
+        reason = part.note.iloc[0] if part.coefficient.isna().all() else ""
+        verdicts.append(BoxVerdict(str(view), str(model), outcomes, reason))
+    return tuple(verdicts)
+
+
+def class_errors(
+    network: str,
+    classes: pd.DataFrame,
+    pairs: pd.DataFrame,
+    regression: pd.DataFrame,
+    issues: pd.DataFrame,
+) -> str:
+    """Best and worst classes, confusions and the verdicts on the boxes; see the record."""
+    return class_errors_text(judge_class_errors(network, classes, pairs, regression, issues))
+
+
+def class_errors_text(record: ClassRecord) -> str:
+    """The record in words."""
+    issues = f"- Labels to review: {record.issues:,}."
+    name, accuracy = catalog.title(record.network), percent(record.accuracy)
+    if not record.above_chance:
+        return (
+            f"- **No verdicts.** {name} is right on {accuracy} of the images, not clearly above "
+            f"chance: its errors say nothing about classes or boxes.\n{issues}"
+        )
+    lines = [f"- Network: {name}, right on {accuracy} of the images.", extremes(record)]
+    return "\n".join([*lines, confusions(record), *explanation(record.boxes), issues])
+
+
+def extremes(record: ClassRecord) -> str:
+    """Which classes have the lowest and the highest error rate."""
+    if not record.best:
+        return f"- All classes have the same error rate, {percent(record.best_rate)}."
+    mostly = f", mostly taken for {record.taken_for}" if record.taken_for else ""
+    return (
+        f"- Lowest error rate ({percent(record.best_rate)}): **{join_some(record.best)}**; "
+        f"highest ({percent(record.worst_rate)}): **{join_some(record.worst)}**{mostly}."
+    )
+
+
+def confusions(record: ClassRecord) -> str:
+    """The most frequent confusions."""
+    if not record.confused:
+        return "- No image is taken for another class."
+    pairs = join_some([f"{label} taken for {predicted}" for label, predicted in record.confused])
+    each = " each" if len(record.confused) > 1 else ""
+    images = count_noun(record.confused_images, "image")
+    return f"- Most frequent confusion: {pairs} ({images}{each})."
+
+
+def explanation(verdicts: tuple[BoxVerdict, ...]) -> list[str]:
+    """Whether small, thin and off-centre objects have more errors."""
+    reasons = {verdict.reason for verdict in verdicts}
+    start = "- Small, thin, off-centre? The paper's explanation"
+    if len(reasons) == 1 and "" not in reasons:
+        return [f"{start} was not tested: {reasons.pop()}."]
+    return [f"{start}, by view (Holm's correction over all tests of the table):"] + [
+        f"    - {verdict.view}, "
+        f"{'one property at a time' if verdict.model == 'alone' else 'all properties together'}: "
+        f"{outcomes_text(verdict)}."
+        for verdict in verdicts
+    ]
+
+
+def outcomes_text(verdict: BoxVerdict) -> str:
+    """``the data support it for area; contradict it for distance``."""
+    if verdict.reason:
+        return f"no estimate, {verdict.reason}"
+    groups = {
+        word: [name for name, each in verdict.outcomes.items() if each == word] for word in OUTCOMES
+    }
+    return "the data " + "; ".join(
+        f"{words} {join_and(map(property_name, groups[word]))}"
+        for word, words in OUTCOMES.items()
+        if groups[word]
+    )
+
+
+def property_name(name: str) -> str:
+    """A box property as text, without its unit."""
+    return PROPERTIES[name].split(" (")[0]
+
+
+def selected_network(tables: Mapping[str, pd.DataFrame], chosen: str, asked: str | None) -> str:
+    """Whose errors a notebook shows, and how that network was chosen."""
+    accuracy = (tables[chosen].predicted == tables[chosen].label).mean()
+    how = "the parameter `network`"
+    if not asked:
+        how = f"the highest validation accuracy of {count_noun(len(tables), 'network')}"
+    return f"Errors of **{catalog.title(chosen)}** ({percent(accuracy)} correct), chosen by {how}."
 
 
 def mistakes(wrong: pd.DataFrame, data: TinyImageNet) -> list[str]:
-    """Titles for pictures of mistakes: what it is → what it was taken for, and how surely."""
+    """Titles for images of mistakes: label → prediction, and its probability."""
     names = short_names(data.class_ids, data.class_names)
     return [
         f"{names[row.label]}<br>→ {names[row.predicted]}<br>{percent(row.probability)}"
@@ -18,62 +191,9 @@ def mistakes(wrong: pd.DataFrame, data: TinyImageNet) -> list[str]:
 
 
 def named_prediction(run: runs.Run, network: str, row: int) -> str:
-    """A network's label of a validation image, with its probability, in a row's label."""
+    """A network's prediction of a validation image with its probability, as a label of a row."""
     fit = run.fits[network]
     names = short_names(fit.class_ids, fit.class_names)
     table = fit.predictions("val").iloc[row]
     mark = "✓" if table.label == table.predicted else "✗"
     return f"<br>{names[table.predicted]} {percent(table.probability)} {mark}"
-
-
-def class_errors(
-    classes: pd.DataFrame, pairs: pd.DataFrame, verdict: list[str], doubtful: pd.DataFrame
-) -> str:
-    """Best and worst classes, the commonest confusion, the verdict on the boxes.
-
-    ``classes``: by ``per_class``; ``pairs``: by ``most_confused``, all of them; ``verdict``: by
-    ``errors.verdict``; ``doubtful``: by ``label_issues``.
-    """
-    files = doubtful.drop_duplicates(["split", "file"])
-    said = [ends(classes[classes.images > 0]), commonest(pairs)]
-    said.append(f"Labels worth a second look: {len(files)}.")
-    return " ".join(said) + "\n\n" + "\n".join(nested(verdict))
-
-
-def ends(classes: pd.DataFrame) -> str:
-    """Which classes have the lowest and which the highest error rate."""
-    low, high = (classes[classes.error_rate == f(classes.error_rate)] for f in (min, max))
-    if len(low) == len(classes):
-        first = low.iloc[0]
-        return f"All classes fare alike: {counted(first.errors, 'error')} of {first.images} each."
-    return f"Best {one_end(low)}; worst {one_end(high)}{taken_for(high)}."
-
-
-def one_end(share: pd.DataFrame) -> str:
-    """The classes that share a place, with their errors."""
-    first = share.iloc[0]
-    word, each = ("class", "") if len(share) == 1 else ("classes", " each")
-    told = f"{counted(first.errors, 'error')} of {first.images}{each}"
-    return f"{word}: **{few(list(share.name))}** ({told})"
-
-
-def taken_for(worst: pd.DataFrame) -> str:
-    """What the worst class is mostly taken for, where there is one of each."""
-    first = worst.iloc[0]
-    mostly = len(worst) == 1 and first.taken_count > first.errors / 2
-    return f", mostly taken for {first.taken_for}" if mostly else ""
-
-
-def commonest(pairs: pd.DataFrame) -> str:
-    """The pairs of classes with the most errors of one for the other."""
-    if pairs.empty:
-        return "No image is taken for another class."
-    top = pairs[pairs["count"] == pairs["count"].max()]
-    told = few([f"{row.label_name} taken for {row.predicted_name}" for row in rows(top)])
-    each = " each" if len(top) > 1 else ""
-    return f"The commonest confusion: {told} ({counted(top['count'].iloc[0], 'image')}{each})."
-
-
-def nested(verdict: list[str]) -> list[str]:
-    """A Markdown list, the verdict's details below what they are details of."""
-    return [f"  {line}" if line.startswith("- ") else f"- {line}" for line in verdict]

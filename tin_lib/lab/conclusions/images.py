@@ -1,5 +1,6 @@
-"""What is in a data set."""
+"""What a data set contains."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -7,14 +8,28 @@ import pandas as pd
 from tin_lib import augment, catalog
 from tin_lib.analysis.audit import Audit, identical_groups
 from tin_lib.data import TinyImageNet
-from tin_lib.lab.formatting import counted, listed, percent, rows
+from tin_lib.lab.formatting import count_noun, join_and, percent, rows
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """What the audit of a data set found."""
+
+    images: dict[str, int]  # by split
+    classes: int
+    grayscale: dict[str, int]  # by split
+    groups: int  # of byte-identical files
+    conflicts: int  # of these, groups with contradicting labels
+    across: int  # of these, groups with a training and a validation file
+    box_share: float | None  # median part of a training image that its box covers; None: no boxes
+    official: bool | None  # the counts known of the official data; None: not that data set
 
 
 def data(opened: TinyImageNet) -> str:
     """How many images of how many classes there are."""
     return (
         f"{len(opened.train):,} training and {len(opened.val):,} validation images of "
-        f"{counted(opened.num_classes, 'class')}."
+        f"{count_noun(opened.num_classes, 'class')}."
     )
 
 
@@ -36,53 +51,82 @@ def technique_counts(plan: augment.EpochPlan) -> pd.DataFrame:
     return table.set_index("technique")
 
 
+def judge_audit(found: Audit, data: TinyImageNet) -> AuditRecord:
+    """The record of an audit."""
+    splits = found.splits.set_index("split")
+    groups = rows(identical_groups(found.identical)) if len(found.identical) else []
+    share = found.boxes.share[found.boxes.split == "train"]
+    grayscale = {str(name): int(count) for name, count in splits.grayscale.items()}
+    across = sum(across_splits(group) for group in groups)
+    return AuditRecord(
+        images={str(name): int(count) for name, count in splits.images.items()},
+        classes=data.num_classes,
+        grayscale=grayscale,
+        groups=len(groups),
+        conflicts=sum(group.conflict for group in groups),
+        across=across,
+        box_share=float(share.median()) if len(share) else None,
+        official=is_official(splits, data.num_classes, grayscale, len(groups), across),
+    )
+
+
+def across_splits(group: Any) -> bool:
+    """Whether a group has a training and a validation file and contradicting labels."""
+    return bool(group.conflict and {"train", "val"} <= {*group.splits.split("+")})
+
+
+def is_official(
+    splits: pd.DataFrame, classes: int, grayscale: dict[str, int], groups: int, across: int
+) -> bool | None:
+    """Whether data of the official size have the known counts; None for data of another size."""
+    if splits.images.get("train") != catalog.TRAIN_IMAGES or classes != catalog.CLASSES:
+        return None
+    counts = {name: grayscale.get(name, 0) for name in catalog.GRAYSCALE}
+    return counts == catalog.GRAYSCALE and {"groups": groups, "across": across} == catalog.IDENTICAL
+
+
 def audit(found: Audit, data: TinyImageNet) -> str:
     """What the audit found."""
-    splits = found.splits.set_index("split")
-    counted_ = {name: f"{row.images:,} {name}" for name, row in splits.iterrows()}
-    labelled = listed(counted_[name] for name in counted_ if name != "test")
-    gray = [f"{row.grayscale:,} {name}" for name, row in splits.iterrows() if row.grayscale]
-    said = [f"The data hold {labelled} images of {counted(data.num_classes, 'class')}"]
-    said[0] += f", and {counted_['test']} images without labels." if "test" in counted_ else "."
-    said.append(f"Grayscale files: {listed(gray) or 'none'}.")
-    said.append(repeated(found))
-    share = found.boxes.share[found.boxes.split == "train"].median()
-    if share == share:  # not NaN: there are boxes
-        said.append(f"Half of the training boxes cover less than {percent(share)} of their image.")
-    if splits.images.get("train") == catalog.TRAIN_IMAGES and data.num_classes == catalog.CLASSES:
-        said.append(beside_known(found))
-    return " ".join(said)
+    return audit_text(judge_audit(found, data))
 
 
-def repeated(found: Audit) -> str:
+def audit_text(record: AuditRecord) -> str:
+    """The record in words."""
+    counts = [f"{count:,} {name}" for name, count in record.images.items() if name != "test"]
+    test = record.images.get("test")
+    unlabelled = f", and {test:,} test images without labels" if test else ""
+    gray = [f"{count:,} {name}" for name, count in record.grayscale.items() if count]
+    lines = [
+        f"The data set has {join_and(counts)} images of {count_noun(record.classes, 'class')}"
+        f"{unlabelled}.",
+        f"Grayscale files: {join_and(gray) or 'none'}.",
+        identical_text(record),
+        "There are no bounding boxes."
+        if record.box_share is None
+        else f"Half of the training boxes cover less than {percent(record.box_share)} of their "
+        "image.",
+    ]
+    return " ".join([*lines, *official_text(record)])
+
+
+def identical_text(record: AuditRecord) -> str:
     """How many files are byte-identical, and whether their labels agree."""
-    groups = rows(identical_groups(found.identical)) if len(found.identical) else []
-    if not groups:
+    if not record.groups:
         return "No two files are byte-identical."
-    conflicts, across = sum(group.conflict for group in groups), conflicts_across(groups)
-    told = f"in {conflicts or 'none'} of them the labels contradict each other"
-    if across:
-        told += f", in {across} of these between a training and a validation file"
-    return f"Byte-identical files: {counted(len(groups), 'group')}; {told}."
+    across = f", {record.across} of them between training and validation" if record.across else ""
+    conflicts = f"{record.conflicts or 'none'} with contradicting labels{across}"
+    return f"Byte-identical files: {count_noun(record.groups, 'group')}, {conflicts}."
 
 
-def conflicts_across(groups: list[Any]) -> int:
-    """Groups with a file in train and one in val whose labels contradict each other."""
-    return sum(
-        group.conflict and {"train", "val"} <= {*group.splits.split("+")} for group in groups
-    )
-
-
-def beside_known(found: Audit) -> str:
-    """Whether the audit of the whole data set finds what is known of it."""
-    splits, groups = found.splits.set_index("split"), rows(identical_groups(found.identical))
-    here = {name: int(splits.grayscale.get(name, 0)) for name in catalog.GRAYSCALE}
-    same = here == catalog.GRAYSCALE and len(groups) == catalog.IDENTICAL["groups"]
-    if same and conflicts_across(groups) == catalog.IDENTICAL["across"]:
-        return "These are the counts known of the official data set."
-    known = listed(f"{count:,} {name}" for name, count in catalog.GRAYSCALE.items())
-    return (
+def official_text(record: AuditRecord) -> list[str]:
+    """Whether the counts are those known of the official data set."""
+    if record.official is None:
+        return []
+    if record.official:
+        return ["These are the counts known of the official data set."]
+    known = join_and(f"{count:,} {name}" for name, count in catalog.GRAYSCALE.items())
+    return [
         f"The official data set has {known} grayscale files and {catalog.IDENTICAL['groups']} "
-        f"groups of identical ones, {catalog.IDENTICAL['across']} with conflicting labels in "
-        "training and validation: this copy differs from it."
-    )
+        f"groups of identical files, {catalog.IDENTICAL['across']} of them with contradicting "
+        "labels between training and validation: this copy differs from it."
+    ]

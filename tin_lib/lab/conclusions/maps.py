@@ -1,98 +1,205 @@
 """The paper's sentence, that saliency maps are "not readily interpretable", put to the test."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
-from tin_lib import catalog
-from tin_lib.lab.formatting import counted, listed, titles
+from tin_lib import catalog, runs
+from tin_lib.analysis.compare import above_chance
+from tin_lib.analysis.saliency import Evaluation
+from tin_lib.lab.formatting import count_noun, join_and, titles
 
-Pairs = list[tuple[str, str]]  # network and method
-BLIND = ("edges", "centre")  # maps that know the image, or nothing, but not the network
+OBJECT, PIXELS = ("mass inside",), ("insertion", "deletion")
+UNTESTED = "untested"  # beside yes, no and undecided: there is nothing to compare
 
 
-def saliency(measures: pd.DataFrame, checked: pd.DataFrame) -> str:
-    """Whether the maps beat chance, and whether they depend on what was learnt.
+@dataclass(frozen=True)
+class MapVerdict:
+    """What one method's maps of one network are worth.
 
-    ``measures``: by ``saliency.evaluate``; ``checked``: by ``saliency.randomisation``.
+    ``on_object``: whether more of the map lies in the box than of every baseline's; ``ranks``:
+    whether inserting and deleting pixels in the map's order beats every baseline's order. Both
+    ``yes``, ``no`` (worse than a baseline), ``undecided`` or ``untested``.
     """
-    tested = measures[measures.kind == "method"]
-    methods = list(dict.fromkeys(tested.method))
-    pairs = list(dict.fromkeys(zip(tested.network, tested.method, strict=True)))
-    placed = [pair for pair in pairs if on_object(measures, *pair)]
-    ranked = [pair for pair in pairs if matters(measures, *pair)]
-    return "\n".join(
-        [
-            *(one_method(measures, method, placed, ranked) for method in methods),
-            unlearnt(checked),
-            answer(len(pairs), placed, ranked),
-        ]
-    )
+
+    network: str
+    method: str
+    on_object: str
+    ranks: str
+    beyond: float  # mean share of the map within the box, beyond the box's share; NaN without boxes
+    n: int  # images compared
+    empty: int  # images left out, whose map was 0 everywhere
+
+    @property
+    def interpretable(self) -> str:
+        """Both verdicts together: yes if all of them are, no if one is."""
+        return combine([v for v in (self.on_object, self.ranks) if v != UNTESTED])
 
 
-def one_method(
-    measures: pd.DataFrame,
-    method: str,
-    placed: Pairs,
-    ranked: Pairs,
-) -> str:
-    """What one method's maps do, network by network."""
-    part = of(measures, "beyond the box")[lambda t: t.method == method].set_index("network")
-    told = ", ".join(f"{catalog.title(n)} {100 * part['mean'][n]:+.1f}" for n in part.index)
-    above, better = ([n for n, m in pairs if m == method] for pairs in (placed, ranked))
-    return (
-        f"- **{method}** puts this many points more of its map into the box than the box has "
-        f"of the image: {told}; clearly more than an edge detector and a blob in the middle: "
-        f"{titles(above) or 'for no network'}. It ranks pixels clearly better than any map that "
-        f"does not know the network (insertion higher and deletion lower): "
-        f"{titles(better) or 'for no network'}."
-    )
+@dataclass(frozen=True)
+class SaliencyRecord:
+    """The verdicts on all maps, and what stands beside them."""
+
+    verdicts: tuple[MapVerdict, ...]
+    comparisons: int  # in the table that Holm's correction covers
+    at_chance: tuple[str, ...]  # networks without a verdict
+    left_out: tuple[str, ...]  # reasons why pairs of network and method were not measured
+    unlearnt: dict[str, float]  # rank correlation by method once all layers are random again
 
 
-def of(measures: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """The rows of one measure."""
-    return measures[measures.measure == measure]
+def combine(outcomes: Sequence[str]) -> str:
+    """``yes`` if all outcomes are, ``no`` if one is, otherwise ``undecided``; untested for none."""
+    if not outcomes:
+        return UNTESTED
+    if "no" in outcomes:
+        return "no"
+    return "yes" if set(outcomes) == {"yes"} else "undecided"
 
 
-def on_object(measures: pd.DataFrame, network: str, method: str) -> bool:
-    """Whether more of the map lies in the box than of an edge detector's or a central blob's."""
-    rows = of(measures, "beyond the box")[lambda t: t.network == network].set_index("method")
-    return all(rows.low[method] > rows.high[name] for name in BLIND)
+def judge(found: Evaluation, checked: pd.DataFrame, run: runs.Run) -> SaliencyRecord:
+    """The verdicts of ``saliency.evaluate``, on networks clearly above chance.
 
-
-def matters(measures: pd.DataFrame, network: str, method: str) -> bool:
-    """Whether the order of pixels beats that of every baseline, inserted and deleted."""
-    here = measures[measures.network == network]
-    own, blind = here[here.method == method], here[here.kind == "baseline"]
-    inserted = of(own, "insertion").low.iloc[0] > of(blind, "insertion").high.max()
-    deleted = of(own, "deletion").high.iloc[0] < of(blind, "deletion").low.min()
-    return bool(inserted and deleted)
-
-
-def unlearnt(checked: pd.DataFrame) -> str:
-    """What is left of the maps when all layers are random again."""
+    ``checked``: by ``saliency.parameter_randomisation``.
+    """
+    pairs = found.measures[found.measures.kind == "method"]
+    pairs = list(dict.fromkeys(zip(pairs.network, pairs.method, strict=True)))
+    learnt = [name for name, fit in run.fits.items() if fit_above_chance(fit)]
     reset = checked[checked.layers == "all layers"].groupby("method", sort=False)["mean"].mean()
-    told = ", ".join(f"{method} {value:.2f}" for method, value in reset.items())
-    return (
-        "- With all layers set back to random, maps keep this rank correlation with the trained "
-        f"network's, averaged over the networks: {told} (0 would be none)."
+    return SaliencyRecord(
+        verdicts=tuple(verdict_of(found, *pair) for pair in pairs if pair[0] in learnt),
+        comparisons=int(found.comparisons.p.notna().sum()),
+        at_chance=tuple(name for name in dict.fromkeys(n for n, _ in pairs) if name not in learnt),
+        left_out=tuple(dict.fromkeys(found.left_out.values())),
+        unlearnt={str(method): float(value) for method, value in reset.items()},
     )
 
 
-def answer(count: int, placed: Pairs, ranked: Pairs) -> str:
-    """The sentence itself: which pairs of network and method it does not hold for."""
-    both = [
-        f"{method} of {catalog.title(name)}" for name, method in placed if (name, method) in ranked
+def fit_above_chance(fit: runs.Fit) -> bool:
+    """Whether a network is clearly better than guessing on the validation images."""
+    return above_chance(fit.predictions("val"), len(fit.class_ids))
+
+
+def verdict_of(found: Evaluation, network: str, method: str) -> MapVerdict:
+    """The verdicts on one pair of network and method."""
+    tests, means = (
+        table[(table.network == network) & (table.method == method)]
+        for table in (found.comparisons, found.measures)
+    )
+    beyond = means.loc[means.measure == "beyond the box", "mean"]
+    return MapVerdict(
+        network,
+        method,
+        combine(list(tests.outcome[tests.measure.isin(OBJECT)])),
+        combine(list(tests.outcome[tests.measure.isin(PIXELS)])),
+        float(beyond.iloc[0]) if len(beyond) else float("nan"),
+        int(means.n.iloc[0]),
+        int(means["empty"].iloc[0]),
+    )
+
+
+def saliency(found: Evaluation, checked: pd.DataFrame, run: runs.Run) -> str:
+    """Whether the maps beat maps that use no network, and whether they depend on what was learnt.
+
+    ``found``: of ``saliency.evaluate``; ``checked``: of ``saliency.parameter_randomisation``.
+    """
+    return saliency_text(judge(found, checked, run))
+
+
+def saliency_text(record: SaliencyRecord) -> str:
+    """The record in words."""
+    methods = list(dict.fromkeys(each.method for each in record.verdicts))
+    lines = [
+        method_line([each for each in record.verdicts if each.method == method])
+        for method in methods
     ]
+    if record.at_chance:
+        lines.append(f"- No verdict for {titles(record.at_chance)}: not clearly above chance.")
+    lines += [f"- Not measured: {reason}." for reason in record.left_out]
+    return "\n".join([*lines, unlearnt_line(record), "", answer(record)])
+
+
+def method_line(verdicts: list[MapVerdict]) -> str:
+    """What one method's maps do, network by network."""
+    parts = [f"- **{verdicts[0].method}**:"]
+    if any(each.on_object != UNTESTED for each in verdicts):
+        beyond = (f"{catalog.title(v.network)} {100 * v.beyond:+.1f}" for v in verdicts)
+        parts.append(
+            "share of the map in the box minus the box's share of the image, in points: "
+            f"{', '.join(beyond)}. More in the box than all baselines: "
+            f"{by_outcome(verdicts, 'on_object')}."
+        )
+    parts.append(
+        "Orders the pixels better than all baselines (insertion and deletion): "
+        f"{by_outcome(verdicts, 'ranks')}."
+    )
+    return " ".join(parts)
+
+
+def by_outcome(verdicts: list[MapVerdict], question: str) -> str:
+    """``yes for A and B; undecided for C``."""
+    groups = {
+        outcome: [each.network for each in verdicts if getattr(each, question) == outcome]
+        for outcome in ("yes", "no", "undecided")
+    }
+    return "; ".join(f"{word} for {titles(names)}" for word, names in groups.items() if names)
+
+
+def unlearnt_line(record: SaliencyRecord) -> str:
+    """What remains of the maps when all layers are random again."""
+    values = ", ".join(f"{method} {value:.2f}" for method, value in record.unlearnt.items())
     return (
-        f'\n**"Not readily interpretable"?** Of {counted(count, "pair")} of network and method, '
-        f"{len(placed)} put their maps on the object, {len(ranked)} order the pixels by what they "
-        f"matter, and {len(both)} do both, each clearly better than maps that do not know the "
-        f"network{': ' + listed(both) if both else ''}. " + stands(count, len(both))
-    ).rstrip()
+        "- With all layers reset to random weights, the maps' rank correlation with the trained "
+        f"network's, averaged over the networks, is: {values} (0: no relation)."
+    )
 
 
-def stands(count: int, against: int) -> str:
-    """Where the paper's sentence stands, when ``against`` of ``count`` pairs speak against it."""
-    if against == count:
-        return ""
-    whom = "the others" if against else "all of them"
-    return f"For {whom} the paper's sentence stands."
+def answer(record: SaliencyRecord) -> str:
+    """The answer to the paper's sentence."""
+    question = '**"Not readily interpretable"?** '
+    if not record.verdicts:
+        return question + "No network here is clearly above chance, so that there is no verdict."
+    groups = {
+        word: [v for v in record.verdicts if v.interpretable == word]
+        for word in ("yes", "no", "undecided")
+    }
+    counts = {word: len(group) for word, group in groups.items()}
+    readable = [f"{v.method} of {catalog.title(v.network)}" for v in groups["yes"]]
+    boxes = any(v.on_object != UNTESTED for v in record.verdicts)
+    test = "lie on the object and order the pixels" if boxes else "order the pixels"
+    return (
+        f"{question}Of {count_noun(len(record.verdicts), 'pair')} of network and method, the maps "
+        f"of {counts['yes']} {test} better than every map that uses no network"
+        f"{' (' + join_and(readable) + ')' if readable else ''}: for them the paper's sentence "
+        f"does not hold. {counts['no']} are worse than such a map: for them it holds. "
+        f"{counts['undecided']} are undecided. (Paired differences on the same images, "
+        f"{image_counts(record)}; Holm's correction over {record.comparisons:,} comparisons.)"
+    )
+
+
+def image_counts(record: SaliencyRecord) -> str:
+    """How many images were compared, e.g. ``115 to 200 images``."""
+    low, high = (f([v.n for v in record.verdicts]) for f in (min, max))
+    return count_noun(high, "image") if low == high else f"{low:,} to {high:,} images"
+
+
+def resolution(found: Evaluation) -> str:
+    """How coarse Grad-CAM's maps are, how many are empty, and whether there are boxes."""
+    rows = found.measures[found.measures.method == "grad_cam"].drop_duplicates("network")
+    empty = rows.set_index("network")[["empty", "n"]]
+    sizes = [
+        f"{catalog.title(name)}: {height}×{width} places, {empty['empty'][name]:,} of "
+        f"{empty.loc[name].sum():,} maps empty"
+        for name, (height, width) in found.map_sizes.items()
+    ]
+    lines = []
+    if sizes:
+        lines.append(
+            f"A Grad-CAM map resolves no more than the last convolution's output. "
+            f"{'; '.join(sizes)}. Empty maps (no evidence for the class) are left out of the "
+            "measures; several pixels with the highest value, as on a plateau, count by the share "
+            "of them in the box."
+        )
+    if "mass inside" not in found.per_image:
+        lines.append("There are no boxes in this data: only insertion and deletion are measured.")
+    return "\n\n".join(lines)

@@ -1,94 +1,125 @@
-"""What training one network came to."""
+"""The result of training one network."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from tin_lib import catalog, runs
-from tin_lib.lab.formatting import counted, percent
+from tin_lib.analysis.ensemble import above_chance
+from tin_lib.lab.formatting import count_noun, join_and, percent
 
-PERFECT = 0.995  # accuracies above this are called so
+PERFECT = 0.995  # above this accuracy there is next to nothing to learn
+MILD, LARGE = 0.03, 0.15  # gaps between training and validation accuracy
+GAPS = {
+    "at chance": "This is not clearly above chance: it needs more training or another recipe.",
+    "ceiling": "Both are nearly perfect: these images are too easy to tell networks apart.",
+    "overfit": "Training accuracy is {gap} above validation accuracy: the network overfits.",
+    "mild overfit": "Training accuracy is {gap} above validation accuracy, a mild overfit.",
+    "validation higher": "Validation accuracy is {gap} above training accuracy: the two sets are "
+    "not equally hard, or there are few images.",
+    "fitted": "They differ by {gap}, and the training images are learnt almost perfectly.",
+    "no gap": "They differ by {gap}: more capacity or more training may help.",
+}
+
+
+@dataclass(frozen=True)
+class PaperComparison:
+    """A fit's validation accuracy beside the paper's."""
+
+    outcome: str  # compared, no figure, not in the paper, or other data
+    difference: float = float("nan")  # of the accuracies, 0..1
+    images: int | None = None  # training images, if fewer than the paper's
+    width: float | None = None  # of the network, if not the paper's
 
 
 def training(fit: runs.Fit) -> str:
-    """What training one network came to."""
+    """The result of training one network, in words."""
     s, history = fit.summary, fit.history()
     best = history.iloc[int(history.val_accuracy.to_numpy().argmax())]
+    precision = f" in {s['precision']}" if "precision" in s else ""
     sentences = [
         f"**{catalog.title(s['network'])}** ({s['parameters']:,} parameters) trained "
-        f"{counted(s['epochs'], 'epoch')} in {s['seconds']:,.0f} s, "
-        f"{s['images_per_second']:,.0f} images/s on {s['device']}{computed(s)}.",
-        f"It names {percent(s['train_accuracy'])} of the training images and "
-        f"**{percent(s['val_accuracy'])} of the validation images** correctly "
-        f"({percent(s['val_top5'])} among its top five); guessing would give "
+        f"{count_noun(s['epochs'], 'epoch')} in {s['seconds']:,.0f} s, "
+        f"{s['images_per_second']:,.0f} images/s on {s['device']}{precision}.",
+        f"It is right on {percent(s['train_accuracy'])} of the training images and "
+        f"**{percent(s['val_accuracy'])} of the validation images** "
+        f"({percent(s['val_top5'])} have the label among the top five); chance is "
         f"{percent(1 / len(fit.class_ids))}.",
-        overfitting(s["train_accuracy"], s["val_accuracy"]),
-        f"While training, validation accuracy was highest in epoch {best.epoch:.0f} "
+        gap_text(judge_fit(fit), s["train_accuracy"] - s["val_accuracy"]),
+        f"The highest validation accuracy was that of epoch {best.epoch:.0f} "
         f"({percent(best.val_accuracy)}).",
-        beside_paper(fit),
+        paper_text(s["network"], compare_with_paper(fit)),
     ]
-    return " ".join(sentence for sentence in sentences if sentence)
+    return " ".join(sentences)
 
 
-def computed(summary: dict[str, Any]) -> str:
-    """In which precision, where the fit says so."""
-    return f" in {summary['precision']}" if "precision" in summary else ""
-
-
-def overfitting(train_accuracy: float, val_accuracy: float) -> str:
-    """What a gap between training and validation accuracy (0..1) says."""
+def judge_gap(train_accuracy: float, val_accuracy: float) -> str:
+    """What the two accuracies (0..1) say about the fit: a key of ``GAPS``."""
     gap = train_accuracy - val_accuracy
-    points = f"{100 * abs(gap):.1f} points"
     if min(train_accuracy, val_accuracy) > PERFECT:
-        return "Both are next to perfect: these images are too easy to tell networks apart."
-    if gap > 0.15:
-        return f"Training is ahead of validation by {points}: it overfits."
-    if gap > 0.03:
-        return f"Training is ahead of validation by {points}, a mild overfit."
-    if gap < -0.03:
-        return (
-            f"Validation is ahead of training by {points}: the two sets are not equally hard, "
-            "or there are few images."
-        )
-    if train_accuracy > PERFECT:
-        return f"Training and validation differ by {points}, and nothing is left to learn."
-    return f"Training and validation differ by {points}: more capacity or more training may help."
+        return "ceiling"
+    if gap > MILD:
+        return "overfit" if gap > LARGE else "mild overfit"
+    if gap < -MILD:
+        return "validation higher"
+    return "fitted" if train_accuracy > PERFECT else "no gap"
 
 
-def beside_paper(fit: runs.Fit) -> str:
-    """The paper's figure, when the fit saw what the paper's network saw."""
-    name = catalog.title(fit.summary["network"])
-    theirs = catalog.RESULTS.get(fit.summary["network"])
-    if fit.summary["network"] == "alexnet":
-        return "The paper gives no figure for AlexNet: its author ran out of memory."
-    if theirs is None:
-        return f"The paper has no {name}."
+def judge_fit(fit: runs.Fit) -> str:
+    """As ``judge_gap``, for a network that is clearly above chance; else ``at chance``."""
+    if not above_chance(fit.predictions("val"), len(fit.class_ids)):
+        return "at chance"
+    return judge_gap(fit.summary["train_accuracy"], fit.summary["val_accuracy"])
+
+
+def gap_text(outcome: str, gap: float) -> str:
+    """The gap of training and validation accuracy in words."""
+    return GAPS[outcome].format(gap=f"{100 * abs(gap):.1f} points")
+
+
+def compare_with_paper(fit: runs.Fit) -> PaperComparison:
+    """The paper's figure, if the fit saw the data that the paper's network saw."""
+    network = fit.summary["network"]
+    if network == "alexnet":
+        return PaperComparison("no figure")
+    if network not in catalog.RESULTS:
+        return PaperComparison("not in the paper")
     if len(fit.class_ids) != catalog.CLASSES:
-        return "The paper's figures are for 200 classes of real images and cannot be compared."
-    said = [f"The paper reports {percent(theirs['val'])} on validation: this is"]
-    difference = 100 * (fit.summary["val_accuracy"] - theirs["val"])
-    said.append(
-        "the same"
-        if abs(difference) < 0.05
-        else f"{abs(difference):.1f} points {'above' if difference > 0 else 'below'} it"
-    )
-    apart = unlike_paper(fit)
-    return " ".join(said) + (f", with {apart}." if apart else ".")
-
-
-def unlike_paper(fit: runs.Fit) -> str:
-    """What else differs from the paper than the recipe: fewer images, a narrower network."""
+        return PaperComparison("other data")
     images, width = fit.meta["images"]["train"], fit.recipe["width"]
-    words = []
-    if images < catalog.TRAIN_IMAGES:
-        words.append(f"{images:,} of {catalog.TRAIN_IMAGES:,} training images")
-    if width != 1:
-        words.append(f"{width:g} × its width")
-    return " and ".join(words)
+    return PaperComparison(
+        "compared",
+        fit.summary["val_accuracy"] - catalog.RESULTS[network]["val"],
+        images if images < catalog.TRAIN_IMAGES else None,
+        width if width != 1 else None,
+    )
+
+
+def paper_text(network: str, compared: PaperComparison) -> str:
+    """The comparison in words."""
+    if compared.outcome == "no figure":
+        return "The paper gives no figure for AlexNet: its author ran out of memory."
+    if compared.outcome == "not in the paper":
+        return f"The paper has no {catalog.title(network)}."
+    if compared.outcome == "other data":
+        return "The paper's figures are for 200 classes of real images and cannot be compared."
+    points = 100 * compared.difference
+    difference = f"{abs(points):.1f} points {'above' if points > 0 else 'below'} it"
+    limits = []
+    if compared.images:
+        limits.append(f"{compared.images:,} of {catalog.TRAIN_IMAGES:,} training images")
+    if compared.width:
+        limits.append(f"{compared.width:g} × its width")
+    return (
+        f"The paper reports {percent(catalog.RESULTS[network]['val'])} on validation: this is "
+        f"{'the same' if abs(points) < 0.05 else difference}"
+        f"{', with ' + join_and(limits) if limits else ''}."
+    )
 
 
 def recipe_table(recipe: Any) -> pd.DataFrame:
-    """A recipe's fields as a table, those at their default left out."""
+    """The fields of a recipe that identify it or differ from the default."""
     values = recipe.to_dict()
     default = type(recipe)(recipe.network, recipe.epochs, recipe.lr).to_dict()
     shown = ("network", "epochs", "lr", "batch_size", "optimizer", "momentum", "width", "seed")
@@ -98,7 +129,7 @@ def recipe_table(recipe: Any) -> pd.DataFrame:
 
 
 def penalty_share(fit: runs.Fit) -> str:
-    """How much of the loss the penalties on weights and activations are."""
+    """The share of the loss that is due to penalties on weights and activations."""
     history = fit.history()
     first, last = history.iloc[0], history.iloc[-1]
     if not last.penalty:

@@ -1,5 +1,6 @@
-"""Whether voting paid, and why."""
+"""Whether the votes are better than the single networks, and how similar their errors are."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -8,53 +9,116 @@ from tin_lib import catalog
 from tin_lib.analysis.ensemble import mean_correlation
 from tin_lib.lab.formatting import percent, rows, titles
 
+OUTCOMES = ("yes", "no", "undecided")
 
-def ensemble(table: pd.DataFrame, correlation: pd.DataFrame, errors: pd.DataFrame) -> str:
-    """Whether voting paid, and why.
 
-    ``table``: by ``ensemble_table``; ``correlation``: by ``error_correlation``; ``errors``: bool
-    (N images, M networks).
+@dataclass(frozen=True)
+class VoteVerdict:
+    """Whether one vote is better than the single networks."""
+
+    name: str
+    accuracy: float  # 0..1, with its 95 % interval
+    low: float
+    high: float
+    against: tuple[tuple[str, str], ...]  # each network above chance, and the outcome against it
+
+    @property
+    def outcome(self) -> str:
+        """Better than every one of them: yes, no (worse than one) or undecided."""
+        outcomes = {outcome for _, outcome in self.against}
+        if outcomes == {"yes"}:
+            return "yes"
+        return "no" if "no" in outcomes else "undecided"
+
+
+@dataclass(frozen=True)
+class EnsembleRecord:
+    """What notebook 06 found."""
+
+    best: tuple[str, ...]  # networks with the highest accuracy
+    accuracy: float  # theirs, 0..1
+    votes: tuple[VoteVerdict, ...]  # of the votes above chance
+    at_chance: tuple[str, ...]  # networks and votes without a verdict
+    comparisons: int  # tests that Holm's correction is over
+    networks: int
+    correlation: float  # mean over the pairs of networks; NaN if errors do not vary
+    missed: float  # share of the images that every network misses, 0..1
+
+
+def judge_ensemble(
+    table: pd.DataFrame, compared: pd.DataFrame, correlation: pd.DataFrame, errors: pd.DataFrame
+) -> EnsembleRecord:
+    """The record of an ensemble.
+
+    ``table``: from ``ensemble_table``; ``compared``: from ``compare.pairwise``; ``correlation``:
+    from ``error_correlation``; ``errors``: bool (N images, M networks).
     """
     networks, votes = table[table.kind == "network"], table[table.kind == "vote"]
     top = networks.accuracy.max()
-    best = list(networks.name[networks.accuracy == top])
-    verb = "is" if len(best) == 1 else "are"
-    said = [f"Best alone {verb} {titles(best)} with {percent(top)}."]
-    said += [one_vote(vote, top) for vote in rows(votes)]
-    said.append(alike(correlation, len(networks)))
-    missed = errors.all(axis=1).mean()
-    who = "All of them miss" if len(networks) > 1 else "It misses"
-    said.append(
-        f"{who} {percent(missed)} of the images"
-        + (f", and at least one finds {percent(1 - missed)}." if len(networks) > 1 else ".")
+    return EnsembleRecord(
+        best=tuple(networks.name[networks.accuracy == top]),
+        accuracy=float(top),
+        votes=tuple(judge_vote(vote, compared) for vote in rows(votes[votes.above_chance])),
+        at_chance=tuple(table.name[~table.above_chance]),
+        comparisons=len(compared),
+        networks=len(networks),
+        correlation=mean_correlation(correlation),
+        missed=float(errors.all(axis=1).mean()),
     )
-    return " ".join(said)
 
 
-def one_vote(vote: Any, best: float) -> str:
-    """What one way of voting reaches beside the best single network (accuracy 0..1)."""
-    points = 100 * (vote.accuracy - best)
-    told = (
-        f"The {vote.name} reaches **{percent(vote.accuracy)}** (95 % interval "
-        f"{percent(vote.low)} to {percent(vote.high)}): "
+def judge_vote(vote: Any, compared: pd.DataFrame) -> VoteVerdict:
+    """The verdict on one row of the ensemble table."""
+    tests = compared[(compared.a == vote.name) & compared.b.isin(vote.members.split(", "))]
+    against = tuple(zip(tests.b, tests.outcome, strict=True))
+    return VoteVerdict(vote.name, vote.accuracy, vote.low, vote.high, against)
+
+
+def ensemble(
+    table: pd.DataFrame, compared: pd.DataFrame, correlation: pd.DataFrame, errors: pd.DataFrame
+) -> str:
+    """Whether the votes are better than the networks; arguments as ``judge_ensemble``."""
+    return ensemble_text(judge_ensemble(table, compared, correlation, errors))
+
+
+def ensemble_text(record: EnsembleRecord) -> str:
+    """The record in words."""
+    verb = "network is" if len(record.best) == 1 else "networks are"
+    lines = [f"The best single {verb} {titles(record.best)} ({percent(record.accuracy)})."]
+    if record.at_chance:
+        lines.append(f"No verdict for {titles(record.at_chance)}: not clearly above chance.")
+    lines += [vote_text(vote) for vote in record.votes]
+    if record.comparisons:
+        lines.append(
+            f"Outcomes: exact McNemar tests on the same images, Holm's correction over "
+            f"{record.comparisons} comparisons. A vote counts as better only if it is better than "
+            "each network, since the best one was chosen on these images."
+        )
+    return "\n".join(f"- {line}" for line in [*lines, *similarity(record)])
+
+
+def vote_text(vote: VoteVerdict) -> str:
+    """One vote's accuracy and verdict."""
+    accuracy = (
+        f"The {vote.name} is right on **{percent(vote.accuracy)}** of the images (95 % interval "
+        f"{percent(vote.low)} to {percent(vote.high)})"
     )
-    if abs(points) < 0.05:
-        return told + "neither gain nor loss."
-    change = f"it {'gains' if points > 0 else 'loses'} {abs(points):.1f} points"
-    if vote.low <= best <= vote.high:
-        return told + f"{change}, less than the interval can tell from none."
-    return told + f"{change}."
+    if not vote.against:
+        return f"{accuracy}; there is no single network to compare it with."
+    groups = {word: [name for name, each in vote.against if each == word] for word in OUTCOMES}
+    details = "; ".join(f"{word}: {titles(names)}" for word, names in groups.items() if names)
+    return f"{accuracy}. Better than every single network: **{vote.outcome}** ({details})."
 
 
-def alike(correlation: pd.DataFrame, voters: int) -> str:
-    """How alike the networks' errors are, beside the paper's figure for its three networks."""
-    mean = mean_correlation(correlation)
-    if voters < 2:
-        return "One network alone has nothing to correlate with."
-    if mean != mean:  # NaN: errors that do not vary
-        return "The errors have no correlation to give: at most one network's vary."
-    note = "the paper's figure" if voters == 3 else f"{voters} voted here; the paper's three have"
-    return (
-        f"The networks' errors correlate with {mean:.3f} on average ({note} "
-        f"{catalog.ERROR_CORRELATION})."
+def similarity(record: EnsembleRecord) -> list[str]:
+    """How similar the networks' errors are."""
+    if record.networks < 2:
+        return ["There is one network, so that there is no correlation of errors."]
+    missed = (
+        f"Every network misses {percent(record.missed)} of the images; at least one is right on "
+        f"the other {percent(1 - record.missed)}."
     )
+    if record.correlation != record.correlation:  # NaN
+        return ["The correlation of errors is undefined: they vary in one network at most.", missed]
+    paper = f"{catalog.ERROR_CORRELATION} in the paper, for three networks"
+    return [f"The mean correlation of errors is {record.correlation:.3f} ({paper}).", missed]

@@ -1,4 +1,4 @@
-"""Plotly figures: a table or an array in, a figure out; one module a topic."""
+"""Plotly figures: each function takes a table or an array and returns a figure."""
 
 from tin_lib.lab.figures import boxes, data, ensemble, errors, filters, images, saliency, training
 

@@ -1,4 +1,4 @@
-"""Figures of the paper's explanation: accuracy against the boxes, and the regression on them."""
+"""Figures of the paper's explanation of errors: accuracy by box, and the regression on boxes."""
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -14,8 +14,8 @@ MODELS = {"alone": ("circle-open", "one property at a time"), "together": ("circ
 def accuracy_by_box(binned: pd.DataFrame) -> go.Figure:
     """Accuracy in bins of each property, from the lowest to the highest, with 95 % intervals.
 
-    ``binned``: rows of ``errors.accuracy_by_box`` for one view or several. What a bin spans shows
-    under the mouse.
+    ``binned``: rows of ``errors.accuracy_by_box`` for one view or several. The mouse shows the
+    limits of a bin.
     """
     titles = [PROPERTIES[name].replace(" (", "<br>(") for name in PROPERTIES]
     figure = make_subplots(cols=2, rows=2, shared_yaxes=True, subplot_titles=titles)
@@ -36,7 +36,7 @@ def accuracy_by_box(binned: pd.DataFrame) -> go.Figure:
 
 def _line(rows: pd.DataFrame, view: str) -> go.Scatter:
     colour = style.PALETTE[VIEWS[view]]
-    shift = (list(VIEWS).index(view) - 1) * 0.015  # so that intervals of views do not cover
+    shift = (list(VIEWS).index(view) - 1) * 0.015  # so that the views' intervals do not overlap
     reach = {"array": rows.high - rows.accuracy, "arrayminus": rows.accuracy - rows.low}
     return go.Scatter(
         x=rows.bin / max(rows.bin.max(), 1) + shift,
@@ -48,15 +48,15 @@ def _line(rows: pd.DataFrame, view: str) -> go.Scatter:
         error_y={"type": "data", "symmetric": False, "thickness": 1.5, "width": 3, **reach},
         customdata=rows[["start", "end", "images"]].to_numpy(),
         hovertemplate=f"{view}: %{{customdata[0]:.2f}} to %{{customdata[1]:.2f}}, "
-        "%{customdata[2]} images, %{y:.1%} right<extra></extra>",
+        "%{customdata[2]} images, %{y:.1%} correct<extra></extra>",
     )
 
 
 def coefficients(regression: pd.DataFrame) -> go.Figure:
-    """Odds ratios of a right answer with their intervals, a panel a view.
+    """Odds ratios of a correct prediction with their intervals, a panel for each view.
 
-    ``regression``: by ``errors.box_regression``. Right of 1: the odds rise. The labels say where
-    the paper's explanation expects them; properties without an estimate stay empty.
+    ``regression``: from ``errors.box_regression``. Above 1 the odds increase. The labels give the
+    direction that the paper's explanation implies; properties without an estimate stay empty.
     """
     known = regression[regression.coefficient.notna()]
     views = list(dict.fromkeys(known["view"]))
@@ -98,10 +98,10 @@ def _forest(rows: pd.DataFrame, model: str) -> go.Scatter:
 
 
 def _log_ticks(known: pd.DataFrame) -> dict[str, list[float]]:
-    """Ticks at round ratios within the intervals."""
+    """Ticks at round ratios within the range of the intervals."""
     low, high = min(known.odds_low.min(), 0.8), max(known.odds_high.max(), 1.25)
     round_ratios = [0.1, 0.2, 0.5, 0.7, 1, 1.4, 2, 5, 10]
-    if high / low > 100:  # too many would not fit
+    if high / low > 100:  # the others would be too many
         round_ratios = [10.0**power for power in range(-9, 10)]
     return {"tickvals": [ratio for ratio in round_ratios if low <= ratio <= high]}
 

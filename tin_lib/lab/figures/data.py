@@ -1,13 +1,13 @@
-"""Figures of the data: images with boxes, augmentation (Figure 1), counts, pixels, box sizes."""
+"""Figures of the data: images with boxes, augmentation (Figure 1), pixel values, box sizes."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tin_lib.lab.figures import images, style
+from tin_lib.lab.formatting import shorten
 
 CHANNELS = (("red", "#D55E00", "solid"), ("green", "#009E73", "dash"), ("blue", "#0072B2", "dot"))
 SIDE = 64  # pixels of an image
@@ -16,7 +16,7 @@ NAME = 16  # letters of a class name that fit above an image
 
 
 def augmentations(pictures: np.ndarray, titles: Sequence[str]) -> go.Figure:
-    """Figure 1: an image and its augmentations, uint8 (N, 3, 64, 64), with a title above each."""
+    """Figure 1: an image and its augmentations, uint8 (N, 3, 64, 64), with titles above them."""
     return images.grid(pictures, titles, columns=3, zoom=3)
 
 
@@ -27,39 +27,13 @@ def gallery(
     columns: int = 8,
     zoom: int = 2,
 ) -> go.Figure:
-    """Images with class names above them (in full under the mouse) and their boxes outlined.
+    """Show images with their boxes and, above them, the first of each class's names.
 
-    ``pictures``: uint8 (N, 3, H, W); ``names``: N; ``boxes``: integers (N, 4), -1 where none.
+    ``pictures``: uint8 (N, 3, H, W); ``names``: N, complete under the mouse; ``boxes``: integers
+    (N, 4), -1 for an image without a box.
     """
-    short = [shorten(name) for name in names]
+    short = [shorten(name.split(",")[0], NAME) for name in names]
     return images.grid(pictures, short, columns, zoom, boxes, hover=names)
-
-
-def shorten(name: str, letters: int = NAME) -> str:
-    """A class's first name, cut to fit above an image: ``goldfish, Carassius`` is ``goldfish``."""
-    first = name.split(",")[0]
-    return first if len(first) <= letters else first[: letters - 1] + "…"
-
-
-def pairs(left: np.ndarray, right: np.ndarray, titles: Sequence[tuple[str, str]]) -> go.Figure:
-    """Two images a row, such as byte-identical files, each with its own title (two a pair)."""
-    both = np.stack([left, right], axis=1).reshape(-1, *left.shape[1:])
-    return images.grid(both, [text for pair in titles for text in pair], columns=6)
-
-
-def class_counts(table: pd.DataFrame) -> go.Figure:
-    """Images of each class as bars, one colour for each split.
-
-    ``table``: columns ``name``, ``split``, ``images``. With many classes names show on hover only.
-    """
-    figure = go.Figure()
-    for number, (split, rows) in enumerate(table.groupby("split", sort=False)):
-        marker = {"color": style.PALETTE[number], "pattern": {"shape": ("", "/", ".")[number % 3]}}
-        figure.add_trace(go.Bar(x=rows["name"], y=rows["images"], name=str(split), marker=marker))
-    figure.update_yaxes(title="images")
-    many = table["name"].nunique() > 40
-    figure.update_xaxes(title="class", showticklabels=not many, showgrid=False)
-    return style.apply(figure.update_layout(barmode="stack", height=360))
 
 
 def channel_histograms(counts: np.ndarray, mean: np.ndarray, std: np.ndarray) -> go.Figure:
@@ -72,7 +46,7 @@ def channel_histograms(counts: np.ndarray, mean: np.ndarray, std: np.ndarray) ->
     for channel, (name, colour, dash) in enumerate(CHANNELS):
         line = {"color": colour, "dash": dash}
         after = (values - mean[channel]) / std[channel]
-        # A density keeps its area when its axis is stretched: per deviation, not per value.
+        # Density per deviation, not per value, so that the area under the line stays 1.
         for column, x, y in (
             (1, values, shares[channel]),
             (2, after, shares[channel] * std[channel]),
@@ -81,7 +55,7 @@ def channel_histograms(counts: np.ndarray, mean: np.ndarray, std: np.ndarray) ->
             figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
     figure.update_xaxes(title="pixel value (0..255)", row=1, col=1)
     figure.update_xaxes(title="normalised value (deviations)", row=1, col=2)
-    # The spikes of black and white pixels (0 and 255) would flatten all else: they leave the frame.
+    # The spikes of black and white pixels (0 and 255) would flatten the rest, so they are cut off.
     highest = 1.2 * shares[:, 1:-1].max()
     figure.update_yaxes(title="density", range=[0, highest], col=1)
     figure.update_yaxes(range=[0, highest * np.max(std)], col=2)
@@ -89,11 +63,14 @@ def channel_histograms(counts: np.ndarray, mean: np.ndarray, std: np.ndarray) ->
 
 
 def box_sizes(boxes: np.ndarray) -> go.Figure:
-    """How wide and high the objects' boxes are: images for each size, logarithmic colour.
+    """Show the number of images by width and height of the object's box, on a logarithmic scale.
 
-    ``boxes``: integers (N, 4) x0, y0, x1, y1, inclusive pixels; rows of -1 are left out.
+    ``boxes``: integers (N, 4) x0, y0, x1, y1, inclusive pixels; rows of -1 have no box. Without any
+    box the figure says so.
     """
     known = boxes[(boxes >= 0).all(axis=1)].astype(int)
+    if not len(known):
+        return style.nothing("These images have no boxes.")
     width, height = known[:, 2] - known[:, 0] + 1, known[:, 3] - known[:, 1] + 1
     edges = np.arange(0.5, SIDE + 1, BIN)
     counts, _, _ = np.histogram2d(height, width, bins=(edges, edges))

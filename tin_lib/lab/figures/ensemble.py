@@ -1,4 +1,4 @@
-"""Figures of ensembles: accuracies with intervals, and how far the networks' errors go together."""
+"""Figures of ensembles: accuracies with intervals, and the correlation of networks' errors."""
 
 from collections.abc import Mapping
 
@@ -13,10 +13,10 @@ COLOURS = {"network": style.PALETTE[0], "vote": style.PALETTE[4]}
 
 
 def accuracy(table: pd.DataFrame, marks: Mapping[str, float] | None = None) -> go.Figure:
-    """Validation accuracy of networks and votes with 95 % intervals, the best on top.
+    """Validation accuracy of networks and votes with 95 % intervals, the best at the top.
 
-    ``table``: by ``ensemble.ensemble_table``. ``marks``: the paper's accuracies (0..1) by name, as
-    open diamonds.
+    ``table``: from ``ensemble.ensemble_table``. ``marks``: the paper's accuracies (0..1) by name,
+    drawn as open diamonds.
     """
     figure = go.Figure()
     table = table.sort_values("accuracy")
@@ -42,7 +42,7 @@ def _points(rows: pd.DataFrame, kind: str) -> go.Scatter:
         marker={"size": 11, "color": COLOURS[kind]},
         error_x={"type": "data", "symmetric": False, **reach},
         customdata=rows[["correct", "images", "low", "high"]].to_numpy(),
-        hovertemplate="%{y}: %{customdata[0]} of %{customdata[1]} right, %{x:.1%} "
+        hovertemplate="%{y}: %{customdata[0]} of %{customdata[1]} correct, %{x:.1%} "
         "(%{customdata[2]:.1%} to %{customdata[3]:.1%})<extra></extra>",
     )
 
@@ -60,9 +60,9 @@ def _marks(names: list[str], values: list[float]) -> go.Scatter:
 
 
 def error_correlation(table: pd.DataFrame) -> go.Figure:
-    """Pearson correlation of the networks' errors, a square for each pair below the diagonal.
+    """Pearson correlation of the networks' errors, a cell for each pair below the diagonal.
 
-    ``table``: (M, M) by ``ensemble.error_correlation``.
+    ``table``: (M, M) from ``ensemble.error_correlation``.
     """
     titles = [catalog.title(str(name)) for name in table.columns]
     values = table.to_numpy(dtype=np.float64, copy=True)

@@ -10,15 +10,17 @@ from plotly.colors import sample_colorscale
 
 from tin_lib.analysis.errors import PAPER_IMAGES
 from tin_lib.lab.figures import images, style
+from tin_lib.lab.formatting import shorten
 
 ENDS = {"best": style.PALETTE[0], "worst": style.PALETTE[4]}
-EMPTY = 127  # gray of a place without an image
+TITLE = 18  # letters that fit above an image
+EMPTY = 127  # gray value of an empty place in a row
 
 
 def per_class(classes: pd.DataFrame) -> go.Figure:
     """Error rate of every class, from the best to the worst, with 95 % intervals.
 
-    ``classes``: by ``errors.per_class``. Names show under the mouse, and as labels when zoomed in.
+    ``classes``: from ``errors.per_class``. The mouse shows names; so do the labels once zoomed in.
     """
     table = classes[classes.images > 0].sort_values("error_rate", kind="stable")
     points = go.Scatter(
@@ -42,23 +44,23 @@ def per_class(classes: pd.DataFrame) -> go.Figure:
 
 
 def _class_hover(rows: pd.DataFrame, axis: str = "y") -> dict[str, Any]:
-    """What shows under the mouse for a class: its errors and what it is mostly taken for."""
+    """Hover text of a class: its errors and its most frequent wrong prediction."""
     text = f"%{{{axis}}}: %{{customdata[0]}} of %{{customdata[1]}} wrong%{{customdata[2]}}"
-    taken = [f", mostly taken for {name}" if name else "" for name in rows.taken_for]
+    taken = [f", most often predicted as {name}" if name else "" for name in rows.taken_for]
     custom = [list(row) for row in zip(rows.errors, rows.images, taken)]
     return {"customdata": custom, "hovertemplate": f"{text}<extra></extra>"}
 
 
 def _reach(centre: pd.Series, low: pd.Series, high: pd.Series) -> dict[str, object]:
-    """Error bars from an interval's ends."""
+    """Error bars from the limits of an interval."""
     ends = {"array": high - centre, "arrayminus": centre - low}
     return {"type": "data", "symmetric": False, "thickness": 1, "width": 0, **ends}
 
 
 def best_and_worst(table: pd.DataFrame) -> go.Figure:
-    """Table 3 as a picture: error rates of the best and worst classes, beside the paper's.
+    """Table 3 as a figure: error rates of the best and worst classes, beside the paper's.
 
-    ``table``: by ``errors.best_and_worst``, of one network.
+    ``table``: from ``errors.best_and_worst``, of one network.
     """
     figure = go.Figure()
     table = pd.concat([table[table.end == "best"], table[table.end == "worst"].iloc[::-1]])
@@ -77,7 +79,7 @@ def best_and_worst(table: pd.DataFrame) -> go.Figure:
 
 
 def _dots(x: pd.Series, y: Sequence[str], rows: pd.DataFrame, name: str, colour: str) -> go.Scatter:
-    """Points with the interval low to high of ``rows``."""
+    """Points with the intervals ``low`` to ``high`` of ``rows``."""
     return go.Scatter(
         x=x,
         y=y,
@@ -92,11 +94,11 @@ def _dots(x: pd.Series, y: Sequence[str], rows: pd.DataFrame, name: str, colour:
 def confusion(
     counts: pd.DataFrame, names: Mapping[str, str], order: Sequence[str] | None = None
 ) -> go.Figure:
-    """Confusion matrix to zoom into, with names under the mouse.
+    """Confusion matrix that can be zoomed, with names under the mouse.
 
-    ``counts``: (C, C) by ``errors.confusion_matrix``. ``names``: wnid -> name. ``order``: wnids, by
-    ``errors.class_order`` (default: class order). Colours follow the square root of the count, so
-    that a single error still shows beside a full diagonal.
+    ``counts``: (C, C) from ``errors.confusion_matrix``. ``names``: class id -> name. ``order``:
+    class ids, from ``errors.class_order`` (default: as in ``counts``). Colours follow the square
+    root of the count, so that a single error is visible beside a full diagonal.
     """
     order = list(counts.index if order is None else order)
     labels = [names[wnid] for wnid in order]
@@ -107,7 +109,7 @@ def confusion(
         x=labels,
         y=labels,
         colorscale=_root_scale("Viridis"),
-        hovertemplate="%{y} taken for %{x}:<br>%{z} images, %{customdata}%<extra></extra>",
+        hovertemplate="%{y} predicted as %{x}:<br>%{z} images, %{customdata}%<extra></extra>",
         colorbar={"title": {"text": "images", "side": "right"}, "thickness": 14},
     )
     figure = go.Figure(heat)
@@ -118,32 +120,37 @@ def confusion(
 
 
 def _cells(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Counts, and whole percents of the images of each label (row), in few bytes."""
+    """Counts, and whole percentages of the images of each label (row), in small types."""
     percents = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     return matrix.astype(np.uint16), percents.round().astype(np.uint8)
 
 
 def _root_scale(name: str) -> list[tuple[float, str]]:
-    """A colour scale whose colours follow the square root of the value."""
+    """Return a colour scale whose colours follow the square root of the value."""
     places = np.linspace(0, 1, 17)
     return list(zip((places**2).tolist(), sample_colorscale(name, places.tolist())))
 
 
 def confused_pairs(pairs: pd.DataFrame) -> go.Figure:
-    """The commonest errors with 95 % intervals; ``pairs``: by ``errors.most_confused``."""
+    """The most frequent confusions with 95 % intervals, from ``errors.most_confused``."""
     titles = [f"{a} → {b}" for a, b in zip(pairs.label_name, pairs.predicted_name)]
     dots = _dots(pairs.share, titles, pairs, "", style.PALETTE[0])
     hover = "%{y}: %{customdata[0]} of %{customdata[1]} images<extra></extra>"
     dots.update(customdata=pairs[["count", "images"]].to_numpy(), hovertemplate=hover)
     figure = go.Figure(dots)
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="share of the label's images taken for the other", tickformat=".0%")
+    figure.update_xaxes(
+        title="share of the label's images predicted as the other class", tickformat=".0%"
+    )
     figure.update_xaxes(rangemode="tozero")
     return style.apply(figure.update_layout(height=120 + 24 * len(pairs), showlegend=False))
 
 
 def agreement(table: pd.DataFrame) -> go.Figure:
-    """How many networks err on an image, beside independent errors; by ``errors.agreement``."""
+    """Images by number of networks that are wrong, beside what independent errors would give.
+
+    ``table``: from ``errors.agreement``.
+    """
     measured = go.Bar(
         x=table.wrong,
         y=table.images,
@@ -161,7 +168,7 @@ def agreement(table: pd.DataFrame) -> go.Figure:
         hovertemplate="expected for %{x}: %{y:.0f} images<extra></extra>",
     )
     figure = go.Figure([measured, expected])
-    figure.update_xaxes(title="networks that err on an image", dtick=1)
+    figure.update_xaxes(title="networks that are wrong on an image", dtick=1)
     figure.update_yaxes(title="validation images")
     figure.update_layout(height=380, legend={"orientation": "h", "y": 1.15})
     return style.apply(figure)
@@ -170,10 +177,10 @@ def agreement(table: pd.DataFrame) -> go.Figure:
 def gallery(
     chosen: pd.DataFrame, pictures: np.ndarray, names: Mapping[str, str], zoom: int = 2
 ) -> go.Figure:
-    """Figure 7: a class's images, a row each for those found, missed, and taken for it.
+    """Figure 7: images of a class in three rows: correct, missed, and wrongly predicted as it.
 
-    ``chosen``: by ``errors.gallery``. ``pictures``: uint8 (N, 3, 64, 64) of the whole split, or a
-    memory map of it. Each image is headed by what it was taken for (or is) and the probability.
+    ``chosen``: from ``errors.gallery``. ``pictures``: uint8 (N, 3, 64, 64) of the whole split, or a
+    memory map of it. Above each image stand its prediction (or label) and the probability.
     """
     width = int(chosen.groupby("group").size().max())
     tiles, titles, hover = [], [], []
@@ -191,31 +198,29 @@ def _blank(pictures: np.ndarray) -> np.ndarray:
 
 def _title(row: Any, group: str, names: Mapping[str, str]) -> str:
     """Two short lines above an image."""
-    first = {"right": "found", "wrong": f"→ {names[row.predicted]}"}
+    first = {"right": "correct", "wrong": f"→ {names[row.predicted]}"}
     what = first.get(group, f"is {names[row.label]}")
-    return f"{_shorten(what)}<br>{row.probability:.0%}"
-
-
-def _shorten(text: str, length: int = 18) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return f"{shorten(what, TITLE)}<br>{row.probability:.0%}"
 
 
 def _hover(row: Any, names: Mapping[str, str]) -> str:
-    said = f"{names[row.label]}, taken for {names[row.predicted]} ({row.probability:.0%})"
-    return f"{row.file}<br>{said}"
+    text = f"{names[row.label]}, predicted as {names[row.predicted]} ({row.probability:.0%})"
+    return f"{row.file}<br>{text}"
 
 
 def label_issues(
     table: pd.DataFrame, pictures: Sequence[np.ndarray], names: Mapping[str, str], columns: int = 6
 ) -> go.Figure:
-    """Images whose labels are under suspicion: the label above, what is suggested below it.
+    """Images whose labels may be wrong, with the label and the suggested one above each.
 
     ``table``: rows of ``errors.label_issues``. ``pictures``: one uint8 (3, 64, 64) for each row.
     """
     rows = [(row, " or ".join(names[w] for w in row.suggested.split())) for row in _rows(table)]
-    titles = [f"{_shorten(names[row.label])}<br>? {_shorten(other, 16)}" for row, other in rows]
+    titles = [
+        f"{shorten(names[row.label], TITLE)}<br>? {shorten(other, 16)}" for row, other in rows
+    ]
     hover = [
-        f"{row.split}/{row.file}<br>labelled {names[row.label]}; suggested: {other}<br>{row.reason}"
+        f"{row.split}/{row.file}<br>label {names[row.label]}; suggested: {other}<br>{row.reason}"
         for row, other in rows
     ]
     return images.grid(pictures, titles, columns=columns, hover=hover)

@@ -1,4 +1,4 @@
-"""Figures of a network's filters: kernels, maximising images, exciting patches, comparisons."""
+"""Figures of filters: kernels, maximising images, patches of highest activation, comparisons."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,10 +7,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from tin_lib import catalog
 from tin_lib.lab.figures import images, style
 
-SIDE = 64  # pixels that a picture of any network is enlarged to
-TILE = 48  # pixels on the screen that a tiny kernel is enlarged to
+SIDE = 64  # pixels to which the pictures of all networks are enlarged
+TILE = 48  # screen pixels to which a small kernel is enlarged
 TITLES = {
     "kernel_roughness": "Roughness of kernels",
     "image_roughness": "Roughness of images",
@@ -18,46 +19,41 @@ TITLES = {
     "dead": "Share of dead filters",
     "selectivity": "Class selectivity",
 }
-NOISE = ("kernel_roughness", "image_roughness")  # figures in which white noise is 1
+NOISE = ("kernel_roughness", "image_roughness")  # figures that are 1 for white noise
 SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 
 
 def kernel_grid(kernels: np.ndarray, columns: int = 16) -> go.Figure:
-    """First-layer kernels, uint8 (K, 3, h, w) from ``filters.first_layer``; zero is mid gray."""
+    """First-layer kernels, uint8 (K, 3, h, w) from ``filters.first_layer``; zero is gray."""
     zoom = max(1, TILE // kernels.shape[-1])
     return images.grid(kernels, columns=columns, zoom=zoom, hover=_numbers(range(len(kernels))))
 
 
-def maximised_grid(
-    pictures: np.ndarray, filters: Sequence[int] | np.ndarray, columns: int = 10, zoom: int = 1
-) -> go.Figure:
-    """Figure 6: the images uint8 (K, 3, 64, 64) that maximise the given filters (K,)."""
-    titles = [str(index) for index in filters]
-    return images.grid(pictures, titles, columns, zoom, hover=_numbers(filters))
-
-
 def by_network(pictures: Mapping[str, np.ndarray], most: int = 12) -> go.Figure:
-    """One row for each network: its first filters' kernels or made images, as many as all have.
+    """One row for each network: kernels or maximising images of its first filters.
 
-    ``pictures``: uint8 (K, 3, h, w) by network; those of fewer pixels are enlarged to SIDE.
+    ``pictures``: uint8 (K, 3, h, w) by network's name, enlarged to SIDE. Each row has as many as
+    the network with the fewest, and at most ``most``.
     """
     shown = min(most, *(len(kernels) for kernels in pictures.values()))
     rows = np.concatenate([_resize(kernels[:shown], SIDE) for kernels in pictures.values()])
-    hover = [f"{name}, filter {index}" for name in pictures for index in range(shown)]
+    titles = [_title(name) for name in pictures]
+    hover = [f"{title}, filter {index}" for title in titles for index in range(shown)]
     figure = images.grid(rows, columns=shown, zoom=1, hover=hover)
-    return images.label_rows(figure, list(pictures))
+    return images.label_rows(figure, titles)
 
 
-def exciting_grid(
+def top_activations_grid(
     patches: np.ndarray,
     labels: Sequence[str],
     pictures: np.ndarray | None = None,
     zoom: int = 1,
 ) -> go.Figure:
-    """One row for each filter: its maximising image (if given), then the patches it likes most.
+    """One row for each filter: its maximising image (if given), then its patches.
 
-    ``patches``: uint8 (K, top, 3, s, s); ``labels``: K texts left of the rows, ``<br>`` breaks a
-    line; ``pictures``: uint8 (K, 3, S, S), to whose size S the patches are enlarged.
+    ``patches``: uint8 (K, top, 3, s, s) of highest activation; ``labels``: K texts left of the
+    rows, ``<br>`` breaks a line; ``pictures``: uint8 (K, 3, S, S), to whose size the patches are
+    enlarged.
     """
     side = patches.shape[-1] if pictures is None else pictures.shape[-1]
     rows = _resize(patches, side)
@@ -68,8 +64,14 @@ def exciting_grid(
     return images.label_rows(figure, labels, width=190)
 
 
+def _title(name: str) -> str:
+    """Title of a network that may have a remark: ``vgg16 (untrained)``."""
+    network, bracket, remark = name.partition(" (")
+    return catalog.title(network) + bracket + remark
+
+
 def _resize(patches: np.ndarray, side: int) -> np.ndarray:
-    """Nearest-neighbour resize of (..., s, s) to (..., side, side)."""
+    """Resize (..., s, s) to (..., side, side) by nearest neighbours."""
     near = np.arange(side) * patches.shape[-1] // side
     return patches[..., near[:, None], near[None]]
 
@@ -79,7 +81,7 @@ def _numbers(filters: Iterable[int]) -> list[str]:
 
 
 def comparison(table: pd.DataFrame) -> go.Figure:
-    """Networks side by side in each figure: means with 95 % intervals, one symbol for each place.
+    """Compare networks in a panel for each figure: means with 95 % intervals, by place.
 
     ``table``: from ``filters.compare`` or ``filters.summarise``.
     """
@@ -106,21 +108,22 @@ def _by(table: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _dots(rows: pd.DataFrame, place: str, number: int) -> go.Scatter:
-    """Means as dots and intervals as bars, one network a line."""
+    """Means as dots and intervals as bars, a line for each network."""
     error = {
         "type": "data",
         "symmetric": False,
         "array": rows["high"] - rows["mean"],
         "arrayminus": rows["mean"] - rows["low"],
     }
-    marker = {"color": style.PALETTE[number], "symbol": SYMBOLS[number], "size": 9}
+    colour = style.PALETTE[number % len(style.PALETTE)]
+    marker = {"color": colour, "symbol": SYMBOLS[number % len(SYMBOLS)], "size": 9}
     hover = "%{y}, " + place + ": %{x:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}]"
     return go.Scatter(
         x=rows["mean"],
-        y=rows["network"],
+        y=[_title(str(name)) for name in rows["network"]],
         error_x=error,
         mode="markers",
-        orientation="h",  # places of one network lie above each other, not side by side
+        orientation="h",  # places of one network above each other
         marker=marker,
         cliponaxis=False,
         name=f"{place} conv layer" if place in ("first", "last") else place,
@@ -128,17 +131,3 @@ def _dots(rows: pd.DataFrame, place: str, number: int) -> go.Scatter:
         customdata=rows[["low", "high"]],
         hovertemplate=hover + "<extra></extra>",
     )
-
-
-def distribution(tables: Mapping[str, pd.DataFrame], figure: str = "kernel_roughness") -> go.Figure:
-    """One figure of every filter, network by network, from ``filters.filter_table`` tables."""
-    chart = go.Figure()
-    for number, (name, table) in enumerate(tables.items()):
-        colour = style.PALETTE[number % len(style.PALETTE)]
-        text = _numbers(table["filter"])
-        box = go.Box(x=table[figure], name=name, boxpoints="all", jitter=0.4, text=text)
-        chart.add_trace(box.update(pointpos=0, marker={"color": colour, "size": 4}))
-    chart.update_xaxes(title=TITLES[figure].replace("<br>", " "))
-    chart.update_yaxes(autorange="reversed", automargin=True)
-    chart.update_layout(showlegend=False, height=120 + 70 * len(tables))
-    return style.apply(chart)

@@ -1,120 +1,23 @@
-"""Arrays as PNG data URIs, and grids of small images as plotly figures.
+"""Grids of small images as plotly figures.
 
 A grid is one PNG mosaic at the images' own resolution, drawn by one trace at a whole-number zoom:
-the figure's JSON stays small and every image pixel is a crisp square on the screen.
+the figure's JSON stays small, and every image pixel is a sharp square on the screen.
 """
 
 import base64
-import io
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from PIL import Image
 
 from tin_lib.lab.figures import style
+from tin_lib.lab.figures.tiles import GAP, Layout, mosaic, plan, small_png, to_rgb
 
-LINE = 15  # pixels a line of tile title takes on the screen
-GAP = 8  # pixels between tiles on the screen
-MARGIN = 10  # pixels around the mosaic
+MARGIN = 10  # screen pixels around the mosaic
 TITLE_FONT = 12
-OUTLINE = "#F0E442"  # of boxes: Okabe and Ito's yellow, over black
+OUTLINE = "#F0E442"  # of boxes: yellow from Okabe and Ito's palette, on black
 
 Images = np.ndarray | Sequence[np.ndarray]
-
-
-def to_hwc(image: np.ndarray) -> np.ndarray:
-    """Return a uint8 image as H×W×C with C = 1 or 3.
-
-    ``image``: uint8 (H, W), (C, H, W) or (H, W, C). Where both readings are possible, as for a
-    3×3×3 kernel, channels come first, as everywhere in tin_lib. Raises ValueError otherwise.
-    """
-    image = np.asarray(image)
-    if image.dtype != np.uint8:
-        raise ValueError(
-            f"image: expected uint8 values 0..255, got {image.dtype}; scale and cast it first"
-        )
-    if image.ndim == 2:
-        return image[:, :, None]
-    if image.ndim == 3 and image.shape[0] in (1, 3):
-        return image.transpose(1, 2, 0)
-    if image.ndim == 3 and image.shape[2] in (1, 3):
-        return image
-    raise ValueError(
-        f"image: expected (H, W), (C, H, W) or (H, W, C) with 1 or 3 channels, got {image.shape}"
-    )
-
-
-def to_rgb(image: np.ndarray) -> np.ndarray:
-    """Return a uint8 image, in any layout ``to_hwc`` reads, as H×W×3."""
-    image = to_hwc(image)
-    return np.broadcast_to(image, (*image.shape[:2], 3))
-
-
-def enlarge(image: np.ndarray, zoom: int) -> np.ndarray:
-    """Repeat every pixel of an (H, W, C) image ``zoom`` times along both axes."""
-    return image.repeat(zoom, axis=0).repeat(zoom, axis=1)
-
-
-def encode_png(pixels: np.ndarray) -> str:
-    """Encode uint8 (H, W, 3) or (H, W, 4) pixels as a PNG data URI."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def data_uri(image: np.ndarray, zoom: int = 1) -> str:
-    """Return one uint8 image as a PNG data URI, ``zoom`` times as large. See ``to_hwc``."""
-    return encode_png(enlarge(to_rgb(image), zoom))
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the tiles of a grid lie, in image pixels; one is ``zoom`` pixels on the screen."""
-
-    count: int
-    columns: int
-    height: int  # of a tile
-    width: int
-    gap: int
-    head: int  # room for titles above each tile
-    zoom: int
-
-    @property
-    def rows(self) -> int:
-        return math.ceil(self.count / self.columns)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the mosaic."""
-        width = self.columns * (self.width + self.gap) - self.gap
-        return self.rows * (self.head + self.height + self.gap) - self.gap, width
-
-    def corner(self, tile: int) -> tuple[int, int]:
-        """Top and left pixel of a tile's image."""
-        row, column = divmod(tile, self.columns)
-        top = row * (self.head + self.height + self.gap) + self.head
-        return top, column * (self.width + self.gap)
-
-
-def plan(tiles: Sequence[np.ndarray], columns: int, zoom: int, titles: Sequence[str]) -> Layout:
-    """Lay out tiles of one size, with room above each for the longest title's lines."""
-    lines = max((title.count("<br>") + 1 for title in titles if title), default=0)
-    height, width = tiles[0].shape[:2]
-    gap, head = math.ceil(GAP / zoom), math.ceil(lines * LINE / zoom)
-    return Layout(len(tiles), min(columns, len(tiles)), height, width, gap, head, zoom)
-
-
-def mosaic(tiles: Sequence[np.ndarray], layout: Layout) -> np.ndarray:
-    """Paste (H, W, 3) tiles into one uint8 (H, W, 4) picture, transparent between them."""
-    canvas = np.zeros((*layout.size, 4), dtype=np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = layout.corner(number)
-        area = canvas[top : top + layout.height, left : left + layout.width]
-        area[..., :3], area[..., 3] = tile, 255
-    return canvas
 
 
 def grid(
@@ -129,9 +32,9 @@ def grid(
 
     ``images``: uint8 (N, 3, H, W), (N, H, W, 3), (N, H, W), or a list of such images. ``titles``:
     N short texts above the tiles, ``<br>`` breaks a line. ``boxes``: integers (N, 4) x0, y0, x1,
-    y1, inclusive pixels, outlined; a row of -1 has none. ``hover``: N texts shown under the mouse
-    (default: the titles). Raises ValueError where there is no image, sizes differ, or the numbers
-    of titles, boxes or hover texts do not match.
+    y1, inclusive pixels, outlined; a row of -1 has no box. ``hover``: N texts shown under the mouse
+    (default: the titles). Without images the figure says "none". Raises ValueError if sizes
+    differ, or if the numbers of titles, boxes or hover texts do not match.
     """
     tiles = [to_rgb(image) for image in images]
     if not tiles:
@@ -167,12 +70,11 @@ def _check(
 
 
 def _canvas(pixels: np.ndarray, zoom: int) -> go.Figure:
-    """A figure of exactly the picture's size, one axis unit to one screen pixel, y downwards."""
+    """Return a figure of the picture's size: an axis unit is a screen pixel, and y points down."""
     height, width = pixels.shape[0] * zoom, pixels.shape[1] * zoom
+    source = "data:image/png;base64," + base64.b64encode(small_png(pixels)).decode("ascii")
     # x0 and y0 are the centre of the first pixel, hence the half zoom.
-    picture = go.Image(
-        source=encode_png(pixels), dx=zoom, dy=zoom, x0=zoom / 2, y0=zoom / 2, hoverinfo="skip"
-    )
+    picture = go.Image(source=source, dx=zoom, dy=zoom, x0=zoom / 2, y0=zoom / 2, hoverinfo="skip")
     figure = go.Figure(picture)
     hidden = {"visible": False, "fixedrange": False, "constrain": "domain"}
     figure.update_xaxes(range=[0, width], **hidden)
@@ -202,7 +104,7 @@ def _add_titles(figure: go.Figure, layout: Layout, titles: Sequence[str]) -> Non
 
 
 def _add_hover(figure: go.Figure, layout: Layout, hover: Sequence[str]) -> None:
-    """Invisible markers at the tiles' centres carry the hover texts (the picture itself cannot)."""
+    """Add invisible markers with the hover texts, which the picture itself cannot have."""
     if not any(hover):
         return
     x, y = zip(*(_centre(layout, tile) for tile in range(layout.count)))
@@ -216,7 +118,7 @@ def _add_hover(figure: go.Figure, layout: Layout, hover: Sequence[str]) -> None:
 
 
 def _add_boxes(figure: go.Figure, layout: Layout, boxes: np.ndarray) -> None:
-    """Outline boxes twice, dark below bright, so that they show on any image."""
+    """Outline boxes twice, bright on dark, so that they are visible on any image."""
     x: list[float | None] = []
     y: list[float | None] = []
     for tile in np.flatnonzero((boxes >= 0).all(axis=1)):

@@ -1,4 +1,4 @@
-"""Figures of saliency: the paper's Figure 5, and the measures of what maps are worth."""
+"""Figures of saliency: the paper's Figure 5, and measures of the quality of maps."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from tin_lib import catalog
 from tin_lib.lab.figures import images, style
 
 TITLES = ("original", "preprocessed", "absolute", "positive", "negative")
@@ -21,9 +22,10 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def figure5(rows: Mapping[str, list[np.ndarray]], zoom: int = 2) -> go.Figure:
-    """Figure 5: a row a network (label → original, preprocessed, absolute, positive, negative).
+    """Figure 5: a labelled row for each image and network.
 
-    Pictures are uint8 (3, 64, 64), the absolute view (64, 64) in gray.
+    ``rows``: label -> original, preprocessed, absolute, positive, negative; uint8 (3, 64, 64), the
+    absolute view uint8 (64, 64).
     """
     tiles = [tile for row in rows.values() for tile in row]
     titles = [title if number == 0 else "" for number in range(len(rows)) for title in TITLES]
@@ -32,10 +34,10 @@ def figure5(rows: Mapping[str, list[np.ndarray]], zoom: int = 2) -> go.Figure:
 
 
 def measures(table: pd.DataFrame) -> go.Figure:
-    """Each measure of ``saliency.evaluate`` with 95 % intervals: a panel a measure, a row a method.
+    """Measures of ``saliency.evaluate`` with 95 % intervals: a panel for each, methods as rows.
 
-    Hollow symbols are baselines that know nothing of the network: chance. ``table``: columns
-    network, method, kind, measure, mean, low, high.
+    ``table``: columns network, method, kind, measure, mean, low, high. Open symbols are baselines,
+    which do not use the network.
     """
     titles = list(MEASURES.values())
     figure = make_subplots(
@@ -67,23 +69,23 @@ def _dots(part: pd.DataFrame, network: str, number: int, count: int) -> go.Scatt
         y=np.arange(len(part)) + shift,
         error_x=error | {"thickness": 1, "width": 2},
         mode="markers",
-        name=network,
+        name=catalog.title(network),
         legendgroup=network,
         marker={"symbol": symbols, "color": style.PALETTE[number % len(style.PALETTE)], "size": 7},
         text=part.method,
-        hovertemplate="%{text}: %{x:.1%}<extra>" + network + "</extra>",
+        hovertemplate="%{text}: %{x:.1%}<extra>" + catalog.title(network) + "</extra>",
     )
 
 
 def curves(table: pd.DataFrame, network: str) -> go.Figure:
-    """Insertion and deletion curves of one network, of ``saliency.evaluate``; chance dotted.
+    """Insertion and deletion curves of one network, from ``saliency.evaluate``; baselines dotted.
 
-    Raises ValueError, listing the networks of the table, for another.
+    Raises ValueError, naming the table's networks, for an unknown one.
     """
     part = table[table.network == network]
     if part.empty:
         known = ", ".join(table.network.unique())
-        raise ValueError(f"network={network!r}: the curves are of {known}")
+        raise ValueError(f"network={network!r}: the table has curves of {known}")
     figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=("insertion", "deletion"))
     for column, name in enumerate(("insertion", "deletion"), 1):
         groups = part[part.curve == name].groupby(["method", "kind"], sort=False)
@@ -99,9 +101,9 @@ def curves(table: pd.DataFrame, network: str) -> go.Figure:
 
 
 def randomisation(table: pd.DataFrame) -> go.Figure:
-    """Rank correlation of maps before and after layers were set back, with 95 % intervals.
+    """Rank correlation of maps before and after layers were reinitialised, with 95 % intervals.
 
-    ``table``: of ``saliency.randomisation``; a panel a method, a line a network.
+    ``table``: from ``saliency.randomisation``; a panel for each method, a line for each network.
     """
     methods = list(dict.fromkeys(table.method))
     figure = make_subplots(cols=len(methods), shared_yaxes=True, subplot_titles=methods)
@@ -111,10 +113,11 @@ def randomisation(table: pd.DataFrame) -> go.Figure:
             error = {"array": rows.high - rows["mean"], "arrayminus": rows["mean"] - rows.low}
             line = {"color": style.PALETTE[number % len(style.PALETTE)], "dash": DASHES[number % 4]}
             trace = go.Scatter(x=rows.layers, y=rows["mean"], error_y=error, line=line)
-            trace.update(name=str(network), legendgroup=str(network), showlegend=column == 1)
+            trace.update(name=catalog.title(str(network)), legendgroup=str(network))
+            trace.update(showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
     figure.update_yaxes(
         title="rank correlation with the trained network's", col=1, range=[-0.3, 1.05]
     )
-    figure.update_xaxes(title="set back to random")
+    figure.update_xaxes(title="reinitialised")
     return style.apply(figure.update_layout(height=400))

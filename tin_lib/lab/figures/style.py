@@ -1,4 +1,4 @@
-"""One look for every figure: text for light and dark pages, colours for the colour-blind."""
+"""Common style of all figures: text for light and dark pages, a palette for colour blindness."""
 
 import plotly.graph_objects as go
 
@@ -10,7 +10,7 @@ RULES = "rgba(128,128,128,0.3)"
 
 
 def nothing(text: str) -> go.Figure:
-    """A figure that says in words why there is nothing to draw."""
+    """Return a figure with a text that says why there is nothing to draw."""
     figure = go.Figure()
     figure.add_annotation(text=text, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
     figure.update_xaxes(visible=False)
@@ -19,8 +19,8 @@ def nothing(text: str) -> go.Figure:
 
 
 def apply(figure: go.Figure) -> go.Figure:
-    """Give a figure the shared look (transparent ground, gray text, the palette) and return it."""
-    if figure.layout.margin.t is None:  # plotly leaves 100 pixels, for a title or not
+    """Apply the common style (transparent background, gray text, palette) and return the figure."""
+    if figure.layout.margin.t is None:  # plotly's default is 100 pixels, even without a title
         figure.update_layout(margin_t=60 if figure.layout.title.text else 40)
     axis = {"gridcolor": RULES, "zerolinecolor": RULES, "linecolor": TEXT}
     return (

@@ -1,4 +1,4 @@
-"""Figures of training: loss and accuracy by epoch (Figure 4), networks compared, results."""
+"""Figures of training: loss and accuracy by epoch (Figure 4), comparisons, results, layers."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from tin_lib import catalog
 from tin_lib.lab.figures import style
 
-# Parts of the data: prefix of the history's columns, name, colour and dash.
+# Parts of the data: prefix of the columns in a history, name, colour, dash.
 PARTS = (
     ("train", "training", style.PALETTE[0], "solid"),
     ("heldout", "held-out part", style.PALETTE[2], "dot"),
@@ -29,8 +30,8 @@ AXES = {
 def curves(history: pd.DataFrame) -> go.Figure:
     """Figure 4: loss and accuracy by epoch, on training and validation images.
 
-    ``history``: one row an epoch with epoch, train_loss, train_accuracy, val_loss, val_accuracy,
-    and heldout_loss and heldout_accuracy where a part was held out. A missing column is left out.
+    ``history``: one row for each epoch, with epoch, train_loss, train_accuracy, val_loss,
+    val_accuracy, heldout_loss and heldout_accuracy. Missing or empty columns are left out.
     """
     figure = make_subplots(cols=2, subplot_titles=("Loss (cross-entropy, nats)", "Accuracy"))
     for column, measure in enumerate(("loss", "accuracy"), start=1):
@@ -50,7 +51,7 @@ def _line(x: pd.Series, y: pd.Series, name: str, colour: str, dash: str) -> go.S
 
 
 def _by_epoch(figure: go.Figure, epochs: pd.Series) -> go.Figure:
-    """Whole epochs on the axis, one hover box for all lines."""
+    """Add an axis of whole epochs, with one hover box for all lines."""
     step = {"dtick": 1} if epochs.max() <= 12 else {}
     figure.update_xaxes(title="epoch", **step)
     figure.update_yaxes(rangemode="tozero")
@@ -61,7 +62,7 @@ def _by_epoch(figure: go.Figure, epochs: pd.Series) -> go.Figure:
 def compare(
     histories: Mapping[str, pd.DataFrame], measure: str = "val_accuracy", over: str = "epoch"
 ) -> go.Figure:
-    """One measure of several networks, by epoch, or by training time with ``over="seconds"``.
+    """Compare one measure of several networks by epoch, or by time with ``over="seconds"``.
 
     ``histories``: history tables by name, with the columns ``epoch``, ``measure`` and, for time,
     ``seconds`` (of each epoch).
@@ -71,7 +72,7 @@ def compare(
         x = history["seconds"].cumsum() if over == "seconds" else history["epoch"]
         colour = style.PALETTE[number % len(style.PALETTE)]
         dash = DASHES[number % len(DASHES)]
-        figure.add_trace(_line(x, history[measure], name, colour, dash))
+        figure.add_trace(_line(x, history[measure], catalog.title(name), colour, dash))
     figure = _by_epoch(figure, pd.concat([history["epoch"] for history in histories.values()]))
     if over == "seconds":
         figure.update_xaxes(title="training time (s)", dtick=None)
@@ -82,19 +83,20 @@ def compare(
 
 
 def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
-    """Accuracy of each network and ensemble as bars, the paper's beside it.
+    """Accuracy of each network and ensemble as bars, beside the paper's.
 
-    ``table``: as in ``results.csv``: name, ``<part>_accuracy`` and ``paper_<part>`` (0..1, NaN
-    where unknown); ``part`` is ``train`` or ``val``.
+    ``table``: columns of ``results.csv``: name, ``<part>_accuracy`` and ``paper_<part>`` (0..1, NaN
+    if unknown); ``part`` is ``train`` or ``val``.
     """
     figure = go.Figure()
+    titles = [catalog.title(str(each)) for each in table["name"]]
     columns = ((f"{part}_accuracy", "this run", 0, ""), (f"paper_{part}", "the paper", 1, "/"))
     for column, name, colour, pattern in columns:
         if column not in table or table[column].isna().all():
             continue
         text = table[column].map(lambda share: "" if pd.isna(share) else f"{share:.1%}")
         marker = {"color": style.PALETTE[colour], "pattern": {"shape": pattern}}
-        bar = go.Bar(x=table["name"], y=table[column], name=name, text=text, marker=marker)
+        bar = go.Bar(x=titles, y=table[column], name=name, text=text, marker=marker)
         figure.add_trace(bar.update(textposition="outside", cliponaxis=False))
     title = {"train": "training accuracy", "val": "validation accuracy"}.get(
         part, f"{part} accuracy"
@@ -105,10 +107,10 @@ def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
 
 
 def loss_parts(history: pd.DataFrame) -> go.Figure:
-    """Cross-entropy and penalties of the training loss by epoch, one on the other.
+    """Cross-entropy and penalties of the training loss by epoch, stacked.
 
-    ``history``: columns epoch, train_loss (the cross-entropy) and penalty. A recipe without
-    penalties has no line for them.
+    ``history``: columns epoch, train_loss (the cross-entropy) and penalty. Penalties that are zero
+    in all epochs are left out.
     """
     parts = [("train_loss", "cross-entropy", 0), ("penalty", "penalties", 1)]
     if not history["penalty"].any():
@@ -123,9 +125,9 @@ def loss_parts(history: pd.DataFrame) -> go.Figure:
 
 
 def layer_sizes(table: pd.DataFrame) -> go.Figure:
-    """Where a network's parameters are: a bar for each layer.
+    """Number of parameters of each layer.
 
-    ``table``: from ``networks.table``, its index the layers' names.
+    ``table``: from ``networks.table``, indexed by the layers' names.
     """
     text = table["parameters"].map("{:,}".format)
     bar = go.Bar(x=table["parameters"], y=table.index, text=text, orientation="h")

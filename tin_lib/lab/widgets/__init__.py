@@ -1,11 +1,12 @@
-"""Browsers over a run's saved results, for JupyterLab and for a web page of their own.
+"""Browsers of a run's results, for JupyterLab and for a web page (``tin browse``).
 
-They train nothing. Each is one picture with controls beside it, and leaves the picture behind when
-a notebook runs with nobody to click.
+Each is one picture with controls beside it. They train nothing. A notebook that is executed in
+batch contains the picture.
 """
 
 from tin_lib.lab.widgets.confusion.browser import ConfusionBrowser
 from tin_lib.lab.widgets.filters.browser import FilterBrowser
 from tin_lib.lab.widgets.saliency.browser import SaliencyBrowser
+from tin_lib.lab.widgets.saliency.static import write_static_browser
 
-__all__ = ["ConfusionBrowser", "FilterBrowser", "SaliencyBrowser"]
+__all__ = ["ConfusionBrowser", "FilterBrowser", "SaliencyBrowser", "write_static_browser"]

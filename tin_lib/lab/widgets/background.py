@@ -1,4 +1,4 @@
-"""Long work in a thread: what was asked for last runs, what ran before gives up."""
+"""Long work in a thread, of which only the last request is completed."""
 
 import threading
 from collections.abc import Callable
@@ -6,14 +6,16 @@ from collections.abc import Callable
 Check = Callable[[], None]
 
 
-class GivenUp(Exception):
-    """Something else was asked for meanwhile."""
+class Cancelled(Exception):
+    """A later task was started."""
 
 
-class Latest:
-    """``run`` starts a task in a thread. The task calls ``check()`` often, which raises GivenUp
-    once another was started; it holds ``lock`` while it touches what others may touch, too, and
-    checks then."""
+class BackgroundTask:
+    """Runs one task at a time in a thread; starting another cancels the one before.
+
+    A task calls ``check()`` often, which raises Cancelled once a later task was started. It holds
+    ``lock`` while it changes what other threads use, and calls ``check()`` there too.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -22,29 +24,29 @@ class Latest:
         self.thread: threading.Thread | None = None
 
     def run(self, task: Callable[[Check], None]) -> None:
-        """Do this task instead of what runs."""
-        self.stop()
+        """Cancel the present task and start this one."""
+        self.cancel()
         self.thread = threading.Thread(target=self._run, args=(task, self.turn), daemon=True)
         self.thread.start()
 
     def _run(self, task: Callable[[Check], None], turn: int) -> None:
         def check() -> None:
             if turn != self.turn:
-                raise GivenUp
+                raise Cancelled
 
         with self.working:
             try:
                 check()
                 task(check)
-            except GivenUp:
+            except Cancelled:
                 pass
 
     def wait(self) -> None:
-        """Until the task is done."""
+        """Wait until the task has ended."""
         if self.thread:
             self.thread.join()
 
-    def stop(self) -> None:
-        """Let what runs give up."""
+    def cancel(self) -> None:
+        """Cancel the present task: its next ``check()`` raises Cancelled."""
         with self.lock:
             self.turn += 1

@@ -1,4 +1,4 @@
-"""Parts with a JavaScript side: a strip of tiles to select from, and a button that saves a file."""
+"""Widgets with JavaScript: a strip of tiles to select from, and a button that saves a file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from tin_lib.lab.widgets.canvas import thumbnails
+from tin_lib.lab.figures.tiles import sheet
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -16,8 +16,8 @@ ASSETS = Path(__file__).parent / "assets"
 class Strip(anywidget.AnyWidget):
     """Tiles in one picture; ``selected`` follows clicks and arrow keys (-1: none).
 
-    Of ``total`` things it shows a page at a time, from the one numbered ``first``; arrow keys lead
-    out of the page, and who listens to ``selected`` then fills in another one.
+    It shows one page of ``total`` tiles, from number ``first`` on. Arrow keys can select a tile
+    outside the page; whoever observes ``selected`` then calls ``fill`` with another page.
     """
 
     _esm = (ASSETS / "strip.js").read_text()
@@ -26,7 +26,7 @@ class Strip(anywidget.AnyWidget):
     first = traitlets.Int(0).tag(sync=True)
     total = traitlets.Int(0).tag(sync=True)
     columns = traitlets.Int(6).tag(sync=True)
-    tile = traitlets.Int(48).tag(sync=True)  # side of a tile on the screen, pixels
+    tile = traitlets.Int(48).tag(sync=True)  # side of a tile in screen pixels
     selected = traitlets.Int(-1).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -34,8 +34,8 @@ class Strip(anywidget.AnyWidget):
     def fill(
         self, images: np.ndarray, names: list[str], selected: int, first: int = 0, total: int = -1
     ) -> None:
-        """Show images, uint8 (N, 3, H, W), with a name for each; of ``total`` (default N)."""
-        picture = thumbnails(images, self.columns) if len(images) else b""
+        """Show images, uint8 (N, 3, H, W), and their names; ``total`` defaults to N."""
+        picture = sheet(images, self.columns) if len(images) else b""
         with self.hold_sync():
             self.picture, self.names, self.first = picture, names, first
             self.total = len(images) if total < 0 else total
@@ -43,10 +43,9 @@ class Strip(anywidget.AnyWidget):
 
 
 class Saver(anywidget.AnyWidget):
-    """A button; ``content()`` gives the name and bytes of the file that the browser saves.
+    """A button; ``content()`` returns the name and bytes of the file that it saves.
 
-    Every browser has one, so it also brings what they share: their style, and what they need to
-    be used by keyboard.
+    Every browser has one, so it also contains their common style and keyboard support.
     """
 
     _esm = (ASSETS / "saver.js").read_text()

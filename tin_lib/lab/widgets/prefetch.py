@@ -1,4 +1,4 @@
-"""Pictures kept by key: the last few that were shown, and the next few, made ahead."""
+"""Pictures by key: a cache of the last ones, and a thread that makes the next ones in advance."""
 
 import contextlib
 import functools
@@ -11,24 +11,24 @@ Pause = Callable[[], None]
 Make = Callable[[Hashable, Pause], bytes]
 
 
-class Pictures:
+class Prefetcher:
     """Makes pictures, keeps the last ``keep``, and makes the expected ones in a thread.
 
-    ``make(key, pause)`` returns a picture's bytes; it calls ``pause()`` between its parts, which
-    holds a picture made ahead while somebody waits for another one.
+    ``make(key, pause)`` returns a picture's bytes. Between its parts it calls ``pause()``, which
+    blocks in the thread while a caller waits for another picture.
     """
 
     def __init__(self, make: Make, keep: int = 48) -> None:
         self.make, self.keep = make, keep
         self.kept: OrderedDict[Hashable, Future[bytes]] = OrderedDict()
         self.lock = threading.Condition()
-        self.waiting: list[Hashable] = []  # what is waited for right now
+        self.waiting: list[Hashable] = []  # keys that callers of ``get`` wait for
         self.expected: list[Hashable] = []
         self.thread: threading.Thread | None = None
         self.closed = False
 
     def get(self, key: Hashable) -> bytes:
-        """The picture, made now unless it is kept."""
+        """Return the picture, and make it now unless it is kept."""
         with self.lock:
             self.waiting.append(key)
         try:
@@ -60,7 +60,7 @@ class Pictures:
             future.set_exception(error)
 
     def expect(self, keys: Sequence[Hashable]) -> None:
-        """Make these next, in this order, instead of what was expected before."""
+        """Make these next, in this order, instead of those expected before."""
         with self.lock:
             self.expected = list(keys)
             if self.thread is None and keys and not self.closed:
@@ -70,7 +70,7 @@ class Pictures:
 
     def _work(self) -> None:
         while (key := self._next()) is not None:
-            # An error is shown when its picture is asked for, not before.
+            # ``get`` raises the error when the picture is requested.
             with contextlib.suppress(Exception):
                 self._get(key, functools.partial(self._pause, key))
 
@@ -80,7 +80,7 @@ class Pictures:
             return None if self.closed else self.expected.pop(0)
 
     def _pause(self, key: Hashable) -> None:
-        """Hold while somebody waits, unless it is for this very picture."""
+        """Block while a caller waits for a picture other than this one."""
         with self.lock:
             self.lock.wait_for(lambda: self.closed or not self.waiting or key in self.waiting)
 

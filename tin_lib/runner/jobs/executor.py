@@ -1,28 +1,26 @@
 """Where steps and sweeps run: this machine's processes, or the workers of a dask cluster.
 
 Both are reached through the ``concurrent.futures.Executor`` interface, so that one code path
-serves them. What is submitted starts a process of its own (``run_apart``), wherever it runs.
+serves them. What is submitted starts a process of its own (``run_in_process``), wherever it runs.
 Workers of a cluster share nothing with this process but the file system.
 """
 
 import contextlib
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, TypedDict
 
-import tin_lib
+from tin_lib.process import start_child
 from tin_lib.runner.jobs import resources
 from tin_lib.runner.jobs.processes import stop_tree
 
 POLL = 0.1  # seconds between looks at whether to stop
-NOT_BEGUN = "the run was stopped before it began"
+NOT_STARTED = "the run was stopped before it started"
 CONNECT = 30  # seconds to reach a cluster
 
 
@@ -36,44 +34,24 @@ class Task(TypedDict):
     threads: int  # CPU threads; 0 for the worker's share, or the libraries' own choice
 
 
-class Job(Task):
-    """One step to run."""
-
-    name: str
-    notebook: str
-    run: str  # the run's folder
-    parameters: dict[str, Any]
-
-
-def run_step(job: Job) -> dict[str, Any]:
-    """Run one notebook; as ``run_apart``, with ``machine`` and ``versions`` if it got that far."""
-    return run_apart("tin_lib.runner.workbook.step", job, kernel_environment)
-
-
-def run_apart(
-    module: str, task: Task, further: Callable[[Path], dict[str, str]] = lambda scratch: {}
+def run_in_process(
+    module: str, task: Task, variables: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Run ``python -m MODULE TASK RESULT`` on this machine, in a process of its own.
 
-    ``further`` gives environment variables, from a folder that lasts as long as the process.
-    Returns what the process wrote into RESULT: at least ``error``, one message where it went wrong;
-    and ``seconds``, of the process if it told none.
+    ``variables``: further environment variables. Returns what the process wrote into RESULT: at
+    least ``error``, one message or a false value; and ``seconds`` of the process, unless it wrote
+    its own. RESULT lies in a folder that lasts as long as the process.
     """
     if Path(task["stop"]).exists():
-        return {"error": NOT_BEGUN, "seconds": 0.0}
+        return {"error": NOT_STARTED, "seconds": 0.0}
     started = time.monotonic()
     for path in (task["output"], task["log"]):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+    environment = resources.environment(task["threads"]) | dict(variables or {})
     with tempfile.TemporaryDirectory(prefix="tin-") as scratch, open(task["log"], "w") as log:
         result = Path(scratch) / "result.json"
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, json.dumps(task), str(result)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment(task["threads"]) | further(Path(scratch)),
-            start_new_session=True,  # Ctrl-C reaches the runner, which then ends the processes
-        )
+        process = start_child(["-m", module], task, environment, log, str(result))
         try:
             stopped = wait_for(process, Path(task["stop"]))
         finally:
@@ -83,7 +61,7 @@ def run_apart(
 
 
 def wait_for(process: subprocess.Popen, stop: Path) -> bool:
-    """Wait until the process ends; True when the stop file appeared first."""
+    """Wait until the process ends; True if the stop file appeared first."""
     while process.poll() is None:
         if stop.exists():
             return True
@@ -98,47 +76,33 @@ def read_outcome(result: Path, returncode: int) -> dict[str, Any]:
     return {"error": f"its process ended with status {returncode} (killed, or out of memory?)"}
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Environment of a process: its share of the machine, this ``tin_lib``, no live output."""
-    return resources.environment(threads) | {
-        "PYTHONPATH": path_list(str(Path(tin_lib.__file__).parents[1]), "PYTHONPATH"),
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),  # spinning starves others
-        "TIN_BATCH": "1",  # widgets leave a static picture, training prints a line an epoch
-        "TQDM_DISABLE": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
+def outcome_of(future: Future) -> dict[str, Any]:
+    """What a task returned; a lost worker is that task's failure, not the run's."""
+    error = future.exception()
+    if error is None:
+        return dict(future.result())
+    return {"error": f"its worker failed: {type(error).__name__}: {error}", "seconds": 0.0}
 
 
-def kernel_environment(scratch: Path) -> dict[str, str]:
-    """What a step needs beyond: this interpreter as its kernel, output fit for a saved notebook."""
-    write_kernelspec(scratch / "kernels" / "python3")
-    return {
-        "JUPYTER_PATH": path_list(str(scratch), "JUPYTER_PATH"),
-        "PLOTLY_RENDERER": "plotly_mimetype",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    }
-
-
-def path_list(first: str, variable: str) -> str:
-    """``first`` before what the variable holds already."""
-    return os.pathsep.join([first, *filter(None, [os.environ.get(variable)])])
-
-
-def write_kernelspec(folder: Path) -> None:
-    """A kernel that is this interpreter, registered or not; found first through JUPYTER_PATH."""
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec = {"argv": command, "display_name": "Python 3", "language": "python"}
-    folder.mkdir(parents=True)
-    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+def stop_all(stop: Path, futures: Iterable[Future]) -> set[Future]:
+    """Ask all tasks to end by the file ``stop``, as dask's cannot be ended otherwise, and wait."""
+    stop.parent.mkdir(parents=True, exist_ok=True)
+    stop.touch()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # `timeout` and batch systems signal twice
+            wait(futures)
+        return wait(futures).done
+    finally:
+        stop.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def open_executor(jobs: int = 1, cluster: str | None = None) -> Iterator[Executor]:
     """An executor of ``jobs`` threads on this machine, or of the dask cluster at ``cluster``.
 
-    It is for what starts a process itself (``run_apart``). Where this machine has several GPUs,
-    jobs side by side see one each. Raises ValueError when ``jobs`` is not positive or no cluster
-    answers.
+    It is for what starts a process itself (``run_in_process``). Where this machine has several
+    GPUs, jobs side by side see one each. Raises ValueError if ``jobs`` is not positive or no
+    cluster answers.
     """
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, not {jobs}")
@@ -170,6 +134,6 @@ def connect(cluster: str) -> Any:
 
 
 def worker_resources(client: Any) -> dict[str, int]:
-    """One GPU a task where workers offer GPUs (``dask worker --resources GPU=1``), else nothing."""
+    """One GPU per task where workers offer any (``dask worker --resources GPU=1``)."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     return {"GPU": 1} if any("GPU" in worker["resources"] for worker in workers) else {}

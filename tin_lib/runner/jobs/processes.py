@@ -1,9 +1,11 @@
-"""Ending a step's process together with its kernel and whatever that started."""
+"""Ending a child process together with its kernel and whatever that started."""
 
 import contextlib
 import subprocess
 
-GRACE = 5.0  # seconds between asking to end and killing
+from tin_lib.process import stop_child
+
+GRACE = 5.0  # seconds between asking a process to end and killing it
 
 
 def kill_children(pid: int) -> None:
@@ -17,12 +19,8 @@ def kill_children(pid: int) -> None:
 
 
 def stop_tree(process: subprocess.Popen) -> None:
-    """End a step: closing its standard input asks it to, and what is left is killed."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
+    """End a child: closing its standard input asks it to; after GRACE it is killed."""
+    if not stop_child(process, GRACE):
         kill_children(process.pid)
         process.kill()
         process.wait()

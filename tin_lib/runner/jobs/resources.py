@@ -6,21 +6,19 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from tin_lib.process import usable_cores
+from tin_lib.process import THREADS, thread_environment, usable_cores
 
-# All three: PyTorch asks MKL before OpenMP, and numpy OpenBLAS.
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # What dask's nanny sets in a worker unless its user has. It is meant for tasks that are threads of
-# the worker: ours are processes, which would train on one core and hand back every freed page.
+# the worker; here they are processes, which would train on one core and return every freed page.
 NANNY = dict.fromkeys(THREADS, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"}
 _slot = threading.local()  # .gpu: the one GPU that this thread's jobs see; None or unset: all
 
 
 def threads_each(asked: int | None, jobs: int, cluster: str | None) -> int:
-    """CPU threads for each job: as asked for, else the cores shared out over the jobs.
+    """CPU threads for each job: ``asked``, else the cores divided among the jobs.
 
     0 leaves it to the libraries where one job runs, and to the workers on a cluster. Raises
-    ValueError when fewer than one is asked for.
+    ValueError if ``asked`` is below 1.
     """
     if asked is not None and asked < 1:
         raise ValueError(f"threads must be at least 1, not {asked}")
@@ -30,9 +28,9 @@ def threads_each(asked: int | None, jobs: int, cluster: str | None) -> int:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """This process's environment, with what a job that it starts may take of the machine.
+    """This process's environment, changed to what a job that it starts may use of the machine.
 
-    With ``threads`` 0 a task of a dask worker takes its share of the cores, unless the worker's
+    With ``threads`` 0 a task of a dask worker uses its share of the cores, unless the worker's
     user has set OMP_NUM_THREADS; elsewhere the libraries choose.
     """
     given, worker = dict(os.environ), dask_worker()
@@ -40,15 +38,14 @@ def environment(threads: int) -> dict[str, str]:
         given = {name: value for name, value in given.items() if NANNY.get(name) != value}
         if "OMP_NUM_THREADS" not in given:
             threads = threads or share_of_cores(worker)
-    if threads:
-        given |= dict.fromkeys(THREADS, str(threads))
+    given |= thread_environment(threads)
     if (gpu := getattr(_slot, "gpu", None)) is not None:
         given["CUDA_VISIBLE_DEVICES"] = gpu
     return given
 
 
 def dask_worker() -> Any:
-    """The dask worker whose task this thread runs; None where it runs none."""
+    """The dask worker whose task this thread runs, or None."""
     if "distributed" not in sys.modules:
         return None
     from distributed import get_worker
@@ -61,7 +58,7 @@ def dask_worker() -> Any:
 
 def share_of_cores(worker: Any) -> int:
     """Cores for one task of a dask worker: its own, divided by the tasks that may run on them."""
-    from dask.system import CPU_COUNT  # heeds a container's limit too
+    from dask.system import CPU_COUNT  # respects a container's limit too
     from distributed import get_client
 
     client = get_client()
@@ -74,7 +71,7 @@ def share_of_cores(worker: Any) -> int:
 
 
 def tasks_on(mine: frozenset[int], cores: dict[str, frozenset[int]], tasks: dict[str, int]) -> int:
-    """Tasks at once of the workers that may use any of ``mine``.
+    """How many tasks at a time the workers run that may use any of ``mine``.
 
     A batch system may bind each worker to cores of its own, or leave all to all of them.
     """
@@ -82,12 +79,12 @@ def tasks_on(mine: frozenset[int], cores: dict[str, frozenset[int]], tasks: dict
 
 
 def take_gpu(free: Iterator[str | None]) -> None:
-    """Give the calling thread the next GPU, for all the jobs that it will start."""
+    """Assign the next GPU to the calling thread, for all jobs that it will start."""
     _slot.gpu = next(free)
 
 
 def gpu_slots(jobs: int) -> list[str | None]:
-    """The GPU of each of the jobs that run side by side, in turn; None: it sees all there are."""
+    """The GPU of each of the jobs that run side by side, in turn; None: it sees all GPUs."""
     found = gpus() if jobs > 1 else []
     return [found[n % len(found)] if len(found) > 1 else None for n in range(jobs)]
 

@@ -1,6 +1,7 @@
 """A sweep: one recipe trained with every combination of some fields' values, side by side."""
 
 import contextlib
+import hashlib
 import itertools
 import json
 import re
@@ -8,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import Executor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,10 @@ from tin_lib import files
 from tin_lib.data import TinyImageNet
 from tin_lib.process import end_with_parent
 from tin_lib.recipes import Recipe
-from tin_lib.runner.jobs.executor import Task, run_apart
-from tin_lib.runner.workbook.graph import end_all
+from tin_lib.runner.jobs.executor import Task, outcome_of, run_in_process, stop_all
 
 FIGURES = ("heldout_accuracy", "val_accuracy", "val_top5", "train_accuracy", "epochs", "seconds")
-Tell = Callable[[int, int, dict[str, Any]], None]  # done, total, row
+Report = Callable[[int, int, dict[str, Any]], None]  # done, total, row
 
 
 class FitJob(Task):
@@ -34,7 +34,7 @@ class FitJob(Task):
 
 
 def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Every choice of one value a field, the last field changing fastest."""
+    """Every choice of one value per field, the last field changing fastest."""
     empty = [name for name, values in grid.items() if not values]
     if not grid or empty:
         raise ValueError(f"grid: {empty[0] if empty else 'it'} has no values; give some")
@@ -50,33 +50,35 @@ def sweep(
     *,
     device: str = "auto",
     threads: int = 0,
-    tell: Tell = lambda done, total, row: None,
+    report: Report = lambda done, total, row: None,
 ) -> pd.DataFrame:
     """Train ``recipe`` with every combination of ``grid``, and write ``out/sweep.csv``.
 
     Each fit has a process of its own, and a folder in ``out`` named by its fields. Finished ones
-    are not trained again, so that an interrupted sweep goes on. A fit that fails has its error in
-    the table; the others finish. Seeded by each recipe's ``seed``.
+    are not trained again, so an interrupted sweep resumes. A fit that fails has its error in the
+    table; the others finish. Seeded by each recipe's ``seed``.
 
     Args:
         recipe: what all have in common.
         grid: values by the recipe's field, e.g. ``{"lr": [0.01, 0.1], "seed": [0, 1, 2]}``.
-        data: opened with ``holdout=0.1``, say, it gives an accuracy to choose by.
+        data: from ``open_data``; opened with ``holdout=0.1``, it gives an accuracy to choose by.
         out: the sweep's folder; a cluster's workers must see it under the same path.
         executor: from ``tin_lib.runner.jobs.executor.open_executor``, or any other.
         device: auto, cpu or cuda, of each fit.
         threads: CPU threads of each fit; 0 leaves it to the libraries, or to a cluster's worker.
-        tell: called after each fit.
+        report: called after each fit.
 
-    Returns one row a combination, best first, by the held-out accuracy where there is one, else by
+    Returns one row per combination, best first, by the held-out accuracy if there is one, else by
     validation: the fields, FIGURES (0..1; seconds of training), fit (its folder), error. Raises
-    ValueError, before anything is trained, for a field or value that does not fit.
+    ValueError, before anything is trained, for a field or value that does not fit, and for data
+    that other processes cannot open.
     """
     out, chosen = Path(out).resolve(), combinations(grid)
     recipes = [recipe.replace(**fields) for fields in chosen]  # refuses what does not fit
+    if not data.request:
+        raise ValueError("sweep: each fit has a process of its own; pass data from open_data")
     stop = out / f".stop-{time.time_ns()}"
-    futures = {}
-    rows = []
+    futures, rows = {}, []
     try:
         for fields, one in zip(chosen, recipes):
             name = folder_name(fields)
@@ -91,30 +93,26 @@ def sweep(
             )
             futures[executor.submit(run_fit, job)] = fields | {"fit": name}
         for future in as_completed(futures):
-            rows.append(futures[future] | came_to(future))
-            files.write_table(ranked(rows, list(grid)), out / "sweep.csv")  # nothing done is lost
-            tell(len(rows), len(futures), rows[-1])
+            rows.append(futures[future] | figures_of(outcome_of(future)))
+            files.write_table(ranked(rows, list(grid)), out / "sweep.csv")  # keeps finished rows
+            report(len(rows), len(futures), rows[-1])
     except BaseException:
-        try:
-            end_all(stop, futures)
-        finally:  # a second signal does not leave it either
-            stop.unlink(missing_ok=True)
+        stop_all(stop, futures)
         raise
     return ranked(rows, list(grid))
 
 
 def run_fit(job: FitJob) -> dict[str, Any]:
-    """One fit of a sweep, in a process of its own: its FIGURES, or its ``error``.
+    """One fit of a sweep, in a process of its own: its FIGURES, and ``error``.
 
     So a fit that runs out of memory takes neither the others nor a cluster's worker with it, and
     each trains in a main thread, which ``kept_blocks`` asks for.
     """
-    outcome = run_apart("tin_lib.runner.jobs.sweep", job)
-    return {"error": outcome["error"]} if outcome["error"] else outcome
+    return run_in_process("tin_lib.runner.jobs.sweep", job)
 
 
 def main(job: FitJob, result: Path) -> int:
-    """That process: train, and write into ``result`` what came of it."""
+    """That process: train, and write the outcome into ``result``."""
     end_with_parent()
     outcome = train_one(job)
     result.write_text(json.dumps(outcome), encoding="utf-8")
@@ -129,18 +127,15 @@ def train_one(job: FitJob) -> dict[str, Any]:
     try:
         data, recipe = open_data(**job["request"]), Recipe.from_dict(job["recipe"])
         done = fit(recipe, data, job["output"], device=job["device"], progress=None)
-    except Exception as error:  # of memory, of the device: the others go on
+    except Exception as error:  # no memory, no device: this fit's failure, not the sweep's
         traceback.print_exc()
         return {"error": str(error) or type(error).__name__}
     return {name: done.summary[name] for name in FIGURES if name in done.summary} | {"error": ""}
 
 
-def came_to(future: Future) -> dict[str, Any]:
-    """What ``run_fit`` gave, or that its worker was lost."""
-    error = future.exception()
-    if isinstance(error, Exception):
-        return {"error": f"its worker failed: {type(error).__name__}: {error}"}
-    return future.result()
+def figures_of(outcome: dict[str, Any]) -> dict[str, Any]:
+    """A fit's outcome as cells of its row: a failed one has its error alone."""
+    return {"error": outcome["error"]} if outcome["error"] else outcome
 
 
 def ranked(rows: list[dict[str, Any]], fields: list[str]) -> pd.DataFrame:
@@ -152,12 +147,12 @@ def ranked(rows: list[dict[str, Any]], fields: list[str]) -> pd.DataFrame:
 
 
 def folder_name(fields: Mapping[str, Any]) -> str:
-    """A folder's name that tells the fields: ``lr=0.01,seed=0``."""
-    from tin_lib.runner.workbook.state import digest
-
-    told = ",".join(f"{name}={value}" for name, value in fields.items())
-    plain = re.sub(r"[^\w.,=+-]+", "_", told)
-    return plain if plain == told and len(plain) < 100 else f"{plain[:80]}-{digest(told)[:8]}"
+    """A folder's name made of the fields: ``lr=0.01,seed=0``; long or odd ones end in a digest."""
+    text = ",".join(f"{name}={value}" for name, value in fields.items())
+    plain = re.sub(r"[^\w.,=+-]+", "_", text)
+    if plain == text and len(plain) < 100:
+        return plain
+    return f"{plain[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:

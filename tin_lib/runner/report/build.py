@@ -1,49 +1,104 @@
 """``RUN/report/``: the executed notebooks as pages, and an index with results and provenance.
 
 Static files that a browser opens from the file system without a network. The report is built from
-what lies in the run's folder alone, so that one of a half-finished run says how far it got.
+the run's folder alone, so that one of an unfinished run shows what is there.
 """
 
-import html
 import shutil
+from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import pandas as pd
 
 from tin_lib import files
-from tin_lib.runner.report import pages
+from tin_lib.runner.report import pages, tables
 from tin_lib.runner.report.results import collect_results
-from tin_lib.runner.report.tables import definitions, results_table, steps_table
 from tin_lib.runner.workbook import state
 from tin_lib.runner.workbook.spec import Extra, Workbook
 
 STATES = {
     state.OK: "",
     state.FAILED: "failed",
-    state.STARTED: "cut off while running",
+    state.STARTED: "interrupted while running",
     state.BLOCKED: "not run",
 }
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What the report knows of one step."""
+
+    name: str
+    record: dict[str, Any]
+    page: pages.Page | None  # None if its notebook was not executed
+
+    @property
+    def state(self) -> str:
+        """Its state; empty if it succeeded."""
+        return STATES.get(self.record.get("status", ""), "not run yet")
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was started, or should have been, and did not finish."""
+        return bool(self.record) and bool(self.state)
+
+    @property
+    def reason(self) -> str:
+        """Why it did not finish."""
+        return str(self.record.get("error") or "")
+
+    @property
+    def title(self) -> str:
+        """Its notebook's title."""
+        return self.page.title if self.page else self.name
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report of a run."""
+
+    run: Path
+    workbook: Workbook
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self.run / "report"
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The steps in reading order."""
+        return [self.entry(name) for name in self.workbook.steps]
+
+    def entry(self, name: str) -> Entry:
+        """One step: its record and its page."""
+        notebook = pages.read_notebook(self.run / "notebooks" / f"{name}.ipynb")
+        page = None if notebook is None else pages.render(notebook, name)
+        return Entry(name, state.read(self.run, name), page)
+
+    def write(self, name: str, template: str, **values: Any) -> Path:
+        """Fill a template and write it as a page."""
+        from jinja2 import Environment, PackageLoader
+
+        loader = PackageLoader("tin_lib.runner.report")
+        environment = Environment(loader=loader, autoescape=True, trim_blocks=True)
+        path = self.folder / f"{name}.html"
+        files.atomic_write(path, environment.get_template(template).render(values))
+        return path
+
+
 def build(run: str | Path, workbook: Workbook) -> Path:
     """Write the report of the run and return the path of its index page."""
-    run = Path(run)
-    folder = run / "report"
-    write_assets(folder / "assets")
-    extras = [extra for extra in workbook.extras if copy_extra(run, folder, extra)]
-    made = make_pages(run, workbook)
-    for name, page in made.items():
-        above = notices(run, name, extras)
-        title = f"{page.title} – {workbook.title}"
-        links = navigation(made, name)
-        write_html(folder / f"{name}.html", title, links, above + page.body, page.figures)
-    index = index_body(run, workbook, made, extras)
-    heading = f"<h1>{html.escape(workbook.title)}</h1>"
-    write_html(folder / "index.html", workbook.title, "", heading + index, figures=False)
-    return folder / "index.html"
+    report = Report(Path(run), workbook)
+    write_assets(report.folder / "assets")
+    extras = [e for e in workbook.extras if copy_extra(report.run, report.folder, e)]
+    made = [entry for entry in report.entries if entry.page]
+    for number, entry in enumerate(made):
+        write_page(report, entry, made[:number][-1:], made[number + 1 :][:1], extras)
+    return write_index(report, extras)
 
 
 def write_assets(folder: Path) -> None:
@@ -67,7 +122,7 @@ def code_colours() -> str:
 
 
 def copy_extra(run: Path, folder: Path, extra: Extra) -> bool:
-    """Copy an extra's folder into the report; False where the run has none."""
+    """Copy an extra's folder into the report; False if the run has none."""
     source, target = run / extra.folder, folder / extra.folder
     shutil.rmtree(target, ignore_errors=True)
     if not (source / extra.page).is_file():
@@ -76,118 +131,54 @@ def copy_extra(run: Path, folder: Path, extra: Extra) -> bool:
     return True
 
 
-def make_pages(run: Path, workbook: Workbook) -> dict[str, pages.Page]:
-    """The pages, in reading order, of the steps whose notebooks were executed."""
-    read = {n: pages.read_notebook(run / "notebooks" / f"{n}.ipynb") for n in workbook.steps}
-    return {name: pages.render(found, name) for name, found in read.items() if found is not None}
-
-
-def notices(run: Path, name: str, extras: list[Extra]) -> str:
-    """What stands above a page: what went wrong, and links to what belongs to it."""
-    stamp = state.read(run, name)
-    parts = []
-    if STATES.get(stamp.get("status", ""), ""):
-        parts.append(failure(name, stamp))
-    for extra in extras:
-        if extra.step == name:
-            link = f"{extra.folder}/{extra.page}"
-            parts.append(f'<p class="extra"><a href="{link}">{html.escape(extra.title)}</a></p>')
-    return "".join(parts)
-
-
-def failure(name: str, stamp: dict[str, Any]) -> str:
-    """A box that says what became of a step that did not finish."""
-    words = html.escape(f"{name}: {STATES[stamp['status']]}")
-    reason = html.escape(str(stamp.get("error") or ""))
-    return f'<div class="failure" role="alert"><strong>{words}</strong> {reason}</div>'
-
-
-def navigation(made: dict[str, pages.Page], name: str) -> str:
-    """Links to the page before, to the contents and to the page after."""
-    names = list(made)
-    place = names.index(name)
-    back = link(made, names[:place][-1:], "← {}", "prev")
-    on = link(made, names[place + 1 :][:1], "{} →", "next")
-    return f'{back}<a href="index.html">Contents</a>{on}'
-
-
-def link(made: dict[str, pages.Page], names: list[str], text: str, relation: str) -> str:
-    """A link to the page named, or a place holder where ``names`` is empty."""
-    if not names:
-        return "<span></span>"
-    words = html.escape(text.format(made[names[0]].title))
-    return f'<span><a rel="{relation}" href="{names[0]}.html">{words}</a></span>'
-
-
-def write_html(path: Path, title: str, links: str, body: str, figures: bool) -> None:
-    """Put a body into the page that all share."""
-    shell = (resources.files("tin_lib.runner.report") / "assets" / "page.html").read_text("utf-8")
-    plotly = '<script defer src="assets/plotly.min.js"></script>' if figures else ""
-    text = Template(shell).substitute(
-        title=html.escape(title),
-        top=f'<nav aria-label="Pages">{links}</nav>' if links else "",
-        bottom=f'<nav aria-label="Pages, again">{links}</nav>' if links else "",
-        plotly=plotly,
-        body=body,
+def write_page(
+    report: Report, entry: Entry, before: list[Entry], after: list[Entry], extras: list[Extra]
+) -> None:
+    """One notebook's page, with what went wrong and links to what belongs to it above."""
+    assert entry.page is not None
+    report.write(
+        entry.name,
+        "notebook.html",
+        title=f"{entry.title} – {report.workbook.title}",
+        figures=entry.page.figures,
+        previous=next(iter(before), None),
+        next=next(iter(after), None),
+        failed=entry if entry.failed else None,
+        extras=[extra for extra in extras if extra.step == entry.name],
+        body=entry.page.body,
     )
-    files.atomic_write(path, text)
 
 
-def index_body(
-    run: Path, workbook: Workbook, made: dict[str, pages.Page], extras: list[Extra]
-) -> str:
+def write_index(report: Report, extras: list[Extra]) -> Path:
     """The index: what the study is, contents, results, and how it was made."""
     from nbconvert.filters import markdown2html
 
-    every = {name: state.read(run, name) for name in workbook.steps}
-    broken = [failure(n, s) for n, s in every.items() if STATES.get(s.get("status", ""), "")]
-    results = collect_results(run)
-    return "\n".join(
-        [
-            markdown2html(workbook.about),
-            *broken,
-            "<h2>Contents</h2>",
-            contents(made, every),
-            links_to(extras),
-            "<h2>Results</h2>",
-            results_table(results),
-            "<h2>How this was made</h2>",
-            definitions(provenance(run, every, results)),
-            steps_table(every),
-        ]
+    results = collect_results(report.run)
+    records = {entry.name: entry.record for entry in report.entries}
+    return report.write(
+        "index",
+        "index.html",
+        title=report.workbook.title,
+        about=markdown2html(report.workbook.about),
+        failed=[entry for entry in report.entries if entry.failed],
+        steps=report.entries,
+        extras=extras,
+        result_headings=list(tables.HEADINGS.values()),
+        results=tables.result_rows(results),
+        facts=provenance(report.run, records, results),
+        step_headings=tables.STEP_HEADINGS,
+        step_rows=tables.step_rows(records),
     )
 
 
-def contents(made: dict[str, pages.Page], every: dict[str, dict[str, Any]]) -> str:
-    """One entry a notebook: its title, its question, and its state unless it is fine."""
-    entries = [entry(name, made.get(name), stamp) for name, stamp in every.items()]
-    return f'<ul class="contents">{"".join(entries)}</ul>'
-
-
-def entry(name: str, page: pages.Page | None, stamp: dict[str, Any]) -> str:
-    """One notebook's entry."""
-    state = STATES.get(stamp.get("status", ""), "not run yet")
-    mark = f' <span class="state">{state}</span>' if state else ""
-    if page is None:
-        return f"<li>{name}{mark}</li>"
-    question = f"<br>{html.escape(page.question)}" if page.question else ""
-    return f'<li><a href="{name}.html">{html.escape(page.title)}</a>{mark}{question}</li>'
-
-
-def links_to(extras: list[Extra]) -> str:
-    """Links to the pages that notebooks left."""
-    links = [f'<a href="{e.folder}/{e.page}">{html.escape(e.title)}</a>' for e in extras]
-    return f'<p class="extra">Also here: {", ".join(links)}</p>' if links else ""
-
-
 def provenance(
-    run: Path, every: dict[str, dict[str, Any]], results: pd.DataFrame
+    run: Path, records: dict[str, dict[str, Any]], results: pd.DataFrame
 ) -> dict[str, str]:
     """What made this run: command, data, profile, devices, versions, commit."""
     asked = files.read_json(run / "run.json") if (run / "run.json").is_file() else {}
     given = ", ".join(f"{name}={value}" for name, value in asked.pop("parameters", {}).items())
-    machines = {stamp["machine"] for stamp in every.values() if stamp.get("machine")}
-    versions = {f"{k} {v}" for s in every.values() for k, v in s.get("versions", {}).items()}
+    machines = {record["machine"] for record in records.values() if record.get("machine")}
+    versions = {f"{k} {v}" for r in records.values() for k, v in r.get("versions", {}).items()}
     facts = asked | {
         "parameters": given,
         "machine": "; ".join(sorted(machines)),

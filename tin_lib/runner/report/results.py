@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from tin_lib import catalog, files, runs
-from tin_lib.runner.workbook import state
+from tin_lib import catalog, files
+from tin_lib.runner.workbook import same_data, state
 
 COLUMNS = (
     "name",
@@ -23,16 +23,18 @@ COLUMNS = (
     "images_per_second",
     "device",
     "precision",
+    "network",
+    "data",
 )
 SUMMARIES = "networks/*/summary.json"
-# What the ensemble notebook calls the columns, and what they are called here.
+# The ensemble notebook's names of columns, and the names here.
 ENSEMBLE = {"accuracy": "val_accuracy", "top5": "val_top5"}
 
 
 def collect_results(run: str | Path) -> pd.DataFrame:
     """One row for each trained network, then one for each ensemble; columns COLUMNS.
 
-    Accuracies are in 0..1; what is not known is missing (NaN or None). Networks come from
+    Accuracies are in 0..1; unknown values are missing (NaN or None). Networks come from
     ``networks/NAME/summary.json``, ensembles from ``ensemble/summary.csv``, unless their step has
     failed or a network has been trained since.
     """
@@ -44,33 +46,34 @@ def collect_results(run: str | Path) -> pd.DataFrame:
 
 
 def outdated(run: Path) -> bool:
-    """Whether what the ensemble notebook left is not of these networks.
+    """Whether the ensemble notebook's table does not belong to the run's networks.
 
-    Its step did not finish, or another network has been trained since. Without a stamp, or with an
-    older one, the notebook was run by hand.
+    It does not if its step did not finish, or if a network has been trained since. A table without
+    a record, or newer than its record, comes from a notebook run by hand and counts as current.
     """
     table = run / "ensemble" / "summary.csv"
     now = state.files_digest(run, [SUMMARIES])
     for path in (run / "steps").glob("*ensemble.json"):
         by_hand = table.is_file() and table.stat().st_mtime > path.stat().st_mtime
-        stamp = state.read(run, path.stem)
-        if not by_hand and (stamp.get("status") != state.OK or stamp.get("read", now) != now):
+        record = state.read(run, path.stem)
+        if not by_hand and (record.get("status") != state.OK or record.get("read", now) != now):
             return True
     return False
 
 
 def summaries(run: Path) -> list[Path]:
     """Summaries of the finished fits in the paper's order; others follow by name."""
-    found = run.glob(SUMMARIES)
-    order = {name: rank for rank, name in enumerate(runs.ORDER)}
-    return sorted(found, key=lambda p: (order.get(p.parent.name, len(order)), p.parent.name))
+    found = {path.parent.name: path for path in run.glob(SUMMARIES)}
+    return [found[name] for name in catalog.ordered(found)]
 
 
 def network_row(folder: Path) -> dict[str, Any]:
     """One fit's row, named by its folder."""
     summary = files.read_object(folder / "summary.json")
+    meta = folder / "meta.json"
+    data = same_data.describe(files.read_object(meta)) if meta.is_file() else None
     paper = paper_figures(folder.name, summary.get("network", ""))
-    return summary | {"name": folder.name, "kind": "network"} | paper
+    return summary | {"name": folder.name, "kind": "network", "data": data} | paper
 
 
 def ensemble_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -80,15 +83,16 @@ def ensemble_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def ensembles(folder: Path) -> list[dict[str, Any]]:
-    """The ensembles that the notebook left, each with its ``name``; without single networks."""
+    """The ensembles in the notebook's table, each with its ``name``; without single networks."""
     if not (folder / "summary.csv").is_file():
         return []
-    rows = files.read_table(folder / "summary.csv").to_dict("records")
+    numbers = dict.fromkeys(("accuracy", "low", "high", "top5", "ties"), float)
+    rows = files.read_table(folder / "summary.csv", dtype=numbers).to_dict("records")
     return [{str(k): v for k, v in row.items()} for row in rows if row.get("kind") != "network"]
 
 
 def paper_figures(*names: str) -> dict[str, float | None]:
-    """The paper's accuracies for the first of the names that it has."""
+    """The paper's accuracies for the first of the names that the paper has."""
     spellings = [spelling for name in names for spelling in (name, name.replace("_", " "))]
     found = next((catalog.RESULTS[s] for s in spellings if s in catalog.RESULTS), {})
     return {f"paper_{split}": found.get(split) for split in ("train", "val", "test")}

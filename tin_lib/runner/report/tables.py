@@ -1,11 +1,12 @@
-"""The report's tables as HTML."""
+"""The report's tables as text cells."""
 
-import html
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tin_lib import catalog
+from tin_lib.runner.workbook.parameters import COMMON
 
 HEADINGS = {
     "name": "Network",
@@ -21,55 +22,45 @@ HEADINGS = {
     "images_per_second": "Images/s",
     "device": "Device",
     "precision": "Precision",
+    "data": "Data",
 }
-WHOLE = ("parameters", "epochs", "seconds", "images_per_second")
+INTEGERS = ("parameters", "epochs", "seconds", "images_per_second")
+STEP_HEADINGS = ["Notebook", "State", "Seconds", "When", "Data", "Parameters"]
 
 
-def results_table(results: pd.DataFrame) -> str:
-    """Results beside the paper's; accuracies as shares of 1 with three digits."""
-    if results.empty:
-        return "<p>No network has been trained yet.</p>"
-    rows = [[number(name, row[name]) for name in HEADINGS] for _, row in results.iterrows()]
-    note = (
-        "<p class='note'>Accuracies are shares of the images, 1 being all right. The paper's "
-        "figures are for 200 classes and full-width networks; this run may have less.</p>"
-    )
-    return table(list(HEADINGS.values()), rows) + note
+def result_rows(results: pd.DataFrame) -> list[list[str]]:
+    """Results beside the paper's; accuracies in 0..1 with three digits."""
+    return [[cell(name, row) for name in HEADINGS] for _, row in results.iterrows()]
 
 
-def number(column: str, value: Any) -> str:
-    """One value as text; empty where it is missing."""
+def cell(column: str, row: "pd.Series[Any]") -> str:
+    """One value as text; empty if it is missing."""
+    value = row[column]
     if value is None or pd.isna(value):
         return ""
+    if column == "name":
+        return title(value, row.get("network"))
     if isinstance(value, str):
-        return catalog.title(value) if column == "name" else value
-    return f"{value:,.0f}" if column in WHOLE else f"{value:.3f}"
+        return value
+    return f"{value:,.0f}" if column in INTEGERS else f"{value:.3f}"
 
 
-def steps_table(every: dict[str, dict[str, Any]]) -> str:
-    """State, time and moment of each step."""
-    rows = []
-    for name, stamp in every.items():
-        seconds = f"{stamp['seconds']:,.1f}" if "seconds" in stamp else ""
-        rows.append([name, stamp.get("status", "not run yet"), seconds, stamp.get("written", "")])
-    return table(["Notebook", "State", "Seconds", "When"], rows)
+def title(name: str, network: Any) -> str:
+    """A row's title: the network's if the fit's folder is named by it, else the folder's."""
+    if isinstance(network, str) and catalog.folder_name(network) == name:
+        return catalog.title(network)
+    return catalog.title(name)
 
 
-def table(headings: list[str], rows: list[list[str]]) -> str:
-    """A table that scrolls sideways where the window is narrow."""
-    top = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
-    lines = "".join(table_row(row) for row in rows)
-    inner = f"<table><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>"
-    return f'<div class="scroll" tabindex="0">{inner}</div>'
+def step_rows(records: dict[str, dict[str, Any]]) -> list[list[str]]:
+    """State, time, data and parameters of each step."""
+    return [step_row(name, record) for name, record in records.items()]
 
 
-def table_row(row: list[str]) -> str:
-    """One row; its first cell is the row's heading."""
-    cells = "".join(f"<td>{html.escape(text)}</td>" for text in row[1:])
-    return f'<tr><th scope="row">{html.escape(row[0])}</th>{cells}</tr>'
-
-
-def definitions(facts: dict[str, str]) -> str:
-    """Names and values as a description list."""
-    items = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in facts.items())
-    return f"<dl>{items}</dl>"
+def step_row(name: str, record: dict[str, Any]) -> list[str]:
+    """One step's row."""
+    seconds = f"{record['seconds']:,.1f}" if "seconds" in record else ""
+    given = record.get("parameters", {}).items()
+    parameters = ", ".join(f"{key}={value}" for key, value in given if key not in COMMON)
+    state, written = record.get("status", "not run yet"), record.get("written", "")
+    return [name, state, seconds, written, Path(record.get("data", "")).name, parameters]

@@ -1,6 +1,6 @@
-"""The notebooks as one graph, run in order or side by side, and one report of them.
+"""The notebooks as one graph of steps.
 
-``plan`` reads ``notebooks/workbook.yaml``, ``parameters`` checks what is asked for, ``runner``
-orders and runs the steps through an ``executor``, each in a process of its own (``step``),
-``stamps`` remembers what is up to date, ``results`` collects the figures, ``report`` writes HTML.
+``spec`` reads workbook.yaml (numbers by ``literals``), ``parameters`` checks what is given,
+``graph`` orders the steps and runs each in a process of its own (``step``), ``state`` records what
+is up to date, ``same_data`` refuses to mix data sets, ``own_networks`` passes on a user's networks.
 """

@@ -1,4 +1,4 @@
-"""How to run the workbook, and what became of it."""
+"""How to run the workbook, and what the steps came to."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,16 +22,17 @@ class Options:
     parameters: Mapping[str, Any] = field(default_factory=dict)  # {"02.epochs": 3}
     jobs: int = 1  # steps side by side on this machine
     cluster: str | None = None  # address of a dask scheduler, instead of jobs
-    threads: int | None = None  # CPU threads of each step; None: the cores shared out over them
+    threads: int | None = None  # CPU threads of each step; None: the cores divided among them
     only: Sequence[str] = ()  # run these steps alone; what they read must be there
+    groups: Sequence[str] = ()  # run the steps of these groups and those that they need
     force: bool = False  # run also what is up to date
-    notebooks: Path | None = None  # folder of workbook.yaml; None: the one beside tin_lib
+    workbook: Path | None = None  # workbook.yaml or its folder; None: the one beside tin_lib
     fingerprint: Callable[[str], str] = data_fingerprint  # of the data set named
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one step in this command."""
+    """The result of one step in this command."""
 
     name: str
     status: str  # OK, SKIPPED, FAILED or BLOCKED
@@ -41,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class WorkbookResult:
-    """What became of all steps, and where the report is."""
+    """The results of all steps, and where the report is."""
 
     outcomes: tuple[Outcome, ...]
     results: Path  # results.csv

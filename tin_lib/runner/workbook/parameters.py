@@ -1,18 +1,18 @@
-"""Parameters of the notebooks: what each declares, what is asked for, and whether that fits."""
+"""Parameters of the notebooks: what each declares, what is given, and whether that fits."""
 
 import ast
 import json
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tin_lib.runner.workbook.spec import Workbook, hint
+from tin_lib import catalog
+from tin_lib.runner.workbook import own_networks
+from tin_lib.runner.workbook.spec import Step, Workbook, hint
 
-WHOLE = re.compile(r"[+-]?\d+")
-POWER = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 COMMON = ("data", "run")  # set by --data and --run for every notebook that declares them
+FILES = ("network",)  # parameters that may name a file: a user's own network
 EVERY = "all"  # stands for every notebook that declares the parameter
 TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
@@ -92,27 +92,18 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """A YAML literal, but for what YAML 1.1 alone does to a bare number.
+    """The value of a YAML literal; see ``literals``."""
+    from tin_lib.runner.workbook import literals
 
-    It reads 1e-3 as text, 010 in base 8 and 1:30 in base 60: here they are 0.001, 10 and text.
-    """
-    import yaml
-
-    text = text.strip()
-    if not text:
+    if not text.strip():
         raise ValueError("the value is missing; write null for None, '' for an empty text")
-    if WHOLE.fullmatch(text):
-        return int(text)
-    if POWER.fullmatch(text):
-        return float(text)
-    found = yaml.safe_load(text)
-    return text if isinstance(found, int | float) and ":" in text else found
+    return literals.parse(text.strip())
 
 
 def resolve(
     workbook: Workbook, profile: str, given: Mapping[str, Any], common: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Final parameters of every step: ``common``, then the profile's, then those given.
+    """Final parameters of every step: ``common``, the step's, its profile's, then those given.
 
     Raises ValueError, before anything runs, for an unknown profile, notebook or parameter (with
     close matches) and for a value that the type hint does not allow.
@@ -121,15 +112,43 @@ def resolve(
     known = {name: declared(workbook.notebook(name)) for name in workbook.steps}
     final = {name: {k: common[k] for k in common if k in known[name]} for name in known}
     for name, step in workbook.steps.items():
-        for parameter, value in step.profiles.get(profile, {}).items():
+        for parameter, value in (step.parameters | step.profiles.get(profile, {})).items():
             final[name][parameter] = checked(name, parameter, value, known[name])
     for target, value in given.items():
         for name, parameter in targets(workbook, known, target):
             final[name][parameter] = checked(name, parameter, value, known[name])
-    for values in final.values():
-        if values.get("weights") not in (None, "imagenet"):  # a kernel works in another folder
-            values["weights"] = str(Path(values["weights"]).expanduser().resolve())
-    return final
+    return {name: with_paths(values, workbook.folder) for name, values in final.items()}
+
+
+def with_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The parameters with absolute paths of files: a kernel works in another folder."""
+    found = {name: own_networks.absolute(v, folder) for name, v in values.items() if name in FILES}
+    weights = values.get("weights")
+    if weights not in (None, "imagenet"):
+        found["weights"] = own_networks.find_path(weights, folder)
+    return values | found
+
+
+def fill_outputs(workbook: Workbook, final: Mapping[str, Mapping[str, Any]]) -> Workbook:
+    """The workbook with ``{parameter}`` in the steps' outputs replaced, fit for a file's name.
+
+    Raises ValueError for a name that is no parameter of the step.
+    """
+
+    def filled(step: Step) -> Step:
+        defaults = {p.name: p.default for p in declared(workbook.notebook(step.name)).values()}
+        values = defaults | dict(final[step.name])
+        names = {name: catalog.folder_name(str(value)) for name, value in values.items()}
+        try:
+            return replace(step, outputs=tuple(glob.format_map(names) for glob in step.outputs))
+        except KeyError as error:
+            unknown = error.args[0]
+            raise ValueError(
+                f"{step.name}: outputs: no parameter {unknown!r}{hint(unknown, names)}"
+            ) from None
+
+    steps = {s.name: filled(s) if "{" in "".join(s.outputs) else s for s in workbook.steps.values()}
+    return replace(workbook, steps=steps)
 
 
 def targets(
@@ -151,7 +170,7 @@ def targets(
 
 
 def checked(step: str, name: str, value: Any, known: Mapping[str, Parameter]) -> Any:
-    """``value``, if the step declares the parameter and its type hint allows the value."""
+    """Return ``value`` if the step declares the parameter and its type hint allows the value."""
     if name not in known:
         raise ValueError(f"{step} has no parameter {name!r}{hint(name, known)}")
     unset = value is None and known[name].default is None  # e.g. classes: int = None
@@ -165,11 +184,11 @@ def checked(step: str, name: str, value: Any, known: Mapping[str, Parameter]) ->
 def allowed(value: Any, type_hint: str) -> bool:
     """Whether a value fits a hint such as ``int``, ``list[str]`` or ``int | None``.
 
-    Element types are not looked at, and a hint not in TYPES allows everything.
+    Element types are not checked, and a hint not in TYPES allows everything.
     """
     names = [part.split("[")[0].strip() for part in type_hint.split("|")]
     if not all(name in TYPES for name in names):
         return True
-    if isinstance(value, bool):  # a bool is an int to Python, not to a reader
+    if isinstance(value, bool):  # to Python a bool is an int
         return "bool" in names
     return isinstance(value, tuple(kind for name in names for kind in TYPES[name]))

@@ -9,7 +9,7 @@ import tin_lib
 def commit() -> str:
     """The commit of the checkout that ``tin_lib`` comes from, ``(changed)`` if it was edited.
 
-    The package's version alone where it is not a git checkout.
+    The package's version alone if it is not a git checkout.
     """
     released = f"tin_lib {tin_lib.__version__}"
     folder = Path(tin_lib.__file__).parents[1]
@@ -21,7 +21,7 @@ def commit() -> str:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    """Output of a git command, empty where it fails."""
+    """Output of a git command, empty if it fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30

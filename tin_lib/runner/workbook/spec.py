@@ -1,23 +1,29 @@
-"""``notebooks/workbook.yaml``: the steps, what each needs and leaves, and the profiles."""
+"""``workbook.yaml``: the steps, what each needs and leaves, and the profiles."""
 
 import difflib
 import graphlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import tin_lib
+
 FILE = "workbook.yaml"
+STUDY = "study"  # ``extends: study`` takes over the steps of the repository's own workbook
 
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook. Globs are relative to the run's folder."""
+    """One notebook with its parameters. Globs are relative to the run's folder."""
 
-    name: str  # the notebook's file name without .ipynb
-    needs: tuple[str, ...] = ()  # steps that must have finished first
+    name: str
+    notebook: str = ""  # file name without .ipynb, or a path; empty: the step's name
+    group: str = ""  # other steps may need the whole group
+    needs: tuple[str, ...] = ()  # steps or groups that must have finished first
     inputs: tuple[str, ...] = ()  # globs of files it reads; a change of them makes it run again
-    outputs: tuple[str, ...] = ()  # globs of files that must be there once it has run
+    outputs: tuple[str, ...] = ()  # globs of files it must leave; may contain {parameter}
+    parameters: dict[str, Any] = field(default_factory=dict)  # in every profile
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # profile -> parameters
 
 
@@ -33,9 +39,9 @@ class Extra:
 
 @dataclass(frozen=True)
 class Workbook:
-    """The steps in reading order, checked to be a graph without circles."""
+    """The steps in reading order; their needs are steps and form no cycle."""
 
-    folder: Path  # where the notebooks lie, absolute
+    folder: Path  # where workbook.yaml lies, absolute
     title: str
     about: str
     profiles: dict[str, str]  # name -> one line on what it is for
@@ -43,18 +49,40 @@ class Workbook:
     extras: tuple[Extra, ...] = ()
 
     def notebook(self, name: str) -> Path:
-        """Path of a step's notebook."""
-        return self.folder / f"{name}.ipynb"
+        """Path of a step's notebook: beside workbook.yaml, else among the repository's."""
+        file = f"{(self.steps[name].notebook or name).removesuffix('.ipynb')}.ipynb"
+        own = self.folder / file
+        return own if own.is_file() else default_folder() / file
 
     def find(self, name: str) -> str:
-        """Full name of the step called ``name``: the whole stem, or its number (``04``).
+        """Full name of the step called ``name``: the whole name, or its number (``04``).
 
-        Raises ValueError, suggesting close matches, when there is no such step.
+        Raises ValueError, suggesting close matches, if there is no such step.
         """
         for step in self.steps:
             if name in (step, step.split("_")[0]):
                 return step
         raise ValueError(f"no notebook {name!r} in the workbook{hint(name, self.steps)}")
+
+    def groups(self) -> dict[str, list[str]]:
+        """The steps of each group, in reading order."""
+        found: dict[str, list[str]] = {}
+        for step in self.steps.values():
+            if step.group:
+                found.setdefault(step.group, []).append(step.name)
+        return found
+
+    def group(self, name: str) -> set[str]:
+        """The steps of a group and all that they need. Raises ValueError for an unknown group."""
+        if name not in self.groups():
+            raise ValueError(f"no group {name!r} in the workbook{hint(name, self.groups())}")
+        found: set[str] = set()
+        waiting = list(self.groups()[name])
+        while waiting:
+            step = waiting.pop()
+            found.add(step)
+            waiting += [need for need in self.steps[step].needs if need not in found]
+        return found
 
     def check_profile(self, profile: str) -> None:
         """Raise ValueError, suggesting close matches, unless ``profile`` is known."""
@@ -71,41 +99,64 @@ def hint(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(known) or 'none'}"
 
 
-def load_workbook(folder: str | Path) -> Workbook:
-    """Read ``workbook.yaml`` in ``folder``.
+def default_folder() -> Path:
+    """The notebooks beside the ``tin_lib`` in use, else those in the current folder."""
+    beside = Path(tin_lib.__file__).parents[1] / "notebooks"
+    return beside if beside.is_dir() else Path("notebooks").resolve()
 
-    Raises FileNotFoundError when it, or a notebook it names, is missing, and ValueError, naming
-    the file, when it is not a workbook.
+
+def load_workbook(path: str | Path) -> Workbook:
+    """Read a workbook: a YAML file, or a folder with ``workbook.yaml``.
+
+    Raises FileNotFoundError if it, or a notebook it names, is missing, and ValueError, naming
+    the file, if it is not a workbook.
     """
-    folder = Path(folder).resolve()
-    workbook = build(read_yaml(folder / FILE), folder)
+    file = Path(path).resolve()
+    file = file / FILE if file.is_dir() or file.suffix not in (".yaml", ".yml") else file
+    workbook = build(read_content(file), file)
     for name in workbook.steps:
         if not workbook.notebook(name).is_file():
-            raise FileNotFoundError(f"{workbook.notebook(name)}, named in {FILE}, does not exist")
+            raise FileNotFoundError(f"{workbook.notebook(name)}, named in {file}, does not exist")
     return workbook
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The file's mapping."""
+def read_content(file: Path) -> dict[str, Any]:
+    """The file's mapping, with the study's in front where it says ``extends: study``."""
+    content = read_yaml(file)
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    if base != STUDY:
+        raise ValueError(f"{file}: extends: must be {STUDY}, not {base!r}")
+    study = read_yaml(default_folder() / FILE)
+    joined = {key: [*study.get(key, ()), *(content.get(key) or ())] for key in ("steps", "extras")}
+    profiles = study["profiles"] | (content.get("profiles") or {})
+    return study | content | joined | {"profiles": profiles}
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a YAML file with a list of steps."""
     import yaml
 
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; name the notebooks' folder by --notebooks")
+    from tin_lib.runner.workbook import literals
+
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} does not exist; name the workbook's file by --workbook")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = literals.parse(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(content, dict) or not content.get("steps"):
-        raise ValueError(f"{path}: a workbook needs a list of steps")
+        raise ValueError(f"{file} is not valid YAML: {error}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
+        raise ValueError(f"{file}: a workbook needs a list of steps")
     return content
 
 
-def build(content: dict[str, Any], folder: Path) -> Workbook:
+def build(content: dict[str, Any], file: Path) -> Workbook:
     """The workbook that a file's content describes."""
     try:
         steps = [make_step(item) for item in content["steps"]]
         workbook = Workbook(
-            folder=folder,
+            folder=file.parent,
             title=content.get("title", "Workbook"),
             about=content.get("about", ""),
             profiles=dict(content.get("profiles") or {"sample": ""}),
@@ -114,10 +165,9 @@ def build(content: dict[str, Any], folder: Path) -> Workbook:
         )
         if len(workbook.steps) < len(steps):
             raise ValueError("two steps have the same name")
-        check_graph(workbook)
+        return checked(expanded(workbook))
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(f"{folder / FILE}: {error}") from None
-    return workbook
+        raise ValueError(f"{file}: {error}") from None
 
 
 def make_step(item: dict[str, Any]) -> Step:
@@ -128,17 +178,29 @@ def make_step(item: dict[str, Any]) -> Step:
     return Step(**item)
 
 
-def check_graph(workbook: Workbook) -> None:
-    """Raise ValueError for unknown needs or profiles, and for circles."""
+def expanded(workbook: Workbook) -> Workbook:
+    """The workbook with the groups among the needs replaced by their steps."""
+    groups = workbook.groups()
+    if both := groups.keys() & workbook.steps.keys():
+        raise ValueError(f"{min(both)!r} is the name of a step and of a group")
+    steps = {}
+    for name, step in workbook.steps.items():
+        needs = [n for need in step.needs for n in groups.get(need, [need])]
+        steps[name] = replace(step, needs=tuple(dict.fromkeys(needs)))
+    return replace(workbook, steps=steps)
+
+
+def checked(workbook: Workbook) -> Workbook:
+    """The workbook; raises ValueError for unknown needs or profiles, and for cycles."""
+    known = [*workbook.steps, *workbook.groups()]
     for step in workbook.steps.values():
         for need in step.needs:
             if need not in workbook.steps:
-                raise ValueError(f"{step.name} needs {need!r}{hint(need, workbook.steps)}")
+                raise ValueError(f"{step.name} needs {need!r}{hint(need, known)}")
         for profile in step.profiles:
             workbook.check_profile(profile)
     try:
         graphlib.TopologicalSorter({s.name: s.needs for s in workbook.steps.values()}).prepare()
     except graphlib.CycleError as error:
-        raise ValueError(
-            f"steps need each other in a circle: {' → '.join(error.args[1])}"
-        ) from None
+        raise ValueError(f"steps need each other in a cycle: {' → '.join(error.args[1])}") from None
+    return workbook

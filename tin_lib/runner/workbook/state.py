@@ -1,8 +1,8 @@
-"""Stamps ``RUN/steps/NN.json``: what became of each step, and whether that is still up to date.
+"""Records ``RUN/steps/NN.json``: the state of each step, and whether it is still up to date.
 
-A step is up to date when its notebook, parameters, data, the steps it needs and the files it reads
-are those it last finished with, and what it leaves is still there. Only a finished step's stamp
-counts: one that failed or was cut off runs again.
+A step is up to date if its notebook, its parameters, the data, the library's source, the steps it
+needs and the files it reads are those it last finished with, and what it leaves is still there.
+Only a finished step's record counts: one that failed or was interrupted runs again.
 """
 
 import hashlib
@@ -12,31 +12,31 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import tin_lib
 from tin_lib import files
+from tin_lib.runner.workbook import own_networks
 from tin_lib.runner.workbook.parameters import COMMON
 from tin_lib.runner.workbook.spec import Step, Workbook
 
 OK, FAILED, STARTED, BLOCKED = "ok", "failed", "started", "not run"
 
 
-def stamp_path(run: Path, name: str) -> Path:
-    """Where a step's stamp lies."""
+def record_path(run: Path, name: str) -> Path:
+    """Where a step's record lies."""
     return run / "steps" / f"{name}.json"
 
 
 def read(run: Path, name: str) -> dict[str, Any]:
-    """A step's stamp; empty where there is none or it is damaged."""
+    """A step's record; empty if there is none or it is damaged."""
     try:
-        return dict(files.read_json(stamp_path(run, name)))
+        return dict(files.read_json(record_path(run, name)))
     except (OSError, ValueError, TypeError):
         return {}
 
 
 def write(run: Path, name: str, status: str, **facts: Any) -> None:
-    """Record what became of a step."""
-    stamp = {"status": status, "written": time.strftime("%Y-%m-%d %H:%M:%S"), **facts}
-    files.write_json(stamp_path(run, name), stamp | {"id": digest(stamp, time.time_ns())})
+    """Record a step's state."""
+    record = {"status": status, "written": time.strftime("%Y-%m-%d %H:%M:%S"), **facts}
+    files.write_json(record_path(run, name), record | {"id": digest(record, time.time_ns())})
 
 
 def digest(*values: Any) -> str:
@@ -79,13 +79,14 @@ def key(
         fingerprint,
         {need: read(run, need).get("id") for need in step.needs},
         files_digest(run, step.inputs),
-        start_digest(parameters.get("weights")),
-        tin_lib.__version__,
+        weights_digest(parameters.get("weights")),
+        network_digest(parameters.get("network"), workbook.folder),
+        files.source_digest(),
     )
 
 
-def start_digest(weights: Any) -> str | None:
-    """Digest of the file of starting weights, if the step takes one: its content may change."""
+def weights_digest(weights: Any) -> str | None:
+    """Digest of the file of starting weights, if the step has one: its content may change."""
     if not isinstance(weights, str):
         return None
     from tin_lib.networks.pretrained import digest_of  # slow to import: it brings torch
@@ -93,9 +94,15 @@ def start_digest(weights: Any) -> str | None:
     return digest_of(weights)
 
 
+def network_digest(network: Any, folder: Path) -> str | None:
+    """Digest of the source of a user's own network, if the step has one."""
+    source = own_networks.source_file(network, folder)
+    return files.file_digest(source) if source and source.is_file() else None
+
+
 def up_to_date(run: Path, step: Step, wanted: str) -> bool:
     """Whether the step finished with this key and what it leaves is still there."""
-    stamp = read(run, step.name)
+    record = read(run, step.name)
     executed = run / "notebooks" / f"{step.name}.ipynb"
-    same = stamp.get("status") == OK and stamp.get("key") == wanted
+    same = record.get("status") == OK and record.get("key") == wanted
     return same and executed.is_file() and not missing(run, step.outputs)

@@ -1,7 +1,7 @@
 """One notebook in a process of its own: ``python -m tin_lib.runner.workbook.step JOB RESULT``.
 
-JOB is a JSON object (see ``executor.Job``), RESULT the file that takes the outcome. The process
-ends, with its kernel, as soon as its standard input closes: then whoever started it is gone.
+JOB is a JSON object, see ``Job``; RESULT is the file that takes the outcome. The process ends,
+with its kernel, as soon as its standard input closes: then whoever started it is gone.
 """
 
 import json
@@ -12,16 +12,45 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tin_lib.locks import only_one
+from tin_lib import files
+from tin_lib.lab.formatting import shorten
+from tin_lib.lab.kernel import use_own_kernel
 from tin_lib.process import end_with_parent
+from tin_lib.runner.jobs.executor import Task, run_in_process
 from tin_lib.runner.jobs.processes import kill_children
 
-PACKAGES = ("tin_lib", "torch", "torchvision", "numpy", "pandas", "plotly", "papermill")
+PACKAGES = ("torch", "torchvision", "numpy", "pandas", "plotly", "papermill")
+KERNEL = {  # of a kernel whose output is saved in a notebook
+    "PLOTLY_RENDERER": "plotly_mimetype",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "TQDM_DISABLE": "1",
+}
+
+
+class Job(Task):
+    """One step to run."""
+
+    name: str
+    notebook: str
+    run: str  # the run's folder
+    parameters: dict[str, Any]
+    variables: dict[str, str]  # further environment variables
+
+
+def run_step(job: Job) -> dict[str, Any]:
+    """Run one notebook in a process of its own.
+
+    Returns ``error`` (None, or one message) and ``seconds``, with ``machine`` and ``versions`` if
+    it got that far.
+    """
+    return run_in_process("tin_lib.runner.workbook.step", job, job.get("variables"))
 
 
 def main(job: dict[str, Any], result: Path) -> int:
-    """Run the job, write its outcome, and return 0 when the notebook ran through."""
+    """Run the job, write its outcome, and return 0 if the notebook ran to its end."""
     end_with_parent(lambda: kill_children(os.getpid()))  # with its kernel
+    use_own_kernel(result.parent)
+    os.environ.update(KERNEL)
     error = execute(job)
     outcome = {"error": error, "machine": machine(), "versions": versions()}
     result.write_text(json.dumps(outcome), encoding="utf-8")
@@ -37,23 +66,23 @@ def execute(job: dict[str, Any]) -> str | None:
 
     lock = Path(job["run"]) / "steps" / f".{job['name']}.lock"
     try:
-        with only_one(lock, f"notebook {job['name']}"):
+        with files.only_one(lock, f"notebook {job['name']}"):
             run_papermill(job)
     except PapermillExecutionError as error:
-        cause = shorten(f"{error.ename}: {error.evalue}")
+        cause = one_line(f"{error.ename}: {error.evalue}")
         return describe(error.exec_count, error.source) + cause
-    except Exception as error:  # whatever went wrong is this notebook's failure, not the run's
-        return f"{running_cell(Path(job['output']))}{shorten(f'{type(error).__name__}: {error}')}"
+    except Exception as error:  # any error is this notebook's failure, not the run's
+        return f"{running_cell(Path(job['output']))}{one_line(f'{type(error).__name__}: {error}')}"
     return None
 
 
 def run_papermill(job: dict[str, Any]) -> None:
-    """Execute the notebook in its run's folder, what it prints going to this process's output."""
+    """Execute the notebook in its run's folder; its output goes to this process's output, too."""
     import papermill
 
     papermill.execute_notebook(
-        job["notebook"],
-        job["output"],
+        literal(job["notebook"]),
+        literal(job["output"]),
         parameters=job["parameters"],
         kernel_name="python3",
         language="python",
@@ -65,32 +94,36 @@ def run_papermill(job: dict[str, Any]) -> None:
     )
 
 
+def literal(path: str) -> str:
+    """A path as papermill's template of a path, in which braces stand for parameters."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
 def running_cell(output: Path) -> str:
-    """``cell In [7] (first line): `` for the last cell begun, when a kernel died; empty if none."""
+    """``cell In [7] (first line): `` for the last cell started, if a kernel died; else empty."""
     try:
         cells = json.loads(output.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError):
         return ""
-    # Papermill's own marks: a kernel can die before it has told the number of the cell.
-    begun = [c for c in cells if c["cell_type"] == "code" and mark(c).get("start_time")]
-    return describe(len(begun), "".join(begun[-1]["source"])) if begun else ""
+    # Papermill's own marks: a kernel can die before it has sent the number of the cell.
+    started = [c for c in cells if c["cell_type"] == "code" and marks(c).get("start_time")]
+    return describe(len(started), "".join(started[-1]["source"])) if started else ""
 
 
-def mark(cell: dict[str, Any]) -> dict[str, Any]:
-    """What papermill notes at a cell: when it began, how it went."""
+def marks(cell: dict[str, Any]) -> dict[str, Any]:
+    """What papermill notes in a cell: when it started, how it ended."""
     return cell.get("metadata", {}).get("papermill", {})
 
 
 def describe(count: int, source: str) -> str:
     """``cell In [7] (first line): ``, the cell as its page shows it."""
     first_line = source.strip().partition("\n")[0]
-    return f"cell In [{count}] ({shorten(first_line, 60)}): "
+    return f"cell In [{count}] ({one_line(first_line, 60)}): "
 
 
-def shorten(text: str, length: int = 400) -> str:
+def one_line(text: str, length: int = 400) -> str:
     """Text on one line without terminal colours, at most ``length`` characters."""
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return shorten(" ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split()), length)
 
 
 def machine() -> str:
@@ -105,7 +138,7 @@ def versions() -> dict[str, str]:
     import tin_lib
 
     found = {"python": platform.python_version(), "tin_lib": tin_lib.__version__}
-    for package in PACKAGES[1:]:
+    for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""A browser over confusions: the matrix to zoom into, and the images behind a cell."""
+"""A browser of confusions: the matrix, which can be zoomed, and the images of a cell."""
 
 import html
 from pathlib import Path
@@ -8,31 +8,31 @@ import ipywidgets as widgets
 import pandas as pd
 import plotly.graph_objects as go
 
-from tin_lib import runs
+from tin_lib import catalog, runs
 from tin_lib.analysis import ensemble, errors
 from tin_lib.data import TinyImageNet
 from tin_lib.lab import figures
-from tin_lib.lab.widgets.base import Browser, batch, images, opened
+from tin_lib.lab.widgets.base import Browser, data_of
 from tin_lib.lab.widgets.confusion import confusion_card
-from tin_lib.lab.widgets.confusion.confusion_controls import Cell, Fields
+from tin_lib.lab.widgets.confusion.confusion_controls import Cell, ConfusionControls
 from tin_lib.lab.widgets.prefetch import Pause
 from tin_lib.lab.widgets.saliency.view import check_known
 
-PAIRS = 50  # mistakes to choose from
+PAIRS = 50  # errors to choose from
 MOST, BESIDE = 48, 6  # images shown of a cell, and of each class for comparison
-MARK = "#D55E00"  # around the chosen cell: seen on all of the matrix's colours
+MARK = "#D55E00"  # around the chosen cell: visible on all colours of the matrix
 
 
 class ConfusionBrowser(Browser):
-    """See which classes are taken for which, and the images behind a cell of the matrix.
+    """See which classes are confused, and the images of a cell of the matrix.
 
-    ``run``: a run's folder, or a Run. ``data``: the data it was trained on; None opens them anew.
-    ``network``: whose predictions, a network's name or ``majority vote`` or ``soft vote``; None
-    takes the first. ``label``, ``predicted``: wnids of the cell to begin with, the commonest
-    mistake's unless given. Classes stand in one order for all networks, which shows groups. Beside
-    a file stands the probability of what it is taken for (for the majority vote, its share of the
-    votes). Raises ValueError, naming the parameter, for what is unknown and for data that the run
-    was not trained on.
+    ``run``: a run or its folder. ``data``: the data it was trained on; None opens them.
+    ``network``: a network's name, ``majority vote`` or ``soft vote``; None takes the first.
+    ``label``, ``predicted``: class ids of the first cell, by default the most frequent error.
+    Classes have the same order for all networks, in which similar ones are neighbours. Beside a
+    file is the probability of its prediction (for the majority vote, the share of votes). Raises
+    ValueError, naming the parameter, for unknown values and for data that the run was not trained
+    on.
     """
 
     def __init__(
@@ -43,25 +43,24 @@ class ConfusionBrowser(Browser):
         label: str | None = None,
         predicted: str | None = None,
     ) -> None:
-        super().__init__("confusion")
-        self.run = opened(run)
-        self.pixels = images(self.run, data).val.images
+        super().__init__(run, "confusion")
+        self.pixels = data_of(self.run, data).val.images
         self.names = errors.short_names(self.run.first.class_ids, self.run.first.class_names)
         self._count()
         network = network or next(iter(self.tables))
         check_known("network", [network], list(self.tables))
-        self.fields = Fields(list(self.tables), self.names)
+        self.controls = ConfusionControls(list(self.tables), self.names)
         self.matrix = self._matrix(network)
         self._compose()
         self.cell = Cell(network, *self._worst(network))
         self._switch(network)
         self._zoom()
         self.look(label, predicted)
-        self.fields.on_change(self._chosen)
-        self.fields.zoom.observe(lambda change: self._zoom(), "value")
+        self.controls.on_change(self._chosen)
+        self.controls.zoom.observe(lambda change: self._zoom(), "value")
 
     def _count(self) -> None:
-        """Read every network's predictions, and find one order of the classes for all."""
+        """Count every network's predictions, and find one order of the classes for all."""
         self.tables = ensemble.with_votes(self.run)
         self.counts = {
             name: errors.confusion_matrix(table, self.names) for name, table in self.tables.items()
@@ -69,25 +68,25 @@ class ConfusionBrowser(Browser):
         self.order = errors.class_order(sum(self.counts.values()))  # type: ignore[arg-type]
 
     def _matrix(self, network: str) -> go.Figure:
-        """The matrix and a mark for the cell; in a notebook with somebody to click, a widget."""
+        """Return the matrix with a mark for the cell; a widget if live."""
         figure = figures.errors.confusion(self.counts[network], self.names, self.order)
         marker = {"symbol": "square-open", "size": 13, "color": MARK, "line": {"width": 3}}
         mark = go.Scatter(mode="markers", marker=marker, hoverinfo="skip", showlegend=False)
         figure.add_trace(mark).update_layout(xaxis_autorange=False, yaxis_autorange=False)
-        if batch():
+        if not self.live:
             return figure
         shown = go.FigureWidget(figure.update_layout(width=600, height=560))
         shown.data[0].on_click(self._clicked)
         return shown
 
     def _compose(self) -> None:
-        self.fields.layout.flex = "1 1 250px"
-        top = [self.fields] if batch() else [self.matrix, self.fields]
+        self.controls.layout.flex = "1 1 250px"
+        top = [self.matrix, self.controls] if self.live else [self.controls]
         above = widgets.HBox(top, layout=widgets.Layout(flex_flow="row wrap"))
-        self.children = [above, self.picture, self.said, self.saver]
+        self.children = [above, self.picture, self.message, self.saver]
 
     def _worst(self, network: str) -> tuple[str, str]:
-        """The commonest mistake, or the first class where there is none."""
+        """Return the most frequent error, or the first class if there is none."""
         pairs = errors.most_confused(self.counts[network], self.names, 1)
         if pairs.empty:
             return self.order[0], self.order[0]
@@ -96,9 +95,9 @@ class ConfusionBrowser(Browser):
     def look(
         self, label: str | None = None, predicted: str | None = None, network: str | None = None
     ) -> None:
-        """Show a cell; classes are wnids; what is not given stays.
+        """Show a cell; classes are ids; parameters that are not given stay.
 
-        Raises ValueError, naming the parameter and what is known, for anything unknown.
+        Raises ValueError, naming the parameter and the known values, for an unknown value.
         """
         cell = Cell(
             network or self.cell.network,
@@ -120,28 +119,28 @@ class ConfusionBrowser(Browser):
             self._open(cell)
             self._reveal()
         else:
-            self.fields.put(self.cell)
-            self.say("No class has such a name. Type a part of one, and choose.")
+            self.controls.put(self.cell)
+            self.set_message("No class has this name. Type a part of a name and choose.")
 
     def _open(self, cell: Cell) -> None:
-        """Show a cell everywhere: matrix, fields, picture and words."""
+        """Show a cell in matrix, controls, picture and message."""
         if cell.network != self.cell.network:
             self._switch(cell.network)
         self.cell = cell
         self.matrix.data[1].update(x=[self.names[cell.predicted]], y=[self.names[cell.label]])
-        self.fields.put(cell)
-        self.show(cell, self.words())
+        self.controls.put(cell)
+        self.show(cell, self.describe())
 
     def _switch(self, network: str) -> None:
-        """Fill in another network's counts and mistakes."""
+        """Show another network's counts and errors."""
         counts = self.counts[network]
         new = figures.errors.confusion(counts, self.names, self.order).data[0]
         self.matrix.data[0].update(z=new.z, customdata=new.customdata)
-        self.fields.offer(errors.most_confused(counts, self.names, PAIRS))
+        self.controls.offer(errors.most_confused(counts, self.names, PAIRS))
 
     def _zoom(self) -> None:
         """Show as many classes around the cell as chosen."""
-        size = self.fields.zoom.value
+        size = self.controls.zoom.value
         x, y = (
             min(max(self.order.index(wnid) - size // 2, 0), len(self.order) - size) - 0.5
             for wnid in (self.cell.predicted, self.cell.label)
@@ -149,7 +148,7 @@ class ConfusionBrowser(Browser):
         self.matrix.update_layout(xaxis_range=[x, x + size], yaxis_range=[y + size, y])
 
     def _reveal(self) -> None:
-        """Move the matrix to the cell where it is out of sight, as after zooming by mouse."""
+        """Move the matrix if the cell is not visible, for instance after zooming by mouse."""
         across, down = self.matrix.layout.xaxis.range, self.matrix.layout.yaxis.range
         column, row = self.order.index(self.cell.predicted), self.order.index(self.cell.label)
         if not (min(across) < column < max(across) and min(down) < row < max(down)):
@@ -157,24 +156,24 @@ class ConfusionBrowser(Browser):
 
     @property
     def shown(self) -> pd.DataFrame:
-        """The images behind the cell, by ``errors.cell``: the most confident first."""
+        """The cell's images, from ``errors.cell``: the most confident first."""
         return self.behind(self.cell)
 
     def behind(self, cell: Cell) -> pd.DataFrame:
-        """The images behind any cell."""
+        """Return the images of any cell."""
         return errors.cell(self.tables[cell.network], cell.label, cell.predicted)
 
     def make(self, key: Cell, pause: Pause) -> bytes:
-        """Compose a cell's picture."""
+        """Draw a cell's picture."""
         return confusion_card.draw(self.groups(key)).png()
 
     def groups(self, cell: Cell) -> list[confusion_card.Group]:
-        """A cell's images, then some right ones of both classes."""
+        """Return a cell's images, then some correct ones of both classes."""
         groups = [self._group("", cell, MOST)]
         for wnid in dict.fromkeys([cell.label, cell.predicted]):
-            right = cell._replace(label=wnid, predicted=wnid)
-            if right != cell:
-                groups.append(self._group("for comparison: ", right, BESIDE))
+            correct = cell._replace(label=wnid, predicted=wnid)
+            if correct != cell:
+                groups.append(self._group("for comparison: ", correct, BESIDE))
         return groups
 
     def _group(self, before: str, cell: Cell, most: int) -> confusion_card.Group:
@@ -185,39 +184,40 @@ class ConfusionBrowser(Browser):
         return confusion_card.Group(title, self.pixels[first.row.to_numpy()], _captions(first))
 
     def title(self, cell: Cell) -> str:
-        """A cell in words."""
+        """Describe a cell in a few words."""
+        network = catalog.title(cell.network)
         if cell.label == cell.predicted:
-            return f"{self.names[cell.label]}, found by {cell.network}"
+            return f"{self.names[cell.label]}, correctly predicted by {network}"
         label, predicted = self.names[cell.label], self.names[cell.predicted]
-        return f"{label} taken for {predicted} by {cell.network}"
+        return f"{label} predicted as {predicted} by {network}"
 
     def count(self, cell: Cell) -> str:
-        """A cell's number of images, and its share of the label's."""
+        """Return a cell's number of images, and its share of the label's."""
         counts = self.counts[cell.network].loc[cell.label]
         count, all_images = counts[cell.predicted], counts.sum()
         return f"{count} of {all_images} images, {count / max(all_images, 1):.0%}"
 
-    def words(self) -> str:
-        """The picture in words: the files behind the cell with the network's probabilities."""
+    def describe(self) -> str:
+        """Describe the picture in HTML: the cell's files with their probabilities."""
         first = f"<b>{html.escape(self.title(self.cell))}</b>: {self.count(self.cell)}"
         files = ", ".join(_captions(self.shown)) or "no image"
-        return f"{first}<br>{html.escape(files)}<br><code>{html.escape(self.link())}</code>"
+        return f"{first}<br>{html.escape(files)}<br>{self.link_html()}"
 
-    def link(self) -> str:
-        """The call that shows this cell again."""
-        given = "".join(f", {name}={value!r}" for name, value in self.cell._asdict().items())
-        return f"ConfusionBrowser({str(self.run.path)!r}{given})"
+    @property
+    def view(self) -> dict[str, Any]:
+        """Parameters that open this cell again: ``ConfusionBrowser(run, **browser.view)``."""
+        return self.cell._asdict()
 
     def plain(self) -> str:
-        """The cell in words."""
+        """Return the cell as one line of text."""
         return self.title(self.cell)
 
     def _ipython_display_(self) -> None:
-        """With nobody to click, the matrix to zoom into and the picture; else the widget."""
+        """Display the widget if live, else the matrix as a figure and the picture."""
         from IPython.display import Image, display
 
-        if not batch():
-            raise NotImplementedError  # IPython then takes _repr_mimebundle_
+        if self.live:
+            raise NotImplementedError  # IPython then uses _repr_mimebundle_
         display(self.matrix)
         display(Image(self.png(), alt=self.plain()))
 

@@ -1,15 +1,16 @@
-"""The picture of a confusion matrix's cell: its images, and right ones of both classes."""
+"""The picture of a cell of a confusion matrix: its images, and correct ones of both classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tin_lib.lab.widgets.canvas import FAINT, GAP, Canvas, shorten
+from tin_lib.lab.formatting import shorten
+from tin_lib.lab.widgets.canvas import FAINT, GAP, Canvas
 
 COLUMNS, ZOOM = 6, 2
-TILE = 64 * ZOOM  # pixels of a tile's side
-HEAD, CAPTION = 28, 22  # room for a group's title, and for the line below each tile
+TILE = 64 * ZOOM  # side of a tile in pixels
+HEAD, CAPTION = 28, 22  # space for a group's title, and for the line below each tile
 WIDTH = GAP + COLUMNS * (TILE + GAP)
 
 
@@ -28,13 +29,13 @@ class Group:
         return HEAD + rows * (TILE + CAPTION) + GAP
 
     def place(self, number: int) -> tuple[int, int]:
-        """Left of a tile, and its top below the group's."""
+        """Return the left of a tile, and its top relative to the group's."""
         row, column = divmod(number, COLUMNS)
         return GAP + column * (TILE + GAP), HEAD + row * (TILE + CAPTION)
 
 
 def draw(groups: Sequence[Group]) -> Canvas:
-    """Compose the picture, a group below the other."""
+    """Draw the picture, the groups below each other."""
     canvas = Canvas(WIDTH, sum(group.height for group in groups))
     top = 0
     for group in groups:

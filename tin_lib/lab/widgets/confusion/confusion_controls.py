@@ -1,4 +1,4 @@
-"""The fields beside a confusion matrix: they choose a cell without a mouse."""
+"""The controls beside a confusion matrix, which choose a cell without a mouse."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,46 +6,48 @@ from typing import Any, NamedTuple
 import ipywidgets as widgets
 import pandas as pd
 
-from tin_lib.lab.widgets.base import WIDE, combobox, find
+from tin_lib import catalog
+from tin_lib.lab.widgets.base import WIDE, combobox, dropdown, find
 
 ZOOMS = (50, 20, 5)  # classes around the cell
 
 
 class Cell(NamedTuple):
-    """A cell of a network's confusion matrix; classes are wnids."""
+    """A cell of a network's confusion matrix; classes are ids."""
 
     network: str
     label: str
     predicted: str
 
 
-class Fields(widgets.VBox):
-    """What chooses a cell. ``names``: wnid -> name."""
+class ConfusionControls(widgets.VBox):
+    """Controls that choose a cell. ``names``: class id -> name."""
 
     def __init__(self, networks: Sequence[str], names: Mapping[str, str]) -> None:
         self.names = dict(names)
-        self.network = _dropdown("network", networks, "whose predictions")
+        titled = [(catalog.title(name), name) for name in networks]
+        self.network = dropdown("network", titled, "whose predictions")
         self.label = combobox("true class", list(names.values()), "the images' label")
-        tip = "what the network takes the images for"
-        self.predicted = combobox("taken for", list(names.values()), tip)
+        tip = "the network's prediction"
+        self.predicted = combobox("predicted as", list(names.values()), tip)
         self.label.placeholder = self.predicted.placeholder = "type to search"
         zooms = [(f"{size} around the cell", size) for size in ZOOMS if size < len(names)]
         zooms = [("all classes", len(names)), *zooms]
-        self.zoom = _dropdown("zoom", zooms, "how much of the matrix is shown")
+        self.zoom = dropdown("zoom", zooms, "how much of the matrix is shown")
         self.pairs = widgets.Select(
             rows=14,
-            description="mistakes",
-            tooltip="the commonest mistakes, by share of the label's images",
+            description="errors",
+            tooltip="the most frequent errors, by share of the label's images",
             style=WIDE,
         )
         self.quiet = False
-        fields = [self.network, self.label, self.predicted, self.zoom, self.pairs]
-        for field in fields:
-            field.layout.width = "auto"  # as wide as there is room
-        super().__init__(fields)
+        controls = [self.network, self.label, self.predicted, self.zoom, self.pairs]
+        for control in controls:
+            control.layout.width = "auto"  # the width of the column
+        super().__init__(controls)
 
     def offer(self, pairs: pd.DataFrame) -> None:
-        """List the commonest mistakes; ``pairs``: by ``errors.most_confused``."""
+        """List the most frequent errors; ``pairs``: from ``errors.most_confused``."""
         self.quiet = True
         self.pairs.options = [
             (f"{n} of {p.images}: {p.label_name} → {p.predicted_name}", (p.label, p.predicted))
@@ -54,7 +56,7 @@ class Fields(widgets.VBox):
         self.quiet = False
 
     def put(self, cell: Cell) -> None:
-        """Set the fields to a cell, without calling back."""
+        """Set the controls to a cell without calling back."""
         self.quiet = True
         self.network.value = cell.network
         self.label.value, self.predicted.value = self.names[cell.label], self.names[cell.predicted]
@@ -64,8 +66,8 @@ class Fields(widgets.VBox):
         self.quiet = False
 
     def on_change(self, call: Callable[[Cell], None]) -> None:
-        """Call back with the cell whenever a person chooses one; a text that names no class gives
-        the class an empty wnid."""
+        """Call back with the cell when a person chooses one; its class id is empty for a text that
+        names no class."""
 
         def typed(change: Any) -> None:
             if not self.quiet:
@@ -76,12 +78,6 @@ class Fields(widgets.VBox):
             if not self.quiet and change.new is not None:
                 call(Cell(self.network.value, *change.new))
 
-        for field in (self.network, self.label, self.predicted):
-            field.observe(typed, "value")
+        for control in (self.network, self.label, self.predicted):
+            control.observe(typed, "value")
         self.pairs.observe(listed, "value")
-
-
-def _dropdown(description: str, options: Sequence[Any], tooltip: str) -> widgets.Dropdown:
-    return widgets.Dropdown(
-        description=description, options=list(options), tooltip=tooltip, style=WIDE
-    )

@@ -5,24 +5,25 @@ from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 
-from tin_lib.lab.widgets.base import WIDE
+from tin_lib import catalog
+from tin_lib.lab.widgets.base import WIDE, dropdown
 
-# A key, how it reads, and the column of ``filters.describe`` with the direction it stands for.
+# Key -> its text, the column of ``filters.describe`` to sort by, and whether ascending.
 ORDERS = {
     "index": ("by number", "filter", True),
-    "strength": ("strongest answer first", "largest", False),
+    "strength": ("highest activation first", "largest", False),
     "selectivity": ("most selective first", "selectivity", False),
     "roughness": ("roughest kernel first", "kernel_roughness", False),
     "dead": ("dead first, then the rarest", "active", True),
 }
-MADE = {"fourier": "Fourier spectrum (smooth)", "pixel": "single pixels (anything goes)"}
+PARAMETRISATIONS = {"fourier": "Fourier spectrum (smooth)", "pixel": "pixels (unconstrained)"}
 
 
 class FilterView(NamedTuple):
     """Parameters that reopen a view.
 
     ``layer``: first, last, or a conv layer's name; ``filter``: its number; ``order``: a key of
-    ORDERS; ``parametrisation``: of the made images, a key of MADE.
+    ORDERS; ``parametrisation``: of the maximising images, a key of PARAMETRISATIONS.
     """
 
     network: str = ""
@@ -32,28 +33,30 @@ class FilterView(NamedTuple):
     parametrisation: str = "fourier"
 
 
-class Knobs(widgets.VBox):
-    """What chooses a view."""
+class FilterControls(widgets.VBox):
+    """Controls that choose a view."""
 
     def __init__(self, networks: Sequence[str]) -> None:
-        self.network = _dropdown("network", list(networks), "whose filters")
-        self.layer = _dropdown("layer", [], "which convolution's filters")
+        titled = [(catalog.title(name), name) for name in networks]
+        self.network = dropdown("network", titled, "whose filters")
+        self.layer = dropdown("layer", [], "which convolution's filters")
         self.filter = widgets.IntSlider(
             0, 0, 0, description="filter", tooltip="which filter, by its number", style=WIDE
         )
         orders = [(text, key) for key, (text, *_) in ORDERS.items()]
-        self.order = _dropdown("order", orders, "order of the filters in the strip below")
-        made = [(text, key) for key, text in MADE.items()]
-        self.parametrisation = _dropdown("made from", made, "what made images are optimised as")
+        self.order = dropdown("order", orders, "order of the filters in the strip below")
+        texts = [(text, key) for key, text in PARAMETRISATIONS.items()]
+        tip = "parametrisation of the maximising images"
+        self.parametrisation = dropdown("optimised as", texts, tip)
         self.quiet = False
         super().__init__(list(self.by_name().values()))
 
     def by_name(self) -> dict[str, widgets.Widget]:
-        """The control of each of a view's parameters."""
+        """Return the control of each parameter of a view."""
         return {name: getattr(self, name) for name in FilterView._fields}
 
     def on_change(self, call: Callable[[str, Any], None]) -> None:
-        """Call back with a parameter's name and new value whenever a person changes it."""
+        """Call back with a parameter's name and new value when a person changes it."""
 
         def changed(change: Any, name: str) -> None:
             if not self.quiet:
@@ -63,7 +66,7 @@ class Knobs(widgets.VBox):
             control.observe(lambda change, name=name: changed(change, name), "value")
 
     def put(self, view: FilterView, layers: Mapping[str, int]) -> None:
-        """Set the controls to a view, without calling back. ``layers``: filters of each layer."""
+        """Set the controls to a view without calling back. ``layers``: filters by layer."""
         self.quiet = True
         options = tuple((f"{name}: {count} filters", name) for name, count in layers.items())
         if self.layer.options != options:
@@ -72,7 +75,3 @@ class Knobs(widgets.VBox):
         for name, control in self.by_name().items():
             control.value = getattr(view, name)
         self.quiet = False
-
-
-def _dropdown(description: str, options: Sequence[Any], tooltip: str) -> widgets.Dropdown:
-    return widgets.Dropdown(description=description, options=options, tooltip=tooltip, style=WIDE)

@@ -1,4 +1,4 @@
-"""The saliency browser without Python or a network: a page that opens from the file system."""
+"""The saliency browser as a static page: it opens from the file system, without Python."""
 
 import hashlib
 import json
@@ -15,10 +15,11 @@ from tin_lib.analysis import errors
 from tin_lib.analysis.saliency.methods import METHODS, check_options, explain
 from tin_lib.analysis.saliency.store import MapStore, NetworkMaps
 from tin_lib.data import Split, TinyImageNet
+from tin_lib.lab.figures.tiles import sheet
 from tin_lib.lab.widgets.saliency import sprites
 
 ASSETS = ("index.html", "browser.css", "maps.js", "browser.js")
-FORMAT = "1"  # raise it when a sheet's content changes
+FORMAT = "1"  # raise it when the content of a sheet changes
 BATCH = 50  # images explained at a time
 
 Progress = Callable[[int, int], None]
@@ -32,23 +33,29 @@ def write_static_browser(
     limit: int = 200,
     progress: Progress | None = None,
 ) -> Path:
-    """Write the page with every network's maps of ``limit`` val images; returns its path.
+    """Write the page with every network's maps of ``limit`` val images, and return its path.
 
-    The images are spread evenly over the classes. About 5 KB an image and network for all six
-    methods. Sheets already there of the same weights and images are kept, so that a call cut short
-    goes on; ``progress(done, total)`` counts sheets. Raises ValueError for an unknown method.
+    The images are spread evenly over the classes. Six methods take about 5 KB for each image and
+    network; the page says which methods a network does not support. Sheets of the same weights and
+    images are kept, so that an interrupted call can be repeated. ``progress(done, total)`` counts
+    sheets. Raises ValueError for an unknown method.
     """
     for method in methods:
         check_options(method, {})
     folder, store = Path(folder), MapStore(run.fits, data.val)
     rows = spread(data.val.labels, limit)
     split = data.val.select(rows)
-    pairs = [(name, method) for name in run.fits for method in methods]
+    pairs = [
+        (name, method)
+        for name in run.fits
+        for method in methods
+        if method not in store.of(name).unavailable
+    ]
     for done, (name, method) in enumerate(pairs, 1):
         write_sheet(store.of(name), method, rows, folder / "maps" / f"{name}_{method}.js")
         if progress:
             progress(done, len(pairs))
-    picture = sprites.jpeg(np.array(split.images), quality=90)
+    picture = sheet(np.array(split.images), sprites.COLUMNS, quality=90)
     files.atomic_write(folder / "images.js", sprites.script("images", picture))
     described = json.dumps(describe(run, store, split, rows, methods), separators=(",", ":"))
     files.atomic_write(folder / "data.js", f"const DATA = {described};\n")
@@ -59,7 +66,7 @@ def write_static_browser(
 
 
 def spread(labels: np.ndarray, limit: int) -> np.ndarray:
-    """Rows of ``limit`` images, ordered by class: the first of each class, the second, and so on.
+    """Return rows of ``limit`` images, evenly from all classes and ordered by class.
 
     ``labels``: int64 (N,). Raises ValueError for a limit below 1.
     """
@@ -67,22 +74,23 @@ def spread(labels: np.ndarray, limit: int) -> np.ndarray:
         raise ValueError(f"limit={limit}: at least one image is needed")
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], labels[order])
-    turn = np.arange(len(labels)) - starts  # how many of its class come before
+    turn = np.arange(len(labels)) - starts  # number of earlier images of the same class
     return order[np.sort(np.argsort(turn, kind="stable")[:limit])]
 
 
 def write_sheet(maps: NetworkMaps, method: str, rows: np.ndarray, path: Path) -> None:
-    """Write one network's and method's maps, unless the file holds them already."""
+    """Write the maps of one network and method, unless the file has them already."""
     key = f"// {sheet_key(maps.fit, method, rows, maps.split)}\n"
     if first_line(path) == key:
         return
     parts = [explained(maps, method, part) for part in np.array_split(rows, -(-len(rows) // BATCH))]
     packed, gains = sprites.pack(torch.cat(parts))
-    files.atomic_write(path, key + sprites.script(path.stem, sprites.jpeg(packed), gains))
+    picture = sheet(packed, sprites.COLUMNS, sprites.QUALITY)
+    files.atomic_write(path, key + sprites.script(path.stem, picture, gains))
 
 
 def first_line(path: Path) -> str:
-    """The first line of a text file, which need not be there."""
+    """Return the first line of a text file; empty if there is no file."""
     if not path.is_file():
         return ""
     with path.open(encoding="utf-8") as file:
@@ -90,7 +98,7 @@ def first_line(path: Path) -> str:
 
 
 def sheet_key(fit: runs.Fit, method: str, rows: np.ndarray, split: Split) -> str:
-    """What a sheet depends on: the weights, the method, the images."""
+    """Return a digest of what determines a sheet: weights, method, images."""
     weights = files.file_digest(fit.path / "weights.safetensors")
     images = ",".join(split.files[rows])
     data = fit.meta["fingerprint"]
@@ -98,16 +106,16 @@ def sheet_key(fit: runs.Fit, method: str, rows: np.ndarray, split: Split) -> str
 
 
 def explained(maps: NetworkMaps, method: str, rows: np.ndarray) -> torch.Tensor:
-    """Signed maps float32 (N, 3, 64, 64) of the classes that the fit predicted."""
+    """Return signed maps, float32 (N, 3, 64, 64), of the classes that the fit predicted."""
     pixels = torch.from_numpy(np.array(maps.split.images[rows]))
     inputs = augment.normalise(pixels, maps.fit.mean, maps.fit.std)
-    return explain(maps.network, inputs, method, torch.from_numpy(maps.winners[rows]))
+    return explain(maps.network, inputs, method, torch.from_numpy(maps.predicted[rows]))
 
 
 def describe(
     run: runs.Run, store: MapStore, split: Split, rows: np.ndarray, methods: Sequence[str]
 ) -> dict[str, Any]:
-    """All that the page knows besides pixels. ``split``: the chosen images, ``rows`` in val."""
+    """Return the page's data except for pixels. ``split``: the chosen images, ``rows`` of val."""
     names = errors.short_names(run.first.class_ids, run.first.class_names)
     return {
         "columns": sprites.COLUMNS,
@@ -117,16 +125,22 @@ def describe(
         "files": split.files.tolist(),
         "labels": split.labels.tolist(),
         "boxes": split.boxes.tolist(),
-        "networks": {
-            name: {"title": catalog.title(name), "best": best(store.of(name).probabilities[rows])}
-            for name in run.fits
-        },
+        "networks": {name: describe_network(store.of(name), rows) for name in run.fits},
         "methods": {method: method.replace("_", " ") for method in methods},
     }
 
 
+def describe_network(maps: NetworkMaps, rows: np.ndarray) -> dict[str, Any]:
+    """Return a network's title, top five predictions, and methods it does not support."""
+    return {
+        "title": catalog.title(maps.fit.name),
+        "best": best(maps.probabilities[rows]),
+        "unavailable": maps.unavailable,
+    }
+
+
 def best(probabilities: np.ndarray) -> list[list[tuple[int, float]]]:
-    """The five likeliest classes of each image, (class, probability), of (N, classes)."""
+    """Return the five most probable classes of each image, (class, probability)."""
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
     shares = np.take_along_axis(probabilities, order, axis=1)
     return [

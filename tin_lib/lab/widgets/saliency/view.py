@@ -1,4 +1,4 @@
-"""What a saliency browser shows: a view's parameters, and the images that fit them."""
+"""Views of a saliency browser: their parameters, and the images that match them."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -17,20 +17,20 @@ SHOWS = {
 
 @dataclass(frozen=True)
 class View:
-    """Parameters that reopen a view. Classes are wnids, images file names.
+    """Parameters that reopen a view. Classes are given by id, images by file name.
 
     Attributes:
-        label: the images' class; empty for any.
-        taken_for: the class that a chosen network gives them; empty for any.
+        label: class of the images; empty for any.
+        predicted: class that a chosen network predicts; empty for any.
         show: a key of SHOWS.
-        file: the image; empty, or not among those that fit, shows the first that fits.
-        networks, methods: what to show, in this order.
+        file: the image; if empty or not among the matching ones, the first of these is shown.
+        networks, methods: the rows, in this order.
         box: outline the object's box.
         overlay: strength of the map laid over the image, 0..1.
     """
 
     label: str = ""
-    taken_for: str = ""
+    predicted: str = ""
     show: str = "all"
     file: str = ""
     networks: tuple[str, ...] = ()
@@ -39,17 +39,17 @@ class View:
     overlay: float = 0.5
 
     def query(self) -> str:
-        """As the query of a web address; ``from_query`` reads it."""
+        """Return the view as the query of a web address; see ``from_query``."""
         given = {k: ",".join(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         return urlencode({k: v for k, v in given.items() if v != ""}, safe=",")
 
     def parameters(self) -> dict[str, Any]:
-        """What differs from the defaults, to pass to a browser."""
+        """Return the parameters that differ from the defaults."""
         return {k: v for k, v in asdict(self).items() if v != getattr(View(), k)}
 
 
 def from_query(query: str) -> dict[str, Any]:
-    """Parameters from a web address's query; other names in it are left alone.
+    """Return parameters from the query of a web address, without those of other names.
 
     Raises ValueError for an overlay that is not a number.
     """
@@ -67,9 +67,9 @@ def from_query(query: str) -> dict[str, Any]:
 def checked(
     view: View, networks: Sequence[str], methods: Sequence[str], ids: Sequence[str]
 ) -> View:
-    """The view with its lists as tuples and all networks where none are named.
+    """Return the view with lists as tuples, and with all networks if none is named.
 
-    Raises ValueError, naming the parameter and what is known, for anything unknown.
+    Raises ValueError, naming the parameter and the known values, for an unknown value.
     """
     view = replace(view, networks=tuple(view.networks) or tuple(networks))
     view = replace(view, methods=tuple(view.methods), overlay=float(view.overlay))
@@ -77,14 +77,14 @@ def checked(
     check_known("methods", view.methods, methods)
     check_known("show", [view.show], list(SHOWS))
     check_known("label", [view.label] if view.label else [], ids)
-    check_known("taken_for", [view.taken_for] if view.taken_for else [], ids)
+    check_known("predicted", [view.predicted] if view.predicted else [], ids)
     if not 0 <= view.overlay <= 1:
         raise ValueError(f"overlay={view.overlay}: must lie between 0 and 1")
     return view
 
 
 def check_known(name: str, given: Sequence[str], known: Sequence[str]) -> None:
-    """Raise ValueError, naming the parameter, unless all values given are known."""
+    """Raise ValueError, naming the parameter, if a given value is unknown."""
     for value in given:
         if value not in known:
             shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
@@ -94,9 +94,9 @@ def check_known(name: str, given: Sequence[str], known: Sequence[str]) -> None:
 def matching(
     view: View, labels: np.ndarray, predicted: dict[str, np.ndarray], ids: Sequence[str]
 ) -> np.ndarray:
-    """Rows of the images that fit a view, int64, in the split's order.
+    """Return the rows of images that match a view, int64, in the split's order.
 
-    ``labels`` int64 (N,), -1 where unknown; ``predicted`` int64 (N,) by network.
+    ``labels`` int64 (N,), -1 if unknown; ``predicted`` int64 (N,) by network.
     """
     given = np.stack([predicted[name] for name in view.networks])  # (networks, N)
     right = given == labels
@@ -108,6 +108,6 @@ def matching(
     }[view.show]
     if view.label:
         fits = fits & (labels == ids.index(view.label))
-    if view.taken_for:
-        fits = fits & (given == ids.index(view.taken_for)).any(0)
+    if view.predicted:
+        fits = fits & (given == ids.index(view.predicted)).any(0)
     return np.flatnonzero(fits)

@@ -1,10 +1,10 @@
-// The controls, and what they show.
+// The controls and the pictures.
 const get = (id) => document.getElementById(id);
 const names = DATA.classes.map((each) => each.name);
 const MOVES = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -6, ArrowDown: 6, Home: -1e9, End: 1e9 };
-let fitting = []; // indices of the images that fit the choice
-let place = 0; // which of them is shown
-let turn = 0; // counts what was asked for, so that a late sheet does not overwrite a newer choice
+let matching = []; // indices of the images that match the choice
+let place = 0; // position of the shown image among them
+let turn = 0; // number of the last request, so that a late sheet does not overwrite a newer one
 
 function element(tag, parent, properties = {}, attributes = {}) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -17,44 +17,44 @@ function element(tag, parent, properties = {}, attributes = {}) {
 
 const chosen = (id) => [...get(id).querySelectorAll("input:checked")].map((tick) => tick.value);
 
-// The class whose name or id is the text, or else begins with it, or else holds it; or -1.
+// The class whose name or id equals the text, else begins with it, else contains it; or -1.
 function classOf(text) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return -1;
   const lower = names.map((name) => name.toLowerCase());
   const tests = [
-    (name, i) => name === wanted || DATA.classes[i].id === wanted,
+    (name, i) => name === wanted || DATA.classes[i].id.toLowerCase() === wanted,
     (name) => name.startsWith(wanted),
     (name) => name.includes(wanted),
   ];
   return tests.map((test) => lower.findIndex(test)).find((found) => found >= 0) ?? -1;
 }
 
-const winner = (network, image) => DATA.networks[network].best[image][0][0];
+const predicted = (network, image) => DATA.networks[network].best[image][0][0];
 
-function fits(image) {
-  const given = chosen("networks").map((network) => winner(network, image));
+function matches(image) {
+  const given = chosen("networks").map((network) => predicted(network, image));
   const right = given.every((each) => each === DATA.labels[image]);
   const label = classOf(get("label").value);
-  const taken = classOf(get("taken").value);
+  const winner = classOf(get("predicted").value);
   const kinds = {
     all: true, right, wrong: !right, disagree: given.some((each) => each !== given[0]),
   };
   return kinds[get("show").value] && (label < 0 || DATA.labels[image] === label)
-    && (taken < 0 || given.includes(taken));
+    && (winner < 0 || given.includes(winner));
 }
 
-// Writes a class typed in part out in full, finds what fits, and keeps the image if it does.
-function choose(file = DATA.files[fitting[place]]) {
-  for (const id of ["label", "taken"]) get(id).value = names[classOf(get(id).value)] ?? "";
-  fitting = DATA.files.map((_, image) => image).filter(fits);
-  place = Math.max(0, fitting.findIndex((image) => DATA.files[image] === file));
+// Completes the names of classes, finds the matching images, and keeps the present one if it matches.
+function choose(file = DATA.files[matching[place]]) {
+  for (const id of ["label", "predicted"]) get(id).value = names[classOf(get(id).value)] ?? "";
+  matching = DATA.files.map((_, image) => image).filter(matches);
+  place = Math.max(0, matching.findIndex((image) => DATA.files[image] === file));
   fillStrip();
   show();
 }
 
 function go(to) {
-  place = Math.min(Math.max(to, 0), Math.max(fitting.length - 1, 0));
+  place = Math.min(Math.max(to, 0), Math.max(matching.length - 1, 0));
   show();
 }
 
@@ -63,7 +63,7 @@ function go(to) {
 function fillStrip() {
   const strip = get("strip");
   strip.replaceChildren();
-  fitting.forEach((image, at) => {
+  matching.forEach((image, at) => {
     const option = element("div", strip, { id: `image-${at}`, title: names[DATA.labels[image]] },
       { role: "option", "aria-label": `${DATA.files[image]}, ${names[DATA.labels[image]]}` });
     const [column, row] = [image % DATA.columns, Math.floor(image / DATA.columns)];
@@ -112,8 +112,10 @@ async function drawRow(parent, network, method, image, pixels) {
   const row = element("div", parent, { className: "tiles" }, { role: "group", "aria-label": title });
   row.dataset.row = `${network}/${method}`;
   try {
+    const reason = DATA.networks[network].unavailable[method];
+    if (reason) throw new Error(reason);
     const file = `${network}_${method}`;
-    const maps = await sheet(file, `maps/${file}.js`);
+    const maps = await sheet(file, `maps/${encodeURIComponent(file)}.js`);
     const strength = Number(get("overlay").value);
     const made = views(tile(maps, image), maps.gains[image], pixels, strength);
     for (const [name, each] of Object.entries(made)) drawTile(row, name, each, DATA.boxes[image]);
@@ -125,11 +127,11 @@ async function drawRow(parent, network, method, image, pixels) {
 
 async function show() {
   const mine = ++turn;
-  const image = fitting[place];
+  const image = matching[place];
   mark();
-  const some = fitting.length > 0;
-  get("count").textContent = some ? `image ${place + 1} of ${fitting.length}`
-    : "No image fits. Widen the choice: any class, all images.";
+  const some = matching.length > 0;
+  get("count").textContent = some ? `image ${place + 1} of ${matching.length}`
+    : "No image matches. Widen the choice: any class, all images.";
   history.replaceState(null, "", get("link").href = link(image));
   const [top, rows] = [document.createElement("div"), document.createElement("div")];
   if (some) {
@@ -149,7 +151,7 @@ async function show() {
 
 function link(image) {
   const view = { label: DATA.classes[classOf(get("label").value)]?.id ?? "",
-    taken: DATA.classes[classOf(get("taken").value)]?.id ?? "", show: get("show").value,
+    predicted: DATA.classes[classOf(get("predicted").value)]?.id ?? "", show: get("show").value,
     file: DATA.files[image] ?? "", networks: chosen("networks"), methods: chosen("methods"),
     overlay: get("overlay").value, box: get("box").checked };
   return `#${new URLSearchParams(view)}`;
@@ -157,7 +159,7 @@ function link(image) {
 
 function reopen() {
   const view = new URLSearchParams(location.hash.slice(1));
-  for (const id of ["label", "taken", "show", "overlay"])
+  for (const id of ["label", "predicted", "show", "overlay"])
     if (view.has(id)) get(id).value = view.get(id);
   if (view.has("box")) get("box").checked = view.get("box") === "true";
   for (const id of ["networks", "methods"])
@@ -179,6 +181,7 @@ function fill() {
 }
 
 fill();
+get("box").parentElement.hidden = !DATA.boxes.some((box) => box[0] >= 0);
 get("controls").addEventListener("change", () => choose());
 get("controls").addEventListener("submit", (event) => event.preventDefault());
 get("overlay").addEventListener("input", () => show());

@@ -1,10 +1,10 @@
-// Sheets of tiles, loaded when first wanted, and the pictures that are made of them.
+// Sheets of tiles, loaded when first needed, and the pictures made of them.
 const SIDE = 64;
 const ORANGE = [230, 159, 0];
 const sheets = {}; // name -> promise of {gains, context}
-const waiting = {}; // name -> what to do when the sheet arrives
+const waiting = {}; // name -> resolves the promise when the sheet has arrived
 
-// Every sheet is a script that calls this: pages from the file system may not read picture files.
+// Every sheet is a script that calls this, because pages from the file system may not read pictures.
 async function receive(name, gains, address) {
   const image = new Image();
   image.src = address;
@@ -19,7 +19,7 @@ async function receive(name, gains, address) {
 function sheet(name, file) {
   sheets[name] ??= new Promise((resolve, reject) => {
     waiting[name] = resolve;
-    if (!file) return; // the page itself loads it
+    if (!file) return; // loaded by the page itself
     const script = document.createElement("script");
     script.src = file;
     script.onerror = () => reject(new Error(`${file} is missing beside this page`));
@@ -34,7 +34,7 @@ function tile({ context }, index) {
   return context.getImageData(column * SIDE, row * SIDE, SIDE, SIDE).data;
 }
 
-// A picture from what a pixel's three bytes become.
+// A picture made by a function of each pixel's three bytes.
 function picture(data, colours) {
   const made = new ImageData(SIDE, SIDE);
   for (let at = 0; at < data.length; at += 4) {
@@ -44,13 +44,13 @@ function picture(data, colours) {
   return made;
 }
 
-// How the network sees the image: -2.5 to 2.5 deviations are shown as black to white.
+// The preprocessed image: -2.5 to 2.5 standard deviations are shown as black to white.
 function preprocessed(pixels) {
   const seen = (value, k) => ((value - DATA.mean[k]) / DATA.std[k] + 2.5) * 51;
   return picture(pixels, (r, g, b) => [seen(r, 0), seen(g, 1), seen(b, 2)]);
 }
 
-// The three views of a signed map (bytes about 128), and the absolute one laid over the image.
+// The three views of a signed map (bytes around 128), and the absolute one laid over the image.
 function views(map, [absolute, positive, negative], pixels, strength) {
   const shown = (value, gain) => Math.min(255, (255 / 127) * gain * Math.max(0, value));
   const most = (r, g, b) => Math.max(Math.abs(r - 128), Math.abs(g - 128), Math.abs(b - 128));

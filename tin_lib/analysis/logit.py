@@ -1,0 +1,136 @@
+"""Logistic regression with cluster-robust intervals, and conditional logistic regression."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+FEWEST_CLUSTERS = 20  # with fewer, cluster-robust intervals are too narrow
+STEPS = 50  # of Newton's method, which needs about 8 where an estimate exists
+SEPARATED = "no finite estimate: the property separates right from wrong answers"
+COLLINEAR = "no unique estimate: the properties determine each other"
+
+
+class NoEstimate(ValueError):
+    """The regression has no estimate; the message is the reason in plain words."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """Coefficients of a fitted regression."""
+
+    names: tuple[str, ...]
+    coefficients: np.ndarray  # float64 (K,), change of the log odds per unit
+    covariance: np.ndarray  # float64 (K, K)
+    freedom: float = float("inf")  # degrees of freedom of t: clusters - 1, or infinite (normal)
+
+    def table(self, level: float = 0.95) -> pd.DataFrame:
+        """Columns term, coefficient, se, low, high, p, odds_ratio, odds_low, odds_high."""
+        se = np.sqrt(np.diag(self.covariance))
+        half = stats.t.ppf((1 + level) / 2, self.freedom) * se
+        low, high = self.coefficients - half, self.coefficients + half
+        p = 2 * stats.t.sf(np.abs(self.coefficients) / se, self.freedom)
+        table = pd.DataFrame({"term": self.names, "coefficient": self.coefficients, "se": se})
+        table = table.assign(low=low, high=high, p=p, odds_ratio=np.exp(self.coefficients))
+        return table.assign(odds_low=np.exp(low), odds_high=np.exp(high))
+
+
+def logistic(x: pd.DataFrame, y: np.ndarray, clusters: np.ndarray | None = None) -> Estimates:
+    """Maximum-likelihood logistic regression (statsmodels).
+
+    Parameters
+    ----------
+    x: (N, K) regressors without missing values; an intercept is added as the last term.
+    y: bool (N,) outcomes.
+    clusters: (N,) group of each row. With it, the covariance is cluster-robust and intervals use t
+        with G - 1 degrees of freedom; without it, the covariance is the inverse information.
+
+    Raises NoEstimate for fewer than 20 clusters, separated outcomes or collinear columns.
+    """
+    from statsmodels.discrete.discrete_model import Logit
+
+    groups = 0 if clusters is None else len(np.unique(clusters))
+    if clusters is not None and groups < FEWEST_CLUSTERS:
+        raise NoEstimate(f"too few classes ({groups} < {FEWEST_CLUSTERS})")
+    design = x.assign(intercept=1.0).astype(np.float64)
+    _check(design.to_numpy(), np.asarray(y, bool))
+    options: dict[str, Any] = {"disp": False, "maxiter": STEPS}
+    if clusters is not None:
+        codes = np.unique(clusters, return_inverse=True)[1]
+        options |= {"cov_type": "cluster", "cov_kwds": {"groups": codes}, "use_t": True}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fit = Logit(np.asarray(y, float), design).fit(**options)
+    except (Warning, np.linalg.LinAlgError):  # statsmodels warns where the search does not end
+        raise NoEstimate(SEPARATED) from None
+    freedom = float(groups - 1) if groups else float("inf")
+    covariance = np.asarray(fit.cov_params())
+    return Estimates(tuple(design.columns), np.asarray(fit.params), covariance, freedom)
+
+
+def _check(design: np.ndarray, outcome: np.ndarray) -> None:
+    """Raise NoEstimate where the outcomes or the columns leave nothing to estimate."""
+    if outcome.all() or not outcome.any():
+        raise NoEstimate(one_outcome(outcome))
+    lengths = np.linalg.norm(design, axis=0)
+    if not lengths.all() or np.linalg.matrix_rank(design / lengths, tol=1e-6) < design.shape[1]:
+        raise NoEstimate(COLLINEAR)
+
+
+def one_outcome(outcome: np.ndarray) -> str:
+    """Why there is no estimate if outcomes (N,) are constant, overall or within each class."""
+    if outcome.all():
+        return "every answer is right"
+    return "no class has both right and wrong answers" if outcome.any() else "every answer is wrong"
+
+
+def conditional_logit(x: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> Estimates:
+    """Conditional logistic regression (statsmodels): effects within groups, such as classes.
+
+    The likelihood of the outcomes given how many of each group are 1 (McFadden 1974). It has no
+    intercepts to estimate, and so none of the bias of a regression with a dummy variable a group.
+
+    Parameters
+    ----------
+    x: (N, K) regressors without missing values.
+    y: bool (N,) outcomes.
+    groups: (N,) group of each row. Groups of one outcome carry no information and are left out.
+
+    The covariance is cluster-robust, groups as clusters, from 20 groups upwards; with fewer it is
+    the inverse information. Raises NoEstimate for separated outcomes, collinear columns, or no
+    group with both outcomes.
+    """
+    from statsmodels.discrete.conditional_models import ConditionalLogit
+
+    outcome, codes = pd.Series(np.asarray(y, float)), np.unique(groups, return_inverse=True)[1]
+    kept = (outcome.groupby(codes).transform("nunique") > 1).to_numpy()
+    if not kept.any():
+        raise NoEstimate(one_outcome(outcome.to_numpy(bool)))
+    design = x.reset_index(drop=True)[kept].astype(np.float64)
+    design = design - design.groupby(codes[kept]).transform("mean")  # does not change the estimate
+    _check(design.to_numpy(), outcome[kept].to_numpy(bool))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = ConditionalLogit(outcome[kept].to_numpy(), design, groups=codes[kept])
+            fit = model.fit()
+    except (Warning, ValueError, np.linalg.LinAlgError):
+        raise NoEstimate(SEPARATED) from None
+    count = len(np.unique(codes[kept]))
+    return _robust(model, np.asarray(fit.params), np.asarray(fit.cov_params()), count)
+
+
+def _robust(model: Any, beta: np.ndarray, inverse: np.ndarray, groups: int) -> Estimates:
+    """Cluster-robust covariance (Liang and Zeger 1986) of a fitted conditional model."""
+    scores = np.stack([model.score_grp(group, beta) for group in range(groups)])
+    left = np.abs(inverse @ scores.sum(axis=0)) * model.exog.std(axis=0)
+    if not left.max() < 0.01:  # of a further Newton step, in log odds: the search did not end
+        raise NoEstimate(SEPARATED)
+    if groups < FEWEST_CLUSTERS:
+        return Estimates(tuple(model.exog_names), beta, inverse)
+    covariance = inverse @ (scores.T @ scores) @ inverse * groups / (groups - 1)
+    return Estimates(tuple(model.exog_names), beta, covariance, float(groups - 1))

@@ -1,0 +1,116 @@
+"""One image file to uint8 pixels."""
+
+import io
+import os
+
+import numpy as np
+import torch
+import torchvision  # noqa: F401  registers torch.ops.image
+from PIL import Image, ImageOps
+
+from tin_lib.data.annotations import SIZE
+
+UNCHANGED = 0  # torchvision's ImageReadMode: as many channels as the file has
+USUAL_BYTES = 8192  # every file of Tiny ImageNet is shorter, but it need not be
+JPEG = b"\xff\xd8"  # how every JPEG file begins
+GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes
+NOT_TEXT = getattr(os, "O_BINARY", 0)  # Windows
+
+
+def read(path: str) -> bytearray:
+    """A file's content; OSError names the file."""
+    handle = os.open(path, os.O_RDONLY | NOT_TEXT)
+    try:
+        data = bytearray(os.read(handle, USUAL_BYTES))  # one call for nearly every file
+        while len(data) >= USUAL_BYTES and (more := os.read(handle, 1 << 24)):
+            data += more
+        return data
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        os.close(handle)
+
+
+def decode_image(data: bytearray, path: str) -> torch.Tensor:
+    """Decode a JPEG of 64×64 to uint8 (3, 64, 64), or (1, 64, 64) if the file is grayscale.
+
+    ValueError, naming ``path``, for anything else.
+    """
+    if data[:2] != JPEG:
+        raise ValueError(f"{path} is not a JPEG image; unpack the data again")
+    try:
+        image = decode_jpeg(data)
+    except (RuntimeError, OSError, SyntaxError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{path} is cut short or damaged ({reason}); unpack the data again"
+        ) from None
+    _, height, width = image.shape
+    if height != SIZE or width != SIZE:
+        raise ValueError(f"{path} is {width}x{height} pixels, expected {SIZE}x{SIZE}")
+    return image
+
+
+def decode_any(data: bytearray, path: str) -> torch.Tensor:
+    """Decode any image that Pillow reads to uint8 (3, 64, 64), or (1, 64, 64) if grayscale.
+
+    It is turned as its EXIF orientation says, and another size is resized to 64×64 (bicubic with
+    antialiasing, the aspect ratio is not kept). Transparent pixels become white; of an animation
+    the first frame is taken. ValueError names ``path``.
+    """
+    try:
+        if len(data) < USUAL_BYTES and data[:2] == JPEG and b"Exif" not in data:
+            image = decode_jpeg(data)  # perhaps as in Tiny ImageNet; three times as fast
+            if image.shape[1:] == (SIZE, SIZE):
+                return image
+        return _with_pil(data)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's readers raise many kinds for damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read as an image ({reason}); replace it or move it away"
+        ) from None
+
+
+def _with_pil(data: bytearray) -> torch.Tensor:
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.draft(
+            None, (4 * SIZE, 4 * SIZE)
+        )  # a large JPEG is decoded at a fraction of its size
+        gray = opened.mode in GRAY
+        image = ImageOps.exif_transpose(opened)
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers")
+    if gray and image.mode[0] == "I":  # 16 bits
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    image = image.convert("L" if gray else "RGB")
+    return _tensor(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+
+
+def decode_jpeg(data: bytearray) -> torch.Tensor:
+    """Decode a JPEG to uint8 (3, H, W), or (1, H, W) if it is grayscale.
+
+    RuntimeError or OSError if it is damaged. torchvision's operator is three times as fast as
+    Pillow. Its public wrapper warns at every call since torchvision 0.29, which means to drop it:
+    so the operator itself is called, and Pillow if there is none.
+    """
+    if not hasattr(torch.ops.image, "decode_jpeg"):
+        return decode_with_pil(data)
+    operator = torch.ops.image.decode_jpeg.default  # its one overload: no search for it
+    image = operator(torch.frombuffer(data, dtype=torch.uint8), UNCHANGED)
+    return image if image.shape[0] in (1, 3) else decode_with_pil(data)  # 4: CMYK
+
+
+def decode_with_pil(data: bytearray) -> torch.Tensor:
+    """The same by Pillow."""
+    with Image.open(io.BytesIO(data)) as image:
+        return _tensor(image if image.mode == "L" else image.convert("RGB"))
+
+
+def _tensor(image: Image.Image) -> torch.Tensor:
+    pixels = np.array(image)
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)

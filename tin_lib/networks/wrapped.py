@@ -1,0 +1,187 @@
+"""Any ``nn.Module`` as a Network: one forward pass finds its layers."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from tin_lib.networks.base import SIZE, Layer, Network, evaluation_mode
+
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations")  # modules that hold them
+
+
+class Call(NamedTuple):
+    """One call of a module: its input and output, each with the number of changes in place."""
+
+    path: str
+    module: nn.Module
+    source: Tensor
+    source_version: int
+    result: Tensor
+    result_version: int
+
+
+class Reached(Exception):
+    """Ends a forward pass at a layer's output."""
+
+
+class WrappedNetwork(Network):
+    """``module`` with the interface of a Network.
+
+    Its layers are the convolutions with a map (N, K, h, w) and the dense layers with units (N, K)
+    that run once per pass, in the order in which they run, named by their paths in the module. A
+    layer's activation is the output of the normalisation and activation modules that directly
+    follow. Modules that work in place are switched to not in place.
+    """
+
+    def __init__(self, module: nn.Module, num_classes: int) -> None:
+        nn.Module.__init__(self)
+        self.module, self.options = module, {}
+        for part in module.modules():
+            if getattr(part, "inplace", False) is True:
+                part.inplace = False  # type: ignore[assignment]
+        calls, order = trace(module, num_classes)
+        self.layers = named_layers(calls)
+        self.order = [f"module.{path}".rstrip(".") for path in order]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores before softmax, (N, classes), of normalised images (N, 3, 64, 64)."""
+        scores = self.module(x)
+        if not isinstance(scores, Tensor):
+            raise ValueError(
+                f"{self.name} returns {type(scores).__name__} in training mode; build it so that "
+                "it returns scores (N, classes) alone"
+            )
+        return scores
+
+    def forward_features(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores like ``forward``, and the activations of the named layers."""
+        found: dict[str, Tensor] = {}
+
+        def keep(name: str) -> Any:
+            def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+                found[name] = output
+                return output.clone()  # what follows may change it in place
+
+            return hook
+
+        outputs = [self.get_submodule(self.check(name).output) for name in names]
+        handles = [m.register_forward_hook(keep(n)) for m, n in zip(outputs, names, strict=True)]
+        try:
+            return self(x), found
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def activation(self, x: Tensor, name: str) -> Tensor:
+        """Activation of one layer; what follows the layer is not computed."""
+
+        def stop(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            raise Reached(output)
+
+        handle = self.get_submodule(self.check(name).output).register_forward_hook(stop)
+        try:
+            return self(x)  # not reached: a layer runs in every pass
+        except Reached as reached:
+            return reached.args[0]
+        finally:
+            handle.remove()
+
+    def execution_order(self) -> list[str]:
+        """Paths of the modules with parameters or buffers of their own, as they run."""
+        return self.order
+
+
+def trace(module: nn.Module, num_classes: int) -> tuple[list[Call], list[str]]:
+    """Send two black images through: the calls of submodules as they end, and the paths of modules
+    with parameters or buffers of their own as they begin.
+
+    Parameters, buffers and random numbers stay as they are. Raises ValueError when the forward
+    pass fails or gives anything but scores (2, num_classes).
+    """
+    calls: list[Call] = []
+    order: dict[str, None] = {}
+    handles = []
+    for path, part in module.named_modules():
+
+        def begin(part: nn.Module, inputs: Any, path: str = path) -> None:
+            if part._parameters or part._buffers:
+                order[path] = None
+
+        def end(part: nn.Module, inputs: Any, output: Any, path: str = path) -> None:
+            if len(inputs) == 1 and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
+                versions = inputs[0]._version, output._version
+                calls.append(Call(path, part, inputs[0], versions[0], output, versions[1]))
+
+        handles += [part.register_forward_pre_hook(begin), part.register_forward_hook(end)]
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    try:
+        check_scores(module, num_classes)
+    finally:
+        for handle in handles:
+            handle.remove()
+        for buffer, value in buffers:
+            buffer.copy_(value)
+    return calls, list(order)
+
+
+@torch.no_grad()
+def check_scores(module: nn.Module, num_classes: int) -> None:
+    """Raise ValueError unless two images (3, 64, 64) give scores (2, num_classes)."""
+    with evaluation_mode(module, gradients=False), torch.random.fork_rng(devices=[]):
+        try:
+            scores = module(black_images(module))
+        except Exception as error:  # anything, from a network of others
+            raise ValueError(
+                f"its forward pass fails on images (N, 3, {SIZE}, {SIZE}): "
+                f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            ) from error
+    if not isinstance(scores, Tensor) or scores.shape != (2, num_classes):
+        found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(f"gives {found} for 2 images; must give scores (2, {num_classes})")
+
+
+def black_images(module: nn.Module) -> Tensor:
+    """Two images of zeros, of the type and on the device of the module's parameters."""
+    like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(0))
+    return torch.zeros(2, 3, SIZE, SIZE, dtype=like.dtype, device=like.device)
+
+
+def named_layers(calls: list[Call]) -> dict[str, Layer]:
+    """The layers among the modules that were called once."""
+    counts = Counter(call.path for call in calls)
+    once = [call for call in calls if call.path and counts[call.path] == 1]
+    layers = {}
+    for number, call in enumerate(once):
+        if is_layer(call):
+            members = tuple(f"module.{path}" for path in followers(call, once[number + 1 :]))
+            layers[call.path] = Layer(members[0], members[-1], members)
+    return layers
+
+
+def is_layer(call: Call) -> bool:
+    """Whether the call is of a convolution with a map, or of a dense layer for whole images."""
+    module, shape = call.module, call.result.shape
+    if isinstance(module, nn.Conv2d):  # on a 1×1 map it is a gate or a dense layer
+        return shape[:2] == (2, module.out_channels) and call.source.shape[2:].numel() > 1
+    return isinstance(module, nn.Linear) and shape == (2, module.out_features)
+
+
+def followers(call: Call, later: list[Call]) -> list[str]:
+    """Paths of a layer's module and of the normalisations and the activation directly after it."""
+    paths = [call.path]
+    for each in later:
+        direct = each.source is call.result and each.source_version == call.result_version
+        if not direct or each.result.shape != call.result.shape:
+            continue
+        activation = type(each.module).__module__.startswith(ACTIVATIONS)
+        if activation or isinstance(each.module, NORMS):
+            paths.append(each.path)
+            call = each
+        if activation:
+            break
+    return paths

@@ -1,0 +1,62 @@
+"""``tin download``, ``tin sample``, ``tin pack``."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tin_lib.progress import percent_bar
+from tin_lib.runner.commands.options import add_folder
+
+
+def add_download(verbs: Any) -> None:
+    """``tin download DIR``"""
+    p = verbs.add_parser(
+        "download",
+        help="download and unpack the official zip",
+        description="Download the official zip (resuming a partial one), check and unpack it.",
+    )
+    p.add_argument("folder", type=Path, metavar="DIR")
+    p.add_argument("--source", help="another address, or a local zip file")
+    p.add_argument("--md5", help="expected md5 of the zip, if it is not the official one")
+    p.add_argument("--size", type=int, help="expected size in bytes, if it is not the official one")
+    p.set_defaults(call=download)
+
+
+def download(args: argparse.Namespace) -> None:
+    """Download, check and unpack."""
+    from tin_lib import data
+
+    given = {k: getattr(args, k) for k in ("source", "md5", "size") if getattr(args, k) is not None}
+    print(data.download(args.folder, progress=percent_bar("download"), **given))
+
+
+def add_sample(verbs: Any) -> None:
+    """``tin sample DIR``"""
+    p = verbs.add_parser("sample", help="write the built-in synthetic sample into DIR")
+    p.add_argument("folder", type=Path, metavar="DIR")
+    p.set_defaults(call=sample)
+
+
+def sample(args: argparse.Namespace) -> None:
+    """Write the sample."""
+    from tin_lib import sample as built_in
+
+    print(built_in.write(args.folder))
+
+
+def add_pack(verbs: Any) -> None:
+    """``tin pack DATA``"""
+    p = verbs.add_parser("pack", help="read the image files once into packed arrays")
+    add_folder(p, "DATA", "the folder tiny-imagenet-200, or class folders of images")
+    p.set_defaults(call=pack)
+
+
+def pack(args: argparse.Namespace) -> None:
+    """Pack and describe."""
+    from tin_lib import data
+
+    data.pack(args.folder, progress=percent_bar("pack"))
+    opened = data.open_data(args.folder)
+    for split in (opened.train, opened.val, opened.test):
+        print(f"{split.name}: {len(split):,} images")
+    print(f"mean {opened.mean.round(3)}  std {opened.std.round(3)}  ({opened.num_classes} classes)")

@@ -1,0 +1,98 @@
+"""What several verbs share: the parser, options for data and networks, signals."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+NETWORK = "a name below, my_module:build, my_file.py:build, torchvision:NAME or timm:NAME"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help can end with text that is slow to make."""
+
+    late_epilog: Callable[[], str] | None = None
+
+    def format_help(self) -> str:
+        """The help, with what ``late_epilog`` returns at its end."""
+        if self.late_epilog is not None:
+            self.epilog = self.late_epilog()
+        return super().format_help()
+
+
+def known_names() -> str:
+    """The networks and recipes that there are, as text. Imports torch."""
+    from tin_lib import networks, recipes
+
+    return f"networks: {', '.join(networks.names())}; recipes: {', '.join(recipes.names())}"
+
+
+def add_recipe(parser: Parser, each: str) -> None:
+    """Declare network, recipe and device; ``each``: what ``--set`` changes."""
+    parser.late_epilog = known_names
+    parser.add_argument("network", help=NETWORK)
+    parser.add_argument("--recipe", default="paper", help="a name below (default paper)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help=f"a field of {each}"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+
+
+def chosen_recipe(args: argparse.Namespace) -> Any:
+    """The recipe that ``add_recipe``'s options name, with its fields changed."""
+    from tin_lib import recipes
+
+    sys.path.insert(0, os.getcwd())  # where a user's own module lies
+    return recipes.get(args.recipe, args.network).replace(**parse_fields(args.set))
+
+
+def parse_fields(pairs: list[str]) -> dict[str, Any]:
+    """``field=value`` pairs; values as ``sweep.parse_value`` reads them."""
+    from tin_lib.runner.jobs.sweep import parse_value
+
+    fields = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair}: write FIELD=VALUE")
+        fields[name] = parse_value(value)
+    return fields
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that say which data."""
+    parser.add_argument("--data", default="sample", help="'sample' or a folder of images")
+    parser.add_argument("--classes", type=int, help="use this many classes, evenly spread")
+    parser.add_argument("--per-class", type=int, help="use this many training images per class")
+    parser.add_argument(
+        "--holdout",
+        type=float,
+        default=0.0,
+        help="share of train held out for choosing (default 0)",
+    )
+
+
+def open_data(args: argparse.Namespace) -> Any:
+    """The data that ``add_data``'s options name."""
+    from tin_lib import data
+
+    return data.open_data(
+        args.data, classes=args.classes, per_class=args.per_class, holdout=args.holdout
+    )
+
+
+def add_folder(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
+    """Declare a folder as the first argument."""
+    parser.add_argument("folder", type=Path, metavar=metavar, help=text)
+
+
+def interrupt_on_sigterm() -> None:
+    """Let SIGTERM, a batch system's stop, act like Ctrl-C."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

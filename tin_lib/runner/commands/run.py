@@ -1,0 +1,72 @@
+"""``tin run``. Imports only what building the parser needs."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from tin_lib.runner.commands.options import interrupt_on_sigterm
+
+
+def add_run(verbs: Any) -> None:
+    """``tin run``"""
+    p = verbs.add_parser(
+        "run",
+        help="run the whole workbook and build its report",
+        description="Run the notebooks in the order that they need, skip what is up to date, and "
+        "write RUN/results.csv and RUN/report/index.html. If a notebook fails, those that do not "
+        "need it still run; run the same command again to resume.",
+    )
+    add_arguments(p.add_argument)
+    p.set_defaults(call=run)
+
+
+def add_arguments(add: Any) -> None:
+    """Declare the options of ``tin run``."""
+    add("--data", default="sample", help="'sample' or a folder of images")
+    add("--run", type=Path, help="the run's folder (default: runs/DATA-PROFILE, or runs/sample)")
+    add("--profile", default="sample", help="set of parameters: sample, laptop, paper or modern")
+    add(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NN.NAME=VALUE",
+        help="set a notebook's parameter, e.g. 02.epochs=3; all.NAME for every notebook with it",
+    )
+    add("--jobs", type=int, default=1, help="notebooks side by side on this machine (default 1)")
+    add("--cluster", metavar="ADDRESS", help="run on the dask cluster whose scheduler is there")
+    add("--threads", type=int, help="CPU threads of each notebook (default: cores / jobs)")
+    add("--only", action="append", default=[], metavar="NN", help="run this notebook alone")
+    add("--group", action="append", default=[], help="run this group's notebooks and their needs")
+    add("--force", action="store_true", help="run also what is up to date")
+    add("--workbook", type=Path, metavar="FILE", help="another workbook.yaml, or its folder")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the workbook as asked; 0 if every notebook succeeded, 1 if one failed.
+
+    Raises ValueError, FileNotFoundError or KeyboardInterrupt for ``tin`` to report.
+    """
+    from tin_lib.runner.study import run_workbook
+    from tin_lib.runner.workbook.options import FAILED, Options
+    from tin_lib.runner.workbook.parameters import parse_assignments
+
+    options = Options(
+        parameters=parse_assignments(args.parameter),
+        jobs=args.jobs,
+        cluster=args.cluster,
+        threads=args.threads,
+        only=args.only,
+        groups=args.group,
+        force=args.force,
+        workbook=args.workbook,
+    )
+    interrupt_on_sigterm()
+    result = run_workbook(args.data, args.run, args.profile, options)
+    failed = [outcome.name for outcome in result.outcomes if outcome.status == FAILED]
+    if failed:
+        names = ", ".join(failed)
+        print(f"tin: failed: {names}; run the same command again to resume", file=sys.stderr)
+    print(result.report)
+    return 0 if result.ok else 1

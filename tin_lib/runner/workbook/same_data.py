@@ -1,0 +1,49 @@
+"""Whether what lies in a run's folder was made from the data that is asked for."""
+
+from pathlib import Path
+from typing import Any
+
+from tin_lib import files
+from tin_lib.runner.workbook import state
+
+
+def check(run: Path, data: str, fingerprint: str) -> None:
+    """Raise ValueError, naming the run, if it holds results of other data than ``data``."""
+    for path in sorted((run / "steps").glob("*.json")):
+        record = state.read(run, path.stem)
+        if record.get("fingerprint", fingerprint) != fingerprint:
+            raise ValueError(refusal(run, data, f"notebook {path.stem}", record.get("data")))
+    for path in sorted(run.glob("networks/*/meta.json")):
+        meta = files.read_object(path)
+        if meta.get("fingerprint") != fingerprint and not is_part(meta, data):
+            made = (meta.get("data") or {}).get("data")
+            raise ValueError(refusal(run, data, f"network {path.parent.name}", made))
+
+
+def is_part(meta: dict[str, Any], data: str) -> bool:
+    """Whether a fit was made from a part of ``data``: the part is opened again and compared."""
+    from tin_lib.data import open_data
+
+    request = {name: value for name, value in (meta.get("data") or {}).items() if name != "data"}
+    try:
+        return bool(request) and open_data(data, **request).fingerprint == meta["fingerprint"]
+    except (ValueError, OSError, TypeError):
+        return False
+
+
+def refusal(run: Path, data: str, what: str, made: Any) -> str:
+    """The message: what is there, and what to do."""
+    other = f"other data ({made})" if made and str(made) != data else "other data of the same name"
+    return (
+        f"{run} holds results of {other}: {what}, not of {data}; "
+        "choose another folder by --run, or remove this one"
+    )
+
+
+def describe(meta: dict[str, Any]) -> str:
+    """The data of a fit in a few words: ``tiny-imagenet-200, 10 classes, 1,000 images``."""
+    request, images = meta.get("data") or {}, (meta.get("images") or {}).get("train")
+    parts = [Path(str(request["data"])).name] if "data" in request else []
+    parts += [f"{meta['num_classes']} classes"] if "num_classes" in meta else []
+    parts += [f"{images:,} images"] if images else []
+    return ", ".join(parts)
