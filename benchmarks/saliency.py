@@ -3,14 +3,14 @@
     python benchmarks/saliency.py [--networks ...] [--methods ...] [--batches 1 8 32]
         [--device cpu|cuda] [--width 1] [--rounds 3] [--work 300] [--images 30]
 
-Random weights, 200 classes: the time does not depend on what was learnt. By turns, for each
+Random weights, 200 classes: the time does not depend on what was learnt. Measured in turn, for each
 network:
   every method of tin_lib.analysis.saliency at every batch size that costs at most --work
-  evaluations of the network, or else at the smallest (occlusion takes 196 evaluations an image)
-  bare    the limit of `gradient`: forward, and backward to the image, for a known class; the
-          parameters take no gradients, channels last
-  captum  its Saliency on the network as it is, for the class that it finds by a forward pass
-`gradient` finds the class too: one forward pass more than bare. Last, the time from one uint8
+  evaluations of the network, or else at the smallest (occlusion takes 196 evaluations per image)
+  bare    the limit of `gradient`: forward, and backward to the image, for a known class; no
+          gradients of parameters, channels last
+  captum  its Saliency on the unchanged network, for the class that it predicts in a forward pass
+`gradient` predicts the class too: one forward pass more than bare. Last, the time from one uint8
 image to its three displayed views by gradient saliency, for all networks together. Mark: a median
 under 150 ms for the four full-width networks on 2 cores.
 """
@@ -46,7 +46,7 @@ def bare(network: Network, images: Tensor, target: Tensor) -> Tensor:
 
 
 def captum_saliency(network: Network, images: Tensor) -> Tensor:
-    """A peer's gradient of the winning class."""
+    """A peer's gradient of the predicted class."""
     from captum.attr import Saliency
 
     with torch.no_grad():

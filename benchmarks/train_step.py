@@ -47,13 +47,10 @@ from tin_lib import augment, networks, recipes
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer
-from tin_lib.train.blocks import kept_blocks
-from tin_lib.train.compiled import Compiled
+from tin_lib.train.device import Compiled, autocast, kept_blocks, kernels_tried, precision
 from tin_lib.train.distributed import join
-from tin_lib.train.loop import make_network
-from tin_lib.train.precision import autocast, precision
-from tin_lib.train.schedule import make_optimizer
-from tin_lib.train.setup import kernels_tried
+from tin_lib.train.optim import make_optimizer
+from tin_lib.train.step import make_network
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 WORKERS = 2

@@ -1,5 +1,8 @@
-"""environment.yml and pyproject.toml name the same dependencies with the same floors."""
+"""Dependencies: pyproject.toml and environment.yml agree, and declare all that is imported."""
 
+import ast
+import subprocess
+import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -7,15 +10,62 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"torch": "pytorch", "playwright": "playwright-python"}
+MODULES = {"pillow": "PIL", "pyyaml": "yaml", "ipykernel": "IPython"}  # package -> what it imports
+NOT_CORE = ("analysis", "lab", "runner", "__main__.py")
+# Imported in the core only if somebody's notebook or a network's name asks for it.
+OPTIONAL = {"IPython", "timm"}
+
+
+def declared(*extras: str) -> dict[str, str]:
+    """The dependencies and those of the extras, by name, with their floors."""
+    listed = [
+        *PROJECT["dependencies"],
+        *chain(*(PROJECT["optional-dependencies"][e] for e in extras)),
+    ]
+    return dict(spec.lower().split(">=") for spec in listed)
+
+
+def imported(path: Path) -> set[str]:
+    """Third-party modules that a source imports, also within functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found - sys.stdlib_module_names - {"tin_lib"}
 
 
 def test_conda_and_pip_dependencies_agree() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    pairs = [spec.lower().split(">=") for spec in wanted]
-    pip = {CONDA_NAMES.get(name, name): floor for name, floor in pairs}
+    pip = {CONDA_NAMES.get(k, k): v for k, v in declared(*PROJECT["optional-dependencies"]).items()}
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     conda = dict(spec.split(">=") for spec in listed if ">=" in spec)
-    assert conda.pop("python") == project["requires-python"].removeprefix(">=")
+    assert conda.pop("python") == PROJECT["requires-python"].removeprefix(">=")
     assert conda == pip
+
+
+def test_everything_imported_is_declared() -> None:
+    library = ROOT / "tin_lib"
+    core = {MODULES.get(name, name) for name in declared()}
+    every = {MODULES.get(name, name) for name in declared(*PROJECT["optional-dependencies"])}
+    for path in library.rglob("*.py"):
+        in_core = path.relative_to(library).parts[0] not in NOT_CORE
+        missing = imported(path) - (core | OPTIONAL if in_core else every)
+        assert not missing, f"{path.relative_to(ROOT)} imports {missing}"
+    assert every >= OPTIONAL
+
+
+def test_the_core_imports_with_its_own_dependencies_alone() -> None:
+    """Training runs on a machine without what the extras name."""
+    core = {MODULES.get(name, name) for name in declared()}
+    every = {MODULES.get(name, name) for name in declared(*PROJECT["optional-dependencies"])}
+    unwanted = sorted(every - core - {"jinja2", "psutil"})  # torch brings or tries these
+    code = (
+        f"import sys\nfor name in {unwanted}: sys.modules[name] = None\n"
+        "import tin_lib.train, tin_lib.predict, tin_lib.recipes, tin_lib.sample, tin_lib.runs\n"
+        "import tin_lib.penalties, tin_lib.augment, tin_lib.catalog\n"
+        "from tin_lib import networks; networks.create('vgg_like', 3, 0.1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

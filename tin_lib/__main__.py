@@ -45,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ArithmeticError as error:
         print(f"tin: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("tin: interrupted; run the same command again to resume", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        advice = str(error) or "interrupted; run the same command again to resume"
+        print(f"tin: {advice}", file=sys.stderr)
         return 130
 
 

@@ -60,10 +60,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def sync(path: Path) -> None:
     """Flush a file or folder to the disk, so that it survives a power loss."""
-    folder = path.is_dir()
-    if folder and os.name == "nt":
+    if path.is_dir() and os.name == "nt":
         return  # Windows opens no folders
-    handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     except OSError as error:
@@ -96,10 +95,9 @@ def _remove_stale(target: Path) -> None:
     """Remove the temporary files of ``target`` whose writer has ended."""
     for name in os.listdir(target.parent):
         if name.startswith(f".{target.name}.") and name.endswith(".tmp"):
-            temporary = target.with_name(name)
             with contextlib.suppress(OSError):  # another process removed it
-                if _is_stale(temporary):
-                    temporary.unlink()
+                if _is_stale(target.with_name(name)):
+                    target.with_name(name).unlink()
 
 
 def _is_stale(temporary: Path) -> bool:
@@ -109,8 +107,6 @@ def _is_stale(temporary: Path) -> bool:
             os.kill(int(process[0]), 0)
         except ProcessLookupError:
             return True
-        except PermissionError:
-            return False
     return time.time() - temporary.stat().st_mtime > _DAY
 
 
@@ -126,10 +122,8 @@ def only_one(path: Path, what: str) -> Iterator[None]:
     try:
         lock = _acquire(path, timeout=0)
     except Timeout:
-        name = holder.read_text() if holder.is_file() else "another process"
-        raise ValueError(
-            f"{what} is being run by {name} (lock {path}); wait for it to end"
-        ) from None
+        by = holder.read_text() if holder.is_file() else "another process"
+        raise ValueError(f"{what} is being run by {by} (lock {path}); wait for it to end") from None
     with lock:
         holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
         try:
@@ -174,13 +168,12 @@ def cache_folder() -> Path:
 
 def make_folder(folder: Path) -> Path:
     """Create a folder for what can be made again; OSError says what helps if that is impossible."""
-    with contextlib.suppress(OSError):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(
-            f"{folder} cannot be written; set the environment variable TIN_CACHE to a folder "
-            "that can"
-        )
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        why = f"{folder} cannot be written ({error.strerror})"
+        raise OSError(f"{why}; set the environment variable TIN_CACHE to another folder") from None
     return folder
 
 
@@ -224,22 +217,15 @@ def read_table(path: str | Path, dtype: Mapping[str, Any] | None = None) -> pd.D
     NaN. FileNotFoundError and ValueError name the file.
     """
     types = dict(dtype or {})
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist; run the notebook or command that writes it"
-        )
+    missing = {name: ["", "nan", "NaN"] for name in types}
+    text = defaultdict(lambda: str, types)
     try:
-        return pd.read_csv(
-            path,
-            dtype=defaultdict(lambda: str, types),
-            keep_default_na=False,
-            na_values={name: ["", "nan", "NaN"] for name in types},
-        )
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist; run its notebook or command") from None
     except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are of this kind
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{path} is not a readable table ({reason}); remove it and run again"
-        ) from None
+        why = " ".join(str(error).split())
+        raise ValueError(f"{path} is not a readable table ({why}); remove it, run again") from None
 
 
 def write_array(path: str | Path, array: np.ndarray) -> None:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from tin_lib.networks.base import Network
 
+CHUNK = 2**20  # values
+
 
 @dataclass(frozen=True)
 class Penalty:
@@ -80,13 +82,17 @@ def _add_gradient_(weight: Tensor, penalty: Penalty) -> Tensor:
     if weight.grad is None:
         weight.grad = torch.zeros_like(weight)
     weight.grad.add_(sign, alpha=penalty.l1).add_(weight, alpha=2 * penalty.l2)
-    absolute = torch.dot(_in_memory_order(weight), _in_memory_order(sign))  # reads, writes nothing
-    return penalty.l1 * absolute + penalty.l2 * _squares(weight)
+    return penalty.l1 * _product(weight, sign) + penalty.l2 * _squares(weight)
 
 
-def _in_memory_order(values: Tensor) -> Tensor:
-    """All values of a dense tensor as a vector, whatever its memory format, without a copy."""
-    return values.as_strided((values.numel(),), (1,))
+def _product(one: Tensor, other: Tensor) -> Tensor:
+    """Σ one·other of dense tensors of the same memory format; writes no intermediate tensor.
+
+    On a CPU in chunks: over 16 million values at once, one thread loses 5e-5 in float32.
+    """
+    chunk = one.numel() if one.is_cuda else CHUNK
+    vectors = [values.as_strided((values.numel(),), (1,)).split(chunk) for values in (one, other)]
+    return torch.stack([torch.dot(a, b) for a, b in zip(*vectors, strict=True)]).sum()
 
 
 def _squares(values: Tensor, kind: torch.dtype | None = None) -> Tensor:

@@ -44,7 +44,7 @@ def top(logits: Tensor, k: int) -> Tensor:
 
     The one definition of what a network predicts: the first column.
     """
-    return logits.sort(1, descending=True, stable=True).indices[:, :k]
+    return logits.sort(dim=1, descending=True, stable=True).indices[:, :k]
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray, k: int = 1) -> float:

@@ -73,7 +73,8 @@ class Bars:
     def epoch(self, row: dict[str, Any], epochs: int) -> None:
         """Close the bar and print the epoch's line."""
         if self.bar is not None:
-            self.bar = complete(self.bar)
+            complete(self.bar)
+            self.bar = None
         self.lines.epoch(row, epochs)
 
 
@@ -87,7 +88,8 @@ def percent_bar(title: str) -> Any:
         if interactive():
             bar = open_bar(total, title, unit_scale=True) if bar is None else bar
             bar.update(done - bar.n)
-            bar = complete(bar) if done >= total > 0 else bar
+            if done >= total > 0:
+                complete(bar)
         elif total and done * 10 // total > tenth:
             tenth = done * 10 // total
             say(f"{title}: {done:,} of {total:,} ({tenth * 10} %)")

@@ -22,14 +22,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tin_lib import files
+from tin_lib import catalog, files
 
 if TYPE_CHECKING:
     from tin_lib.data import TinyImageNet
     from tin_lib.networks import Network
 
 PREDICTED = ("file", "label", "predicted", "probability", "top5")  # columns of predictions
-ORDER = ("convnet9", "vgg_like", "vgg16", "alexnet")  # the paper's order; others follow by name
 
 
 def locate(path: str | Path) -> Path:
@@ -97,14 +96,16 @@ class Fit:
         return read_history(self.path / "history.jsonl")
 
     def predictions(self, split: str) -> pd.DataFrame:
-        """Columns file, label, predicted, top5 (text; class ids) and probability (float) of a split.
+        """Columns file, label, predicted, top5 (class ids, text) and probability of a split.
 
         Raises FileNotFoundError or ValueError, naming the file, if it is absent or not whole.
         """
-        path = self.path / f"predictions_{split}.csv"
+        path, images = self.path / f"predictions_{split}.csv", self.meta.get("images", {})
+        if images and split not in images:
+            raise FileNotFoundError(f"{self.path}: the fit's data have no {split} images")
         table = files.read_table(path, dtype={"probability": float})
         missing = [name for name in PREDICTED if name not in table]
-        short = len(table) != self.meta.get("images", {}).get(split, len(table))
+        short = len(table) != images.get(split, len(table))
         if missing or short or not path.read_bytes().endswith(b"\n"):
             wrong = f"has {len(table)} rows" if short else "ends within a line"
             wrong = f"has no column {missing[0]}" if missing else wrong
@@ -118,10 +119,10 @@ class Fit:
     def logits(self, split: str) -> np.ndarray:
         """Scores before softmax, float32 (N, classes), rows in the split's order, memory-mapped."""
         path = self.path / f"logits_{split}.npy"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} does not exist; run `tin train` or its notebook again")
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{path} does not exist; train again") from None
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path} was cut short or changed ({error}); train again") from None
 
@@ -205,18 +206,14 @@ def open_run(path: str | Path) -> Run:
     different data or with different class orders.
     """
     path = Path(path)
-    folders = sorted((path / "networks").glob("*/summary.json"), key=lambda p: _rank(p.parent.name))
-    if not folders:
+    finished = [summary.parent.name for summary in (path / "networks").glob("*/summary.json")]
+    if not finished:
         raise FileNotFoundError(
             f"{path} holds no trained network; run notebooks 02 to 05, or `tin run --run {path}`"
         )
-    fits = {file.parent.name: open_fit(file.parent) for file in folders}
+    fits = {name: open_fit(path / "networks" / name) for name in catalog.ordered(finished)}
     check_together(list(fits.values()))
     return Run(path, fits)
-
-
-def _rank(name: str) -> tuple[int, str]:
-    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
 
 
 def check_together(fits: list[Fit]) -> None:

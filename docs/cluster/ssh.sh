@@ -2,7 +2,7 @@
 # `tin run` or `tin sweep` over machines that this one reaches by SSH without a password:
 #   HOSTS="node1 node2" docs/cluster/ssh.sh run --data DIR/tiny-imagenet-200 --run runs/NAME --profile paper
 # This folder must be on a file system that all of them see under the same path; so must the data
-# and the run. The scheduler runs here. Run again, it goes on from what is finished.
+# and the run. The scheduler runs here. The same command resumes from what is finished.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${HOSTS:?name the machines: HOSTS=\"node1 node2\"}"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
 from tin_lib import files, runs
-from tin_lib.analysis import ensemble
+from tin_lib.analysis import compare, ensemble, submission
 
 
 def test_the_papers_rule_for_three_networks() -> None:
@@ -85,8 +85,11 @@ def test_a_network_without_variation_has_no_correlation() -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> runs.Run:
     """Four networks, 60 images of six classes; logits agree with the predictions tables."""
-    rng, ids = np.random.default_rng(3), list(toys.names(6))
-    truth = np.repeat(np.arange(6), 10)
+    return made_run(tmp_path, list(toys.names(6)))
+
+
+def made_run(tmp_path: Path, ids: list[str]) -> runs.Run:
+    rng, truth = np.random.default_rng(3), np.repeat(np.arange(6), 10)
     for name, skill in {"convnet9": 1.0, "vgg_like": 0.5, "vgg16": 1.5, "alexnet": 0.8}.items():
         logits = rng.normal(0, 1, (60, 6)) + skill * 2 * np.eye(6)[truth]
         fit_folder(tmp_path / "networks" / name, logits.astype(np.float32), truth, ids)
@@ -117,6 +120,7 @@ def test_ensemble_table(run: runs.Run) -> None:
     assert table.top5["soft vote"] >= table.accuracy["soft vote"]
     assert np.isnan(table.top5["majority vote"])
     assert table.ties["majority vote"] > 0
+    assert table.above_chance.all()
     assert table.members["soft vote"] == "convnet9, vgg_like, vgg16, alexnet"
 
 
@@ -129,6 +133,9 @@ def test_predictions_with_votes(run: runs.Run) -> None:
     assert list(ensemble.with_votes(two)) == ["convnet9", "alexnet", "soft vote"]
     one = runs.Run(run.path, {"vgg16": run.fits["vgg16"]})
     assert list(ensemble.with_votes(one)) == ["vgg16"]
+    chosen = ensemble.with_votes(run, "val", ["alexnet", "convnet9"], "alexnet")
+    assert list(chosen) == ["alexnet", "convnet9", "majority vote", "soft vote"]
+    assert chosen["majority vote"].predicted.tolist() == chosen["alexnet"].predicted.tolist()
 
 
 def test_members_and_fallback(run: runs.Run) -> None:
@@ -160,3 +167,69 @@ def test_networks_of_other_images_are_refused(run: runs.Run) -> None:
     path.write_text(path.read_text().replace("val_7.JPEG", "val_700.JPEG"))
     with pytest.raises(ValueError, match="alexnet and convnet9 do not list the same val images"):
         ensemble.ensemble_table(run)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [f"{number:05d}" for number in range(6)],  # numbers, to a reader that guesses types
+        ["1", "12", "0012", "1e3", "nan", "True"],
+    ],
+)
+def test_class_ids_that_look_like_something_else_keep_their_text(
+    tmp_path: Path, ids: list[str]
+) -> None:
+    """An accuracy of 1.000 became 0.000: ids were read as numbers, or cut to one length."""
+    run, plain = made_run(tmp_path / "digits", ids), made_run(tmp_path / "plain", list("uvwxyz"))
+    found, expected = ensemble.ensemble_table(run), ensemble.ensemble_table(plain)
+    assert found.accuracy.tolist() == expected.accuracy.tolist()
+    assert found.top5.tolist() == pytest.approx(expected.top5.tolist(), nan_ok=True)
+    for each in (ensemble.vote(run, "test"), ensemble.soft(run, "test")):
+        assert set(each.predicted) <= set(ids)
+        path = tmp_path / "sent.txt"
+        submission.write_submission(path, list(each.file), list(each.predicted))
+        assert submission.read_submission(path).tolist() == each.predicted.tolist()
+
+
+def skilled(rate: float, seed: int, images: int = 400) -> pd.DataFrame:
+    """Predictions over ten classes that are right at a rate."""
+    rng, ids = np.random.default_rng(seed), list(toys.names(10))
+    truth = np.arange(images) % 10
+    return toys.predictions(truth, np.full(images, rate), ids, rng)
+
+
+def test_pairwise_tests_have_three_outcomes_and_leave_out_chance() -> None:
+    tables = {"a": skilled(0.3, 0), "b": skilled(0.6, 1), "c": skilled(0.62, 2)}
+    tables |= {"chance": skilled(0.1, 3), "again": tables["b"]}
+    found = compare.pairwise(tables, classes=10).set_index(["a", "b"])
+    assert len(found) == 6  # of four tables; "chance" is in none
+    assert found.outcome["b", "a"] == found.outcome["again", "a"] == "yes"
+    assert found.outcome["c", "b"] == "undecided"
+    assert (found.loc[("again", "b"), ["difference", "p"]] == [0, 1]).all()
+    row = found.loc[("b", "a")]
+    assert row.low < row.difference < row.high
+    assert row.p < row.p_adjusted < 0.05
+    turned = compare.pairwise({"b": tables["b"], "a": tables["a"]}, 10)
+    assert turned.outcome.tolist() == ["no"]
+    nothing = compare.pairwise({"a": tables["a"]}, 10)
+    assert nothing.empty
+    assert list(nothing.columns) == compare.COLUMNS
+
+
+def test_holm_takes_back_what_one_test_alone_would_grant() -> None:
+    rng = np.random.default_rng(0)
+    rates = (0.44, 0.47, 0.5, 0.5, 0.53, 0.56)
+    tables = {str(rate): skilled(rate, int(rng.integers(1 << 30))) for rate in rates}
+    found = compare.pairwise(tables, 10)
+    assert (found.p < 0.05).any()
+    assert set(found.outcome[found.p_adjusted >= 0.05]) == {"undecided"}
+
+
+def test_best_network_and_chance_of_unequal_classes() -> None:
+    tables = {"a": skilled(0.3, 0), "b": skilled(0.6, 1)}
+    assert ensemble.best_network(tables) == "b"
+    assert ensemble.best_network({"first": tables["a"], "same": tables["a"]}) == "first"
+    one = pd.DataFrame({"label": ["x"] * 90 + ["y"] * 10, "predicted": "x"})
+    assert not ensemble.above_chance(one, classes=10)
+    assert ensemble.above_chance(one.assign(predicted=one.label), classes=10)
+    assert not ensemble.above_chance(one[:0], classes=10)

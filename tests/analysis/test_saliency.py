@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from tin_lib import networks
 from tin_lib.analysis import saliency
-from tin_lib.analysis.saliency.methods import METHODS, grad_cam_size, predicted_classes
+from tin_lib.analysis.saliency.evaluation import grad_cam_size
+from tin_lib.analysis.saliency.methods import METHODS, predicted_classes
 from tin_lib.networks.base import Network, Stack
 
 
@@ -178,6 +179,19 @@ def test_guided_backprop_of_functional_relus_is_refused(images: Tensor) -> None:
     assert saliency.methods_for(own_network(nn.ReLU)) == list(METHODS)
     with pytest.raises(ValueError, match=r"not by nn\.ReLU modules"):
         saliency.explain(own_network(nn.ReLU, Functional), images, "guided_backprop")
+
+
+def test_a_network_of_torchvision_is_explained(images: Tensor) -> None:
+    """Layers with dots in their names, Hardswish beside ReLU, a last map of 2×2 places."""
+    net = networks.create("torchvision:mobilenet_v3_small", 4)
+    assert "guided_backprop" not in saliency.methods_for(net)
+    assert grad_cam_size(net) == (2, 2)
+    for method in ("gradient", "grad_cam"):
+        assert saliency.explain(net, images, method).shape == (3, 3, 64, 64)
+    first = saliency.explain(net, images, "grad_cam", layer="features.0.0")
+    torch.testing.assert_close(
+        first, saliency.explain(net, images, "grad_cam", layer="first"), rtol=0, atol=0
+    )
 
 
 def test_grad_cam_needs_a_convolution(images: Tensor) -> None:

@@ -122,6 +122,21 @@ def test_filters_are_not_kept_on_a_full_disk(
     assert [record.message for record in caplog.records] == [store.problem]
 
 
+def test_filters_of_a_wrapped_network_are_kept(tiny: TinyImageNet, tmp_path: Path) -> None:
+    fit = make_fit(tiny, "torchvision-mobilenet")
+    fit.network = lambda: networks.create("torchvision:mobilenet_v3_small", 4).eval()
+    shown = images_of_split(tiny.val, fit.mean, fit.std, 8)
+    store = FilterStore(fit, shown, 2, tmp_path)
+    layer = "features.1.block.0.0"
+    assert layer in store.layers
+    wanted = store.survey(layer)
+    store.optimise(layer, "fourier", [1])
+    again = FilterStore(fit, shown, 2, tmp_path)
+    assert (again.cached_survey(layer).value == wanted.value).all()
+    assert (again.image(layer, "fourier", 1) == store.image(layer, "fourier", 1)).all()
+    assert store.problem == ""
+
+
 def test_names_of_layers_become_safe_file_names() -> None:
     assert disk_cache.safe_name("conv1") == "conv1"
     assert disk_cache.safe_name("features.0.0") == "features.0.0"

@@ -22,7 +22,7 @@ from tin_lib.analysis.saliency.comparisons import (
     summarise,
     times_the_box,
 )
-from tin_lib.analysis.saliency.evaluate import mass_inside, pointing
+from tin_lib.analysis.saliency.evaluation import mass_inside, pointing
 from tin_lib.analysis.saliency.images import box_mask
 from tin_lib.analysis.saliency.insertion_deletion import (
     STEPS,
@@ -163,7 +163,7 @@ def test_evaluation_does_not_depend_on_the_batch(
     """Maps are made a batch at a time; the noise baseline is each image's own."""
     chosen = saliency.images_to_explain(tiny.val, *statistics_of(tiny), 8)
     whole = saliency.evaluate({"net": small}, chosen, ["grad_cam"]).per_image
-    monkeypatch.setattr("tin_lib.analysis.saliency.evaluate.CHUNK", 3)
+    monkeypatch.setattr("tin_lib.analysis.saliency.evaluation.CHUNK", 3)
     parts = saliency.evaluate({"net": small}, chosen, ["grad_cam"]).per_image
     pd.testing.assert_frame_equal(whole, parts, atol=1e-4)
 
@@ -229,6 +229,8 @@ def test_empty_maps_of_a_network_are_left_out(tiny: TinyImageNet) -> None:
     assert found.map_sizes == {"net": (2, 2)}
     assert (own["empty"] == 6).all()
     assert (own.n == 0).all()
+    assert (own.places == 4).all()
+    assert (found.measures.places[found.measures.kind == "baseline"] == 64 * 64).all()
     assert own["mean"].isna().all()
     assert (found.comparisons.outcome == "undecided").all()
     checked = saliency.parameter_randomisation({"net": net}, chosen, ["grad_cam"])

@@ -1,5 +1,7 @@
 """Submission files: writing, reading what others wrote, voting."""
 
+import os
+import threading
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -41,6 +43,43 @@ def test_reads_what_others_write(tmp_path: Path) -> None:
     assert labels.to_dict() == {"test_0.JPEG": "n1", "test_1.JPEG": "n2", "test_2.JPEG": "n3"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "t_0.JPEG,00001\nt_1.JPEG,12\n",
+        "file,label\r\nt_0.JPEG,00001\r\nt_1.JPEG,12\r\n",
+        'Id;Category\n"t_0.JPEG";"00001"\n"t_1.JPEG";"12"\n',
+    ],
+)
+def test_reads_tables_with_headers_and_other_encodings(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    labels = submission.read_submission(write(tmp_path / "a.csv", text, encoding))
+    assert labels.to_dict() == {"t_0.JPEG": "00001", "t_1.JPEG": "12"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_is_read_once_and_may_decide_ties(tmp_path: Path) -> None:
+    a, pipe = write(tmp_path / "a.txt", "t_0 n1\nt_1 n1\n"), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=write, args=(pipe, "t_0 n2\nt_1 n1\n"))
+    writer.start()
+    winner = submission.vote_files([a, pipe], pipe, tmp_path / "out.txt")
+    writer.join()
+    assert winner.to_dict() == {"t_0": "n2", "t_1": "n1"}
+
+
+def test_labels_of_different_lengths_are_not_cut(tmp_path: Path) -> None:
+    paths = [
+        write(tmp_path / name, f"t_0 {label}\n")
+        for name, label in (("a", "1"), ("b", "00001"), ("c", "a_long_class_name"))
+    ]
+    for fallback, label in zip(paths, ("1", "00001", "a_long_class_name")):
+        submission.vote_files(paths, fallback, tmp_path / "out.txt")
+        assert (tmp_path / "out.txt").read_text() == f"t_0 {label}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -59,6 +98,8 @@ def test_bad_files_are_named_with_their_line(tmp_path: Path, text: str, message:
 def test_no_file_or_no_text(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="tin submit"):
         submission.read_submission(tmp_path / "absent.txt")
+    with pytest.raises(ValueError, match="is a folder"):
+        submission.read_submission(tmp_path)
     (tmp_path / "image.JPEG").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(ValueError, match=r"image\.JPEG is not a text file"):
         submission.read_submission(tmp_path / "image.JPEG")

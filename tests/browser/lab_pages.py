@@ -132,6 +132,6 @@ def shown(page: Any) -> np.ndarray:
 
 
 def to_dark_theme(page: Any) -> None:
-    """Switch JupyterLab to its dark theme; fails unless a browser's words become light on dark."""
+    """Switch JupyterLab to its dark theme; fails unless a browser's text becomes light on dark."""
     page.evaluate(THEME, "JupyterLab Dark")
     page.wait_for_function(LIGHT_ON_DARK)

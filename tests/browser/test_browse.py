@@ -17,7 +17,7 @@ from tin_lib import runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SAID = ".tin-message"
+MESSAGE = ".tin-message"
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def foreign(url: str) -> bool:
     return not url.startswith(("http://127.0.0.1:", "data:", "blob:", "ws://127.0.0.1:"))
 
 
-def wait_for_words(page: Any, words: str) -> None:
+def wait_for_message(page: Any, text: str) -> None:
     page.wait_for_function(
-        "words => document.querySelector('.tin-message')?.innerText.includes(words)", arg=words
+        "text => document.querySelector('.tin-message')?.innerText.includes(text)", arg=text
     )
 
 
@@ -61,19 +61,19 @@ def test_class_arrow_keys_networks_and_methods(page: Any, address: str, run: run
     page.get_by_label("class", exact=True).fill(name)
     page.keyboard.press("Enter")
     of_class = np.flatnonzero(val.labels == 2)
-    wait_for_words(page, f"image 1 of {len(of_class)}: {val.files[of_class[0]]}")
+    wait_for_message(page, f"image 1 of {len(of_class)}: {val.files[of_class[0]]}")
     both = [("convnet9", "gradient"), ("vgg_like", "gradient")]
     check_maps(shown(page), run, of_class[0], both)
 
     page.focus(".tin-strip")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    wait_for_words(page, f"{val.files[of_class[2]]}")
+    wait_for_message(page, f"{val.files[of_class[2]]}")
     check_maps(shown(page), run, of_class[2], both)
 
-    page.get_by_label("vgg_like").uncheck()
+    page.get_by_label("VGG-like").uncheck()
     page.get_by_label("grad cam").check()
-    page.wait_for_function(f"!document.querySelector('{SAID}').innerText.includes('vgg_like')")
+    page.wait_for_function(f"!document.querySelector('{MESSAGE}').innerText.includes('VGG-like')")
     rows = [("convnet9", "gradient"), ("convnet9", "grad_cam")]
     check_maps(wait_for_rows(page, 2), run, of_class[2], rows)
     screenshot(page, "tin_browse")
@@ -83,18 +83,18 @@ def test_class_arrow_keys_networks_and_methods(page: Any, address: str, run: run
 
 def test_link_reopens_the_view(page: Any, address: str) -> None:
     opened(page, address)
-    page.get_by_label("taken for").focus()  # leaves the slider by keyboard alone
+    page.get_by_label("predicted as").focus()  # leaves the slider by keyboard alone
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
-    wait_for_words(page, "image 2 of")
+    wait_for_message(page, "image 2 of")
     page.get_by_label("smoothgrad").check()
-    before, words = wait_for_rows(page, 4), page.inner_text(SAID)
+    before, message = wait_for_rows(page, 4), page.inner_text(MESSAGE)
     page.get_by_role("link", name="Link to this view").click()
     page.wait_for_load_state()
     page.wait_for_selector(PICTURE)
-    wait_for_words(page, "image 2 of")
-    assert page.inner_text(SAID) == words
+    wait_for_message(page, "image 2 of")
+    assert page.inner_text(MESSAGE) == message
     assert (wait_for_rows(page, 4) == before).all()
     assert page.errors == []
 
@@ -102,7 +102,7 @@ def test_link_reopens_the_view(page: Any, address: str) -> None:
 def test_thumbnail_click_and_saved_picture(page: Any, address: str) -> None:
     opened(page, address)
     page.click(".tin-strip img", position={"x": 48 * 3 + 5, "y": 48 + 5})  # second row of six
-    wait_for_words(page, "image 10 of")
+    wait_for_message(page, "image 10 of")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save picture").click()
     saved = np.array(Image.open(download.value.path()))

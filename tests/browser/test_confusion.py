@@ -83,7 +83,7 @@ def test_click_shows_the_images_behind_a_cell(
     for label, predicted in [wrong[-1], wrong[1]]:
         before = shown(browser)
         rows = behind(run, "convnet9", label, predicted)
-        title = f"{names[label]} taken for {names[predicted]}"
+        title = f"{names[label]} predicted as {names[predicted]}"
         x, y = browser.evaluate(CENTRE, [MATRIX, names[label], names[predicted]])
         browser.mouse.move(x, y)
         browser.wait_for_function(
@@ -91,11 +91,11 @@ def test_click_shows_the_images_behind_a_cell(
             arg=[f"{MATRIX} .hoverlayer", f"{title}:{len(rows)} images"],
         )
         browser.mouse.click(x, y)
-        wait_for_cell(browser, f"{title} by convnet9")
+        wait_for_cell(browser, f"{title} by 9-layer ConvNet")
         check_images(browser, run, rows)
         assert not np.array_equal(shown(browser), before)
         assert browser.get_by_label("true class").input_value() == names[label]
-        assert browser.get_by_label("taken for").input_value() == names[predicted]
+        assert browser.get_by_label("predicted as").input_value() == names[predicted]
     screenshot(browser, "confusion_light")
 
 
@@ -105,7 +105,7 @@ def test_by_keyboard_alone(browser: Any, run: runs.Run, names: dict[str, str]) -
     active = browser.evaluate(ACTIVE)
     first = browser.inner_text(".tin-message b")
     press("ArrowDown")
-    wait_for_cell(browser, first.replace("convnet9", "vgg_like"))
+    wait_for_cell(browser, first.replace("9-layer ConvNet", "VGG-like"))
 
     label, predicted = next((a, b) for a, b in cells(run, "vgg_like")[::-1] if a != b)
     press("Tab")
@@ -113,7 +113,7 @@ def test_by_keyboard_alone(browser: Any, run: runs.Run, names: dict[str, str]) -
     press("Tab")
     browser.keyboard.type(names[predicted])
     press("Tab")
-    wait_for_cell(browser, f"{names[label]} taken for {names[predicted]} by vgg_like")
+    wait_for_cell(browser, f"{names[label]} predicted as {names[predicted]} by VGG-like")
     check_images(browser, run, behind(run, "vgg_like", label, predicted))
 
     assert browser.evaluate(SIZES, MATRIX) == [10, 10]
@@ -125,7 +125,7 @@ def test_by_keyboard_alone(browser: Any, run: runs.Run, names: dict[str, str]) -
     press("ArrowDown")
     second = browser.evaluate(SECOND)
     label, predicted = second.split(": ")[1].split(" → ")
-    wait_for_cell(browser, f"{label} taken for {predicted} by vgg_like")
+    wait_for_cell(browser, f"{label} predicted as {predicted} by VGG-like")
     wnid = {name: wnid for wnid, name in names.items()}
     check_images(browser, run, behind(run, "vgg_like", wnid[label], wnid[predicted]))
     # JupyterLab has taken no key for the notebook.

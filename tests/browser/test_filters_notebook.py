@@ -8,7 +8,7 @@ import torch
 from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from shots import screenshot
 
-from tin_lib import augment, runs
+from tin_lib import augment, catalog, runs
 from tin_lib.analysis import filters
 from tin_lib.lab.widgets.filters import filter_card
 
@@ -26,19 +26,19 @@ def browser(page: Any, lab: str, run: runs.Run) -> Any:
 
 
 def wait_for_filter(page: Any, network: str, layer: str, index: int) -> None:
-    """Until the words below the picture are this filter's, and nothing is being computed."""
+    """Wait until the message is this filter's, and nothing is being computed."""
     page.wait_for_function(
         """([start, end]) => {
-            const words = document.querySelector('.widget-image ~ * .tin-message').innerText;
-            const doing = document.querySelector('.tin-browser .tin-message').innerText;
-            return words.startsWith(start) && words.includes(end) && doing.trim() === '';
+            const message = document.querySelector('.widget-image ~ * .tin-message').innerText;
+            const progress = document.querySelector('.tin-browser .tin-message').innerText;
+            return message.startsWith(start) && message.includes(end) && progress.trim() === '';
         }""",
-        arg=[title(network, layer, index), "Excited most by"],
+        arg=[title(network, layer, index), "Highest activations"],
     )
 
 
 def title(network: str, layer: str, index: int) -> str:
-    return f"{network} · {layer} · filter {index} ("
+    return f"{catalog.title(network)} · {layer} · filter {index} ("
 
 
 def tile(picture: np.ndarray, side: int, room: int, *where: Any) -> np.ndarray:
@@ -49,7 +49,7 @@ def tile(picture: np.ndarray, side: int, room: int, *where: Any) -> np.ndarray:
 
 
 def check(page: Any, run: runs.Run, name: str, layer: str, index: int) -> np.ndarray:
-    """The made image is the library's, and the first image the one with the greatest answer."""
+    """The maximising image is the library's, and the first image has the highest activation."""
     fit, val = run.fits[name], run.data().val
     network = fit.network()
     page_of = range(
@@ -59,7 +59,7 @@ def check(page: Any, run: runs.Run, name: str, layer: str, index: int) -> np.nda
     made = filters.maximise(network, layer, (fit.mean, fit.std), page_of, options).images
     for _ in range(100):  # the image is made while the rest is shown
         picture = shown(page)
-        differs = made[index % 24].astype(int) - tile(picture, 64, filter_card.LARGE, "made")
+        differs = made[index % 24].astype(int) - tile(picture, 64, filter_card.LARGE, "optimised")
         # Another process may add in another order: one step of rounding, at few pixels.
         if close := np.abs(differs).max() <= 1 and (differs != 0).mean() < 0.01:
             break
@@ -68,8 +68,8 @@ def check(page: Any, run: runs.Run, name: str, layer: str, index: int) -> np.nda
     inputs = augment.normalise(torch.from_numpy(np.array(val.images)), fit.mean, fit.std)
     with torch.inference_mode():
         answers = filters.activation(network, layer, inputs)[:, index].amax((1, 2))
-    told = page.inner_text(".widget-image ~ * .tin-message")
-    assert f"{answers.max():.2f} {val.files[int(answers.argmax())]}" in told
+    message = page.inner_text(".widget-image ~ * .tin-message")
+    assert f"{answers.max():.2f} {val.files[int(answers.argmax())]}" in message
     return picture
 
 
@@ -86,11 +86,11 @@ def test_click_arrow_keys_network_and_layer(browser: Any, run: runs.Run) -> None
     seen.append(check(browser, run, "convnet9", "conv9", 9))
     screenshot(browser, "filters_light")
 
-    fields = browser.locator(".tin-browser")
-    fields.get_by_label("network", exact=True).select_option("vgg_like")
+    controls = browser.locator(".tin-browser")
+    controls.get_by_label("network", exact=True).select_option("VGG-like")
     wait_for_filter(browser, "vgg_like", "conv4", 9)  # it has no conv9, so the last
     seen.append(check(browser, run, "vgg_like", "conv4", 9))
-    fields.get_by_label("layer", exact=True).select_option("conv2: 8 filters")
+    controls.get_by_label("layer", exact=True).select_option("conv2: 8 filters")
     wait_for_filter(browser, "vgg_like", "conv2", 0)
     seen.append(check(browser, run, "vgg_like", "conv2", 0))
     assert len({picture.tobytes() for picture in seen}) == len(seen)

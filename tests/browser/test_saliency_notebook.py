@@ -22,11 +22,11 @@ def browser(page: Any, lab: str, run: runs.Run) -> Any:
     yield from opened(page, lab, "07_saliency", given)
 
 
-def wait_for_words(page: Any, words: str) -> None:
-    """Until the words below the picture hold these: they come after the picture."""
+def wait_for_message(page: Any, text: str) -> None:
+    """Wait until the message, which follows the picture, contains the text."""
     page.wait_for_function(
-        "words => document.querySelector('.tin-message')?.innerText.includes(words)",
-        arg=words,
+        "text => document.querySelector('.tin-message')?.innerText.includes(text)",
+        arg=text,
     )
 
 
@@ -34,30 +34,30 @@ def test_class_arrow_keys_network_and_method(browser: Any, run: runs.Run) -> Non
     val = run.data().val
     of_class = np.flatnonzero(val.labels == 2)
     browser.get_by_label("object's box").uncheck()
-    wait_for_words(browser, "box=False")
+    wait_for_message(browser, "box=False")
     active = browser.evaluate(ACTIVE)
     field = browser.locator(".tin-browser").get_by_label("class", exact=True)
     field.focus()
     browser.keyboard.type(run.first.class_names[2].split(",")[0][:-1].upper())
     browser.keyboard.press("Tab")
-    wait_for_words(browser, f"image 1 of {len(of_class)}: {val.files[of_class[0]]}")
+    wait_for_message(browser, f"image 1 of {len(of_class)}: {val.files[of_class[0]]}")
     seen = [shown(browser)]
     check_maps(seen[-1], run, of_class[0], BOTH)
 
     browser.focus(".tin-strip")
     for number, key in [(1, "ArrowRight"), (7, "ArrowDown"), (6, "ArrowLeft"), (0, "ArrowUp")]:
         browser.keyboard.press(key)
-        wait_for_words(browser, f"image {number + 1} of {len(of_class)}")
+        wait_for_message(browser, f"image {number + 1} of {len(of_class)}")
         seen.append(shown(browser))
         check_maps(seen[-1], run, of_class[number], BOTH)
     assert (seen[0] == seen[-1]).all()
     assert len({picture.tobytes() for picture in seen}) == len(seen) - 1
 
-    browser.get_by_label("convnet9", exact=True).uncheck()
-    wait_for_words(browser, "networks=('vgg_like',)")
+    browser.get_by_label("9-layer ConvNet", exact=True).uncheck()
+    wait_for_message(browser, "networks=('vgg_like',)")
     check_maps(shown(browser), run, of_class[0], [("vgg_like", "gradient")])
     browser.get_by_label("grad cam", exact=True).check()
-    wait_for_words(browser, "methods=('gradient', 'grad_cam')")
+    wait_for_message(browser, "methods=('gradient', 'grad_cam')")
     check_maps(
         shown(browser), run, of_class[0], [("vgg_like", "gradient"), ("vgg_like", "grad_cam")]
     )

@@ -126,7 +126,7 @@ def test_filters(browser: Any, run: runs.Run, images: Split, show: str) -> None:
         kinds = {"right": given == {label}, "wrong": given != {label}, "disagree": len(given) > 1}
         wanted += kinds[show]
     browser.select_option("#show", show)
-    told = f"image 1 of {wanted}" if wanted else "No image fits."
+    told = f"image 1 of {wanted}" if wanted else "No image matches."
     assert browser.inner_text("#count").startswith(told)
     assert browser.locator("#strip [role=option]").count() == wanted
 
@@ -136,7 +136,7 @@ def test_nothing_fits_and_back(browser: Any) -> None:
         browser.uncheck(f'#networks input[value="{network}"]')
     assert browser.locator("#rows canvas").count() == 0
     browser.select_option("#show", "disagree")
-    assert browser.inner_text("#count").startswith("No image fits.")
+    assert browser.inner_text("#count").startswith("No image matches.")
     browser.select_option("#show", "all")
     browser.check('#networks input[value="vgg_like"]')
     browser.wait_for_selector('[data-row="vgg_like/gradient"]')

@@ -16,8 +16,9 @@ N = 40
 EVERYTHING = AugmentSpec(
     "modern", shift=4, resized_crop_scale=(0.3, 1.0), jitter=0.3, erase=0.5, mirror=True
 )
-SPECS = [AugmentSpec(), AugmentSpec("paper_copies"), AugmentSpec("paper_fresh"), EVERYTHING]
-IDS = ["none", "copies", "fresh", "modern"]
+AUTHOR = AugmentSpec("paper_copies", resize="author")
+SPECS = [AugmentSpec(), AugmentSpec("paper_copies"), AugmentSpec("paper_fresh"), EVERYTHING, AUTHOR]
+IDS = ["none", "copies", "fresh", "modern", "author"]
 
 
 def images(n: int = N) -> torch.Tensor:
@@ -30,7 +31,7 @@ def equal_plans(a: augment.EpochPlan, b: augment.EpochPlan) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
 
 
-def compose(item: augment.EpochPlan, pixels: torch.Tensor) -> torch.Tensor:
+def compose(item: augment.EpochPlan, pixels: torch.Tensor, resize: str) -> torch.Tensor:
     """What a one-item paper plan says, by the pure functions and by division."""
     technique = Technique(int(item.technique))
     if technique == Technique.MIRROR:
@@ -38,7 +39,8 @@ def compose(item: augment.EpochPlan, pixels: torch.Tensor) -> torch.Tensor:
     if technique == Technique.UPSIDE_DOWN:
         pixels = augment.flip_horizontal_axis(pixels)
     if technique == Technique.CROP:
-        pixels = augment.crop_resize(pixels, item.rows - FIRST_CROP, item.columns - FIRST_CROP)
+        offsets = item.rows - FIRST_CROP, item.columns - FIRST_CROP
+        pixels = augment.crop_resize(pixels, *offsets, resize=resize)
     if technique == Technique.CONTRAST:
         pixels = augment.contrast(pixels, item.gain[:, 0])
     if technique == Technique.TINT:
@@ -105,11 +107,12 @@ def test_an_item_changes_by_its_own_technique_only():
     assert torch.equal(plan.columns == 1, kind == Technique.MIRROR)
 
 
-def test_crops_of_a_plan_have_all_pairs_of_offsets():
-    plan = Augmenter(AugmentSpec("paper_copies"), 6000).epoch(0)
+@pytest.mark.parametrize(("resize", "offsets"), [("spline", 10), ("author", 9)])
+def test_crops_of_a_plan_have_all_pairs_of_offsets(resize, offsets):
+    plan = Augmenter(AugmentSpec("paper_copies", resize=resize), 6000).epoch(0)
     crops = plan[(plan.technique == Technique.CROP).nonzero().flatten()]
     pairs = torch.stack([crops.rows, crops.columns], dim=1) - FIRST_CROP
-    assert torch.equal(pairs.unique(dim=0), torch.cartesian_prod(*[torch.arange(10)] * 2))
+    assert torch.equal(pairs.unique(dim=0), torch.cartesian_prod(*[torch.arange(offsets)] * 2))
 
 
 def test_another_seed_copies_other_images():
@@ -150,14 +153,15 @@ def test_both_memory_formats_give_the_same_batch(spec):
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("resize", ["spline", "author"])
 @pytest.mark.parametrize("mode", ["paper_copies", "paper_fresh"])
-def test_rendering_is_the_techniques_composed(mode):
-    stored, plan = images(), Augmenter(AugmentSpec(mode), N, 2).epoch(0)
+def test_rendering_is_the_techniques_composed(mode, resize):
+    stored, plan = images(), Augmenter(AugmentSpec(mode, resize=resize), N, 2).epoch(0)
     assert set(plan.technique.tolist()) == set(range(6))
     batch = render(stored, plan, MEAN, STD)
     for k in range(len(plan)):
         item = plan[k : k + 1]
-        expected = compose(item, stored[item.image].float())
+        expected = compose(item, stored[item.image].float(), resize)
         torch.testing.assert_close(batch[k : k + 1], expected, rtol=0, atol=1e-4)
 
 

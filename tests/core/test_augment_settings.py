@@ -11,6 +11,7 @@ from tin_lib.augment import AugmentSpec
         ("mode", "paper"),
         ("fraction", 1.1),
         ("crop_size", 65),
+        ("resize", "bilinear"),
         ("contrast", (1.2, 0.8)),
         ("tint", (1.0, 2.0, 3.0)),
         ("shift", -1),

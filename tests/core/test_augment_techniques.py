@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage.transform import resize
 
 from tin_lib import augment
-from tin_lib.augment.spline import resize_matrix
+from tin_lib.augment.resize import resize_matrix
 
 COUNT = 5
 
@@ -18,11 +18,19 @@ def images(n: int = COUNT, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, (n, 3, 64, 64), generator=generator, dtype=torch.uint8)
 
 
-def reference_crop(image: np.ndarray, top: int, left: int, size: int) -> np.ndarray:
+REFERENCES = {
+    "spline": {"order": 3, "mode": "reflect", "clip": False},
+    "author": {"order": 1, "mode": "constant", "clip": True},  # scikit-image 0.11's defaults
+}
+
+
+def reference_crop(
+    image: np.ndarray, top: int, left: int, size: int, kind: str = "spline"
+) -> np.ndarray:
     """scikit-image on one image (3, 64, 64), float64."""
     crop = image[:, top : top + size, left : left + size].transpose(1, 2, 0).astype(np.float64)
-    options = {"order": 3, "anti_aliasing": False, "preserve_range": True, "clip": False}
-    return resize(crop, (64, 64), mode="reflect", **options).transpose(2, 0, 1)
+    options = {"anti_aliasing": False, "preserve_range": True, **REFERENCES[kind]}
+    return resize(crop, (64, 64), **options).transpose(2, 0, 1)
 
 
 def test_flips_equal_numpy_on_bytes():
@@ -34,13 +42,43 @@ def test_flips_equal_numpy_on_bytes():
     np.testing.assert_array_equal(upside_down.numpy(), batch.numpy()[:, :, ::-1])
 
 
-def test_crop_resize_equals_skimage_at_every_offset():
-    grid = torch.cartesian_prod(torch.arange(10), torch.arange(10))
+@pytest.mark.parametrize(("kind", "offsets"), [("spline", 10), ("author", 9)])
+def test_crop_resize_equals_skimage_at_every_offset(kind, offsets):
+    grid = torch.cartesian_prod(torch.arange(offsets), torch.arange(offsets))
     batch = images(1).float().expand(len(grid), 3, 64, 64)
-    resized = augment.crop_resize(batch, grid[:, 0], grid[:, 1]).numpy()
+    resized = augment.crop_resize(batch, grid[:, 0], grid[:, 1], resize=kind).numpy()
     for got, (top, left) in zip(resized, grid.tolist(), strict=True):
-        expected = reference_crop(batch[0].numpy(), top, left, 55)
+        expected = reference_crop(batch[0].numpy(), top, left, 55, kind)
         np.testing.assert_allclose(got, expected, atol=2e-3)
+
+
+def test_the_overshoot_is_not_clipped_as_skimage_does():
+    """It is why the spline equals scikit-image's with clip=False alone."""
+    batch = images(1)[:, :, :55, :55].float()
+    zero = torch.tensor([0])
+    resized = augment.crop_resize(images(1).float(), zero, zero)
+    assert resized.max() > batch.max()
+
+
+def test_the_authors_crops_have_dark_borders():
+    white = torch.full((1, 3, 64, 64), 200.0)
+    zero = torch.tensor([0])
+    resized = augment.crop_resize(white, zero, zero, resize="author")
+    assert resized[..., 1:-1, 1:-1].eq(200).all()
+    assert resized[..., 0, 1:-1].lt(190).all()
+    assert resized[..., 1:-1, -1].lt(190).all()
+
+
+def test_how_much_the_two_differ():
+    """As scikit-image has it, on the crops that the author's code can draw."""
+    batch = images(3)
+    top, left = augment.draw_offsets(3, torch.Generator().manual_seed(1), 55, "author")
+    crops = [
+        [reference_crop(image, y, x, 55, kind).clip(0, 255) for kind in ("spline", "author")]
+        for image, y, x in zip(batch.numpy(), top, left, strict=True)
+    ]
+    expected = np.mean([np.abs(spline - author).mean() for spline, author in crops])
+    assert augment.resize_difference(batch.numpy(), seed=1) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("size", [2, 17, 40, 63, 64])
@@ -98,10 +136,12 @@ def test_draws_stay_in_their_ranges(seed, size):
     assert 4.5 < colour.max() <= 5
 
 
-def test_every_crop_is_equally_likely():
-    top, left = augment.draw_offsets(100_000, torch.Generator().manual_seed(0))
-    counts = torch.bincount(top * 10 + left, minlength=100)
-    assert len(counts) == 100
+@pytest.mark.parametrize(("kind", "offsets"), [("spline", 10), ("author", 9)])
+def test_every_crop_is_equally_likely(kind, offsets):
+    crops = offsets**2
+    top, left = augment.draw_offsets(1000 * crops, torch.Generator().manual_seed(0), resize=kind)
+    counts = torch.bincount(top * offsets + left, minlength=crops)
+    assert len(counts) == crops
     # 1,000 expected in each; five binomial deviations are 157.
     assert (counts - 1000).abs().max() < 157
 

@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+import torch.distributed as dist
 
 from tin_lib import runs
+from tin_lib.train.distributed import LostProcess, collective, lost_process_explained
 
 # No dropout: each process would draw its own. vgg_like has no batchnorm, whose statistics are a
 # process's own too. 25 images a batch: the two shares differ.
@@ -43,6 +46,40 @@ def torchrun(script: Path) -> list[str]:
 
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "TIN_BATCH": "1"}
+
+
+def handler() -> object:
+    return signal.getsignal(signal.SIGTERM)
+
+
+def test_sigterm_is_handled_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    before, errors = handler(), (LostProcess("x"), ValueError("y"), KeyboardInterrupt())
+    with lost_process_explained(Path("net")):
+        assert handler() is not before
+    assert handler() is before
+    for error in errors:
+        with pytest.raises(type(error)), lost_process_explained(Path("net")):
+            raise error
+        assert handler() is before
+
+
+def test_torchruns_sigterm_says_how_to_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    message = "another process has failed.*ended by torchrun.*last checkpoint in net"
+    with pytest.raises(LostProcess, match=message), lost_process_explained(Path("net")):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_errors_of_a_collective_call_are_those_of_a_lost_process() -> None:
+    """gloo's have no class of their own; elsewhere an error is what it is, whatever its text."""
+    for error in (RuntimeError("Connection reset by peer"), dist.DistNetworkError("gone")):
+        with pytest.raises(LostProcess, match=str(error)), collective():
+            raise error
+    with pytest.raises(torch.OutOfMemoryError), collective():
+        raise torch.OutOfMemoryError("no memory")
+    with pytest.raises(RuntimeError, match="gloo"), lost_process_explained(Path("net")):
+        raise RuntimeError("the backend gloo has no such operation")
 
 
 @pytest.mark.slow
@@ -82,7 +119,7 @@ def test_killed_worker_ends_the_job_and_a_rerun_resumes(tmp_path: Path, rank: in
     assert job.returncode != 0
     assert "SIGKILL" in said
     assert f"process {1 - rank} of the job stops: another process has failed" in said
-    assert f"Run the same command again: it goes on from the last checkpoint in {out}" in said
+    assert f"Run the same command again to resume from the last checkpoint in {out}" in said
     done = len(runs.read_history(history))
     assert 0 < done < 40
     again = subprocess.run(train(out), env=ENVIRONMENT, capture_output=True, text=True)

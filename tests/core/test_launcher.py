@@ -42,9 +42,24 @@ def test_two_processes_started_by_fit(sample: TinyImageNet, tmp_path: Path, caps
 
 
 @pytest.mark.slow
+def test_processes_evaluate_with_the_same_batchnorm_statistics(
+    sample: TinyImageNet, tmp_path: Path
+) -> None:
+    """Those of the process that writes the predictions."""
+    recipe = RECIPE.replace(network="resnet18", epochs=1, network_options={}, ema=0.5)
+    done = fit(recipe, sample, tmp_path / "net", device="cpu", processes=2, progress=None)
+    logits, labels = (
+        torch.from_numpy(done.logits("val").copy()),
+        torch.from_numpy(sample.val.labels),
+    )
+    loss = torch.nn.functional.cross_entropy(logits, labels).item()
+    assert done.history().val_loss.item() == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.slow
 def test_failures_are_told(sample: TinyImageNet, tmp_path: Path) -> None:
     lost = RECIPE.replace(lr=1e5)
-    with pytest.raises(ChildProcessError, match=r"What they said:\nepoch 1: the loss is"):
+    with pytest.raises(ChildProcessError, match=r"Their output:\nepoch 1: the loss is"):
         fit(lost, sample, tmp_path / "net", device="cpu", processes=2, progress=None)
 
 
@@ -81,6 +96,6 @@ def test_what_cannot_be_launched_is_named(
 ) -> None:
     with pytest.raises(ValueError, match="processes=2: other processes need data from open_data"):
         fit(RECIPE, tiny, tmp_path / "net", device="cpu", processes=2)
-    for count in (0, 10_000):
-        with pytest.raises(ValueError, match=f"processes={count}: must be from 1 to"):
+    for count in (0, 10_000, "1"):
+        with pytest.raises(ValueError, match=f"processes={count!r}: must be from 1 to"):
             fit(RECIPE, sample, tmp_path / "net", device="cpu", processes=count)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tin_lib import networks
+from tin_lib.networks import registry
 
 NAMES = networks.names()
 PAPERS = {"convnet9": 11_615_240, "vgg_like": 2_886_120, "vgg16": 40_708_104}  # PAPER, 200 classes
@@ -49,7 +50,7 @@ def test_parameters_of_the_paper(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_docstring_table_is_the_network(name: str) -> None:
-    text = networks.NETWORKS[name].__doc__ or ""
+    text = registry._module(name).__doc__ or ""
     told = re.findall(r"\| (\w+) +\| ([\d×]+) +\| ([\d,]+) +\|", text)
     with torch.device("meta"):
         network = networks.create(name)

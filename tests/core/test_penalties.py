@@ -59,6 +59,16 @@ def test_weight_penalty_and_its_gradient_in_any_memory_format(factors: tuple) ->
             torch.testing.assert_close(weight.grad, expected)
 
 
+def test_frozen_weights_get_no_gradient(tiny: Network) -> None:
+    """Nothing clears it: it would grow with every update, and count when gradients are clipped."""
+    tiny.features[0].requires_grad_(False)
+    table = {"conv1": Penalty(l1=0.1, l2=0.01), "dense1": Penalty(l1=0.5)}
+    for _ in range(3):
+        assert float(add_gradient_(tiny, table)) == pytest.approx(2.5)  # dense1's alone
+        assert tiny.features[0].weight.grad is None
+    assert tiny.classifier[1].weight.grad.abs().max() == pytest.approx(1.5)
+
+
 def test_activity_penalty_by_hand() -> None:
     maps = torch.tensor([[[[1.0, -2.0]]], [[[3.0, 0.0]]]])  # 2 images, 1 channel, 1×2 positions
     units = torch.tensor([[5.0], [-1.0]])

@@ -6,15 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from cut_off import CutOff
 
 from tin_lib.data import TinyImageNet
-from tin_lib.progress import Silent
 from tin_lib.recipes import Recipe
-from tin_lib.train import blocks, fit, precision, setup
+from tin_lib.train import device, fit
 
 CPU = torch.device("cpu")
 SMALL = Recipe("vgg_like", epochs=6, lr=0.01, width=0.25, batch_size=16, momentum=0.9).replace(
@@ -27,14 +26,14 @@ def test_auto_is_bf16_where_the_cpu_is_made_for_it(
     amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-    assert precision.precision(SMALL, CPU) == expected
+    assert device.precision(SMALL, CPU) == expected
     for asked in ("bf16", "float32"):
-        assert precision.precision(SMALL.replace(precision=asked), CPU) == asked
+        assert device.precision(SMALL.replace(precision=asked), CPU) == asked
 
 
 def test_autocast_follows() -> None:
     for asked, kind in (("bf16", torch.bfloat16), ("float32", torch.float32)):
-        with precision.autocast(SMALL.replace(precision=asked), CPU):
+        with device.autocast(SMALL.replace(precision=asked), CPU):
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == kind
 
 
@@ -50,7 +49,7 @@ def test_blocks_are_reused_and_given_back() -> None:
     """In a process of its own: page faults of 40 MB asked for again and again, and of 8 MB."""
     program = """
 import resource, torch
-from tin_lib.train.blocks import kept_blocks
+from tin_lib.train.device import kept_blocks
 def faults(size):
     torch.ones(size)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -64,7 +63,7 @@ with kept_blocks() as kept:
     inside, high = faults(10_000_000), resident()
 print(kept, outside, inside, high - resident(), small, faults(2_000_000))
 """
-    if blocks.glibc() is None:
+    if device.glibc() is None:
         pytest.skip("no glibc here: memory is handled as the system likes")
     said = subprocess.check_output([sys.executable, "-c", program], text=True)
     kept, outside, inside, returned, before, after = said.split()
@@ -85,26 +84,18 @@ def test_fits_keep_blocks_on_a_cpu(
         yield
         seen.append("out")
 
-    monkeypatch.setattr(setup, "kept_blocks", watched)
+    monkeypatch.setattr(device, "kept_blocks", watched)
     fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
     assert seen == ["in", "out"]
 
 
-class CutOff(Silent):
-    """Interrupts after the second epoch, as Ctrl-C would."""
-
-    def epoch(self, row: dict[str, Any], epochs: int) -> None:
-        if row["epoch"] == 2:
-            raise KeyboardInterrupt
-
-
-def test_a_fit_goes_on_in_the_precision_it_began_in(
+def test_a_fit_resumes_in_the_recorded_precision(
     tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Begun without AMX, cut off, resumed on a CPU that has it: as float32 throughout."""
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     with pytest.raises(KeyboardInterrupt):
-        fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=CutOff())
+        fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=CutOff(2))
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     done = fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
     assert done.summary["precision"] == done.meta["precision"] == "float32"
@@ -115,6 +106,6 @@ def test_a_fit_goes_on_in_the_precision_it_began_in(
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "glibc", lambda: None)
-    with blocks.kept_blocks() as kept:
+    monkeypatch.setattr(device, "glibc", lambda: None)
+    with device.kept_blocks() as kept:
         assert not kept

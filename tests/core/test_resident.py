@@ -1,5 +1,7 @@
 """Batches of resident images: rendered as one graph, and without waiting for a GPU."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -15,21 +17,20 @@ from tin_lib.augment import AugmentSpec
 from tin_lib.data import TinyImageNet
 from tin_lib.data.resident import to_device
 from tin_lib.recipes import Recipe
-from tin_lib.train import Trainer, loop
-from tin_lib.train.compiled import Compiled
+from tin_lib.train import Trainer, step
+from tin_lib.train.device import Compiled, renderer
 from tin_lib.train.distributed import World
-from tin_lib.train.rendering import Rendering, rendering
-from tin_lib.train.running import Running
+from tin_lib.train.sums import Sums
 
 MODERN = AugmentSpec("modern", shift=4, resized_crop_scale=(0.3, 1.0), jitter=0.3, erase=0.5)
 SPECS = [AugmentSpec("none"), AugmentSpec("paper_copies"), AugmentSpec("paper_fresh"), MODERN]
 CUDA = torch.device("cuda")
 
 
-def made(tiny: TinyImageNet, channels_last: bool = True) -> Rendering:
+def made(tiny: TinyImageNet, channels_last: bool = True) -> Callable:
     images = to_device(tiny.train, torch.device("cpu"), channels_last).images
     mean, std = (torch.as_tensor(v, dtype=torch.float32) for v in (tiny.mean, tiny.std))
-    return Rendering(images, mean, std)
+    return renderer(Recipe("vgg_like", 1, 0.1), images, mean, std)
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
@@ -62,21 +63,21 @@ def test_compiled_where_launches_cost_most(monkeypatch: pytest.MonkeyPatch) -> N
     constants = torch.ones(3), torch.ones(3)
     with pretended():
         here, there = (torch.empty(8, 3, 64, 64, device=name) for name in ("cpu", "cuda"))
-    assert isinstance(rendering(compiling, there, *constants), Compiled)
-    assert isinstance(rendering(plain, there, *constants), Rendering)
-    assert isinstance(rendering(compiling, here, *constants), Rendering)
+    assert isinstance(renderer(compiling, there, *constants), Compiled)
+    assert not isinstance(renderer(plain, there, *constants), Compiled)
+    assert not isinstance(renderer(compiling, here, *constants), Compiled)
 
 
 @pytest.fixture
 def on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks start on the pretended GPU; what cannot be pretended is left out."""
-    make = loop.make_network
+    make = step.make_network
 
     def made_there(recipe: Recipe, num_classes: int) -> torch.nn.Module:
         with CUDA:
             return make(recipe, num_classes)
 
-    monkeypatch.setattr(loop, "make_network", made_there)
+    monkeypatch.setattr(step, "make_network", made_there)
     monkeypatch.setattr(torch.nn.Module, "to", lambda self, *args, **options: self)
     monkeypatch.setattr(torch.optim.SGD, "step", lambda self: None)
 
@@ -91,17 +92,17 @@ def test_no_part_of_an_update_asks_a_gpu_for_a_value(tiny: TinyImageNet, spec: A
         "vgg16", 1, 0.1, width=0.05, batch_size=16, penalties="paper", augment=spec, ema=0.9
     ).replace(cutmix=1.0, mixup=0.2, label_smoothing=0.1, weight_decay=0.1, clip=1.0)
     plan = augment.Augmenter(spec, len(tiny.train)).epoch(1)
-    rng, running = np.random.default_rng(0), Running(torch.device("cpu"))
+    rng, sums = np.random.default_rng(0), Sums(torch.device("cpu"))
     with pretended():
         trainer = Trainer(recipe, tiny, World(CUDA))
-        plan, running.totals = plan.to(CUDA), running.totals.to(CUDA)
+        plan, sums.totals = plan.to(CUDA), sums.totals.to(CUDA)
         for start in range(0, 64, 16):
             images, target = trainer.render(plan[start : start + 16], rng)
             losses = trainer.objective(images, target)
             for parameter in trainer.network.parameters():
                 parameter.grad = torch.zeros_like(parameter)
-            running.add(losses, trainer.update(0.1), 16)
+            sums.add(losses, trainer.update(0.1), 16)
         assert images.is_cuda
-        assert running.totals.is_cuda
+        assert sums.totals.is_cuda
         with pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
-            running.totals.sum().item()  # what would wait does fail
+            sums.totals.sum().item()  # what would wait does fail

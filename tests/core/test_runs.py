@@ -1,58 +1,10 @@
-"""The run directory: atomic writes and checks."""
+"""The run directory: what is read from it, and that it belongs together."""
 
-import threading
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from tin_lib import files, runs
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    target = tmp_path / "table.csv"
-    files.atomic_write(target, "old")
-    with pytest.raises(TypeError), files.atomic_path(target) as temporary:
-        temporary.write_bytes("text, which is refused once the file is open")  # type: ignore
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_readers_never_see_a_part(tmp_path: Path) -> None:
-    target, seen, stop = tmp_path / "file", set(), threading.Event()
-    files.atomic_write(target, "a" * 200_000)
-
-    def read() -> None:
-        while not stop.is_set():
-            text = target.read_text()
-            seen.add((len(text), len(set(text))))
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for letter in "bcdefg" * 10:
-        files.atomic_write(target, letter * 200_000)
-    stop.set()
-    reader.join()
-    assert seen == {(200_000, 1)}
-
-
-def test_tables_and_json_come_back(tmp_path: Path) -> None:
-    table = pd.DataFrame({"a": [1, 2], "b": ["x", "y, z"]})
-    files.write_table(table, tmp_path / "t.csv")
-    pd.testing.assert_frame_equal(files.read_table(tmp_path / "t.csv"), table)
-    files.write_json(tmp_path / "v.json", {"k": [1.5]})
-    assert files.read_json(tmp_path / "v.json") == {"k": [1.5]}
-
-
-def test_damaged_files_are_named(tmp_path: Path) -> None:
-    (tmp_path / "v.json").write_text("{half")
-    with pytest.raises(ValueError, match=r"v\.json is not valid JSON"):
-        files.read_json(tmp_path / "v.json")
-    (tmp_path / "t.csv").write_text("")
-    with pytest.raises(ValueError, match=r"t\.csv is not a readable table"):
-        files.read_table(tmp_path / "t.csv")
-    with pytest.raises(FileNotFoundError, match=r"u\.csv does not exist"):
-        files.read_table(tmp_path / "u.csv")
 
 
 def _write_fit(folder: Path, class_ids: list[str], fingerprint: str) -> None:
@@ -112,6 +64,23 @@ def test_predictions_cut_short_are_named(tmp_path: Path) -> None:
     path.write_text("\n".join(row.rsplit(",", 1)[0] for row in rows))
     with pytest.raises(ValueError, match=r"predictions_val\.csv has no column top5"):
         runs.open_fit(tmp_path).predictions("val")
+
+
+def test_class_ids_in_predictions_stay_text(tmp_path: Path) -> None:
+    """Whatever a class is called: digits are no number, NA is not missing."""
+    ids = ["00000", "1e5", "NA", "nan"]
+    _write_fit(tmp_path, ids, "f")
+    rows = [f"{name},{name},{name},0.5,{' '.join(ids)}" for name in ids]
+    text = "\n".join(["file,label,predicted,probability,top5", *rows, "t,,00000,1,00000"])
+    (tmp_path / "predictions_val.csv").write_text(text + "\n")
+    fit = runs.open_fit(tmp_path)
+    table = fit.predictions("val")
+    assert table.label.tolist() == [*ids, ""]
+    assert table.predicted.tolist() == [*ids, "00000"]
+    assert table.file.tolist() == [*ids, "t"]
+    assert table.top5[0] == "00000 1e5 NA nan"
+    assert table.probability.dtype == float
+    assert fit.codes(table.label).tolist() == [0, 1, 2, 3, -1]
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cut_off import CutOff
 
-from tin_lib import runs
+from tin_lib import networks, runs
 from tin_lib.augment import AugmentSpec
 from tin_lib.data import TinyImageNet
 from tin_lib.files import only_one
-from tin_lib.progress import Silent
 from tin_lib.recipes import Recipe
-from tin_lib.train import Diverged, Saving, Trainer, fit, loop
-from tin_lib.train.compiled import Compiled
+from tin_lib.train import Diverged, Trainer, fit, step
+from tin_lib.train.checkpoint import Saving
+from tin_lib.train.device import Compiled, kernels_tried
 from tin_lib.train.distributed import choose_device, join
-from tin_lib.train.schedule import EMA, decay_weights_, make_optimizer
-from tin_lib.train.setup import kernels_tried
+from tin_lib.train.optim import EMA, decay_weights_, make_optimizer
 
 SMALL = Recipe(
     "vgg_like",
@@ -37,17 +37,6 @@ SMALL = Recipe(
     augment=AugmentSpec(mode="paper_copies"),
     penalties="paper",
 )
-
-
-class CutOff(Silent):
-    """Interrupts after an epoch, as Ctrl-C would."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def epoch(self, row: dict[str, Any], epochs: int) -> None:
-        if row["epoch"] == self.after:
-            raise KeyboardInterrupt
 
 
 def figures(done: runs.Fit) -> list[tuple[float, ...]]:
@@ -320,6 +309,34 @@ def test_penalties_reach_the_weights_before_clipping(tiny: TinyImageNet, clip: f
         torch.testing.assert_close(moved[1] - moved[0], expected, rtol=0, atol=1e-7)
 
 
+def test_frozen_layers_stay_as_they_are(
+    tiny: TinyImageNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that touches weights: penalties, clipping, weight decay, averaged weights."""
+    make = step.make_network
+
+    def half_frozen(recipe: Recipe, num_classes: int) -> networks.Network:
+        network = make(recipe, num_classes)
+        network.get_submodule("classifier.4").requires_grad_(False)  # dense2, which is penalised
+        return network
+
+    monkeypatch.setattr(step, "make_network", half_frozen)
+    trainer = Trainer(SMALL.replace(clip=1.0, weight_decay=0.1, ema=0.9), tiny, join("cpu"))
+    frozen = [trainer.network, trainer.evaluated]
+    before = [
+        v.detach().clone() for n in frozen for v in n.get_submodule("classifier.4").parameters()
+    ]
+    learning = trainer.network.get_parameter("classifier.1.weight").detach().clone()
+    plan, rng = trainer.augmenter.epoch(1), np.random.default_rng(0)
+    for start in range(0, 64, 16):
+        trainer.step(plan, (start, start + 16), 0.01, rng)
+        for parameter in trainer.network.get_submodule("classifier.4").parameters():
+            assert parameter.grad is None
+    after = [v.detach() for n in frozen for v in n.get_submodule("classifier.4").parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert not torch.equal(learning, trainer.network.get_parameter("classifier.1.weight"))
+
+
 def test_weight_decay_is_decoupled() -> None:
     weights = [torch.ones(3, requires_grad=True), torch.full((2, 2), 4.0)]
     decay_weights_(weights, 0.25)
@@ -359,7 +376,7 @@ def test_failed_compiler_says_why_and_training_goes_on(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch, "compile", broken)
     layer = torch.nn.Linear(2, 1)
     compiled = Compiled(layer, "default")
-    with pytest.warns(RuntimeWarning, match="goes on without it: RuntimeError: no compiler here"):
+    with pytest.warns(RuntimeWarning, match="continues without it: RuntimeError: no compiler here"):
         out = compiled(torch.ones(1, 2))
     torch.testing.assert_close(out, layer(torch.ones(1, 2)))
     assert compiled(torch.ones(1, 2)).shape == (1, 1)
@@ -389,7 +406,7 @@ def test_cudnn_tries_kernels_for_full_batches_and_stays_on(
     assert (cudnn.enabled, cudnn.benchmark) == (True, False)
     trainer = Trainer(SMALL.replace(batch_size=70, augment=AugmentSpec()), tiny, join("cpu"))
     on_gpu = lambda device, wanted: kernels_tried(torch.device("cuda"), wanted)
-    monkeypatch.setattr(loop, "kernels_tried", on_gpu)
+    monkeypatch.setattr(step, "kernels_tried", on_gpu)
     backward = trainer.differentiate
     look = lambda losses: seen.append((cudnn.enabled, cudnn.benchmark)) or backward(losses)
     monkeypatch.setattr(trainer, "differentiate", look)
@@ -420,15 +437,21 @@ def test_progress_reaches_the_end(tiny: TinyImageNet, tmp_path: Path, capsys: An
     assert all("images/s" in line and "left" in line and "loss" in line for line in lines)
 
 
-def test_saving_takes_at_most_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_takes_at_most_a_tenth_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = [0.0]
+
+    def save(state: Any, path: Path) -> None:
+        clock[0] += 0.5
+
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(torch, "save", save)
     saving, saved = Saving(), []
     for epoch in range(10):  # of one second, and a saving takes half of one
         clock[0] += 1.0
         if saving.due():
-            with saving:
-                clock[0] += 0.5
+            saving.save(tmp_path, {"history": []})
             saved.append(epoch)
     assert saved == [0, 5]
 

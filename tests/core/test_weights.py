@@ -1,5 +1,6 @@
 """Saved networks come back exactly; starting weights fit or are refused by name."""
 
+import argparse
 import functools
 import hashlib
 import http.server
@@ -146,7 +147,9 @@ def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, change: dict, mes
     _, path = saved(tmp_path)
     header = networks.read_meta(path) | change
     save_file(load_file(path), path, {"tin": json.dumps(header)})
-    with pytest.raises(ValueError, match=rf"{path.name} does not hold the network.*{message}"):
+    with pytest.raises(
+        ValueError, match=rf"{path.name}: its network cannot be rebuilt: .*{message}"
+    ):
         networks.load(path)
 
 
@@ -381,3 +384,49 @@ def test_saved_tensors_are_plain(tmp_path: Path) -> None:
     networks.save(network, path)
     assert all(value.is_contiguous() for value in load_file(path).values())
     assert torch.equal(networks.load(path).features[2].weight, network.features[2].weight)
+
+
+# --- what training scripts of others save
+
+
+def checkpoints(folder: Path, plain: dict[str, Tensor]) -> dict[str, Path]:
+    """The same state dict in the ways in which it is commonly saved."""
+    contents = {
+        "wrapped.pth": {"state_dict": plain, "epoch": 3},
+        "model_key.pt": {"model": plain, "epoch": 3},
+        "parallel.pth": {f"module.{k}": v for k, v in plain.items()},
+        "compiled.pth": {f"module._orig_mod.{k}": v for k, v in plain.items()},
+        "lightning.ckpt": {"state_dict": {f"model.{k}": v for k, v in plain.items()}},
+        "best.pth.tar": plain,
+    }
+    for name, content in contents.items():
+        torch.save(content, folder / name)
+    save_file(plain, folder / "theirs.safetensors")
+    return {name: folder / name for name in [*contents, "theirs.safetensors"]}
+
+
+def test_common_forms_of_state_dicts_are_read(tmp_path: Path) -> None:
+    theirs = networks.create("vgg16", 3, 0.1)
+    plain = {f"features.{k}": v for k, v in theirs.features.state_dict().items()}
+    for path in checkpoints(tmp_path, plain).values():
+        network = networks.create("vgg16", 3, 0.1, weights=str(path))
+        state = network.features.state_dict()
+        assert all(torch.equal(v, state[k.removeprefix("features.")]) for k, v in plain.items())
+        assert network.origin == f"{path} (conv part; dense layers random)"
+
+
+def test_objects_beside_the_weights_are_named_as_the_reason(tmp_path: Path) -> None:
+    path = tmp_path / "args.pth"
+    torch.save({"state_dict": {}, "args": argparse.Namespace(lr=0.1)}, path)
+    with pytest.raises(ValueError, match=r"args\.pth .*never unpickled: save the state dict alone"):
+        networks.create("alexnet", width=0.1, weights=str(path))
+
+
+def test_imagenet_is_a_keyword_and_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "imagenet").mkdir()
+    for weights in ("imagenet", None):
+        assert pretrained.weights_file(weights) is None
+        assert pretrained.weights_digest(weights) == ""
+    assert pretrained.weights_file("./imagenet") == Path("imagenet/weights.safetensors")
+    assert pretrained.weights_digest("other.pth") is None

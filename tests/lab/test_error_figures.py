@@ -53,7 +53,7 @@ def test_per_class_runs_from_best_to_worst(planted: tuple[pd.DataFrame, np.ndarr
     points = figures.per_class(classes).data[0]
     assert list(points.y) == sorted(classes.error_rate)
     assert set(points.x) == set(NAMES.values())
-    assert "mostly taken for thing" in points.customdata[-1][2]
+    assert "most often predicted as thing" in points.customdata[-1][2]
 
 
 def test_best_and_worst_with_and_without_the_papers_classes() -> None:
@@ -100,7 +100,7 @@ def test_pairs_and_agreement(planted: tuple[pd.DataFrame, np.ndarray]) -> None:
     assert list(expected.y) == table.independent.tolist()
 
 
-def test_gallery_fills_short_rows_so_that_groups_keep_theirs() -> None:
+def test_examples_fill_short_rows_so_that_groups_keep_theirs() -> None:
     table = pd.DataFrame(
         {
             "file": ["a", "b", "c", "d"],
@@ -111,15 +111,15 @@ def test_gallery_fills_short_rows_so_that_groups_keep_theirs() -> None:
     )
     pictures = np.random.default_rng(0).integers(0, 256, (4, 3, 64, 64), dtype=np.uint8)
     names = {"n1": "cat", "n2": "a class with quite a long name"}
-    figure = figures.gallery(errors.gallery(table, "n1"), pictures, names)
+    figure = figures.examples(errors.examples(table, "n1"), pictures, names)
     titles = [annotation.text for annotation in figure.layout.annotations]
-    assert titles[:3] == ["found<br>90%", "found<br>80%", "→ a class with qu…<br>70%"]
+    assert titles[:3] == ["correct<br>90%", "correct<br>80%", "→ a class with qu…<br>70%"]
     hover = list(figure.data[1].text)
-    assert hover[2] == "c<br>cat, taken for a class with quite a long name (70%)"
+    assert hover[2] == "c<br>cat, predicted as a class with quite a long name (70%)"
     assert [text == "no more images" for text in hover] == [False, False, False, True, False, True]
 
 
-def test_suspects_name_the_label_and_what_is_suggested() -> None:
+def test_label_issues_show_the_label_and_the_suggestion() -> None:
     table = pd.DataFrame(
         [("val", "a.JPEG", "n1", "n2 n3", 0.9, "why")],
         columns=["split", "file", "label", "suggested", "confidence", "reason"],

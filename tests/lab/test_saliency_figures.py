@@ -42,6 +42,16 @@ def test_measures_have_intervals_and_hollow_chance(table: pd.DataFrame) -> None:
     assert [trace.showlegend for trace in figure.data] == [True] * 2 + [False] * 6
 
 
+def test_measures_without_boxes_and_with_a_method_of_one_network(table: pd.DataFrame) -> None:
+    left_out = (table.network == "convnet9") & (table.method == "gradient")
+    part = table[table.measure.isin(["insertion", "deletion"]) & ~left_out]
+    figure = figures.saliency.measures(part)
+    assert len(figure.data) == 2 * 2
+    assert list(figure.layout.yaxis.ticktext) == ["grad_cam", "gradient", "centre"]
+    rows = [[round(value) for value in trace.y] for trace in figure.data[:2]]
+    assert rows == [[0, 2], [1, 0, 2]]
+
+
 def test_curves_are_of_one_network() -> None:
     table = pd.DataFrame(
         {"network": net, "method": method, "kind": "method", "curve": curve, "share": share}

@@ -149,3 +149,17 @@ def test_bad_requests_are_refused(run: runs.Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="limit=0"):
         static.write_static_browser(run, run.data(), tmp_path, METHODS, limit=0)
     assert not list(tmp_path.iterdir())
+
+
+def test_methods_that_do_not_apply_are_named_on_the_page(
+    run: runs.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tin_lib.analysis.saliency.methods.has_relu_modules_only", lambda net: False
+    )
+    static.write_static_browser(run, run.data(), tmp_path, ["guided_backprop", "gradient"], limit=2)
+    sheets = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert sheets == [f"{name}_gradient.js" for name in NETWORKS]
+    page = json.loads((tmp_path / "data.js").read_text().removeprefix("const DATA = ")[:-2])
+    for network in page["networks"].values():
+        assert "nn.ReLU" in network["unavailable"]["guided_backprop"]

@@ -4,6 +4,7 @@ tests/browser looks at them in a real browser.
 """
 
 import base64
+import dataclasses
 import io
 import tracemalloc
 from pathlib import Path
@@ -22,6 +23,7 @@ from tin_lib.lab.figures.tiles import fast_png
 from tin_lib.lab.widgets import SaliencyBrowser
 from tin_lib.lab.widgets.canvas import BACKGROUND, Canvas
 from tin_lib.lab.widgets.saliency import saliency_card
+from tin_lib.lab.widgets.saliency.serve import Page
 from tin_lib.lab.widgets.saliency.view import View, from_query
 
 
@@ -247,6 +249,52 @@ def test_batch_starts_no_thread(run, data, monkeypatch: pytest.MonkeyPatch) -> N
     browser.close()
 
 
+def test_served_page_is_live(run, data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIN_BATCH", "1")  # voila's kernels have no standard input either
+    page = Page(run, data)
+    assert page.live
+    page.close()
+
+
+def test_a_method_that_does_not_apply_is_explained_in_its_row(
+    run, data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tin_lib.analysis.saliency.methods.has_relu_modules_only", lambda net: False
+    )
+    methods = ("guided_backprop", "gradient")
+    browser = SaliencyBrowser(run, data, methods=methods, box=False)
+    row = browser._row("vgg_like", "guided_backprop", 0)
+    assert row.views is None
+    assert "nn.ReLU" in row.note
+    assert tile(pixels_of(browser.png()), 1, "absolute").max() == 255  # of the gradient
+    browser.close()
+
+
+def test_images_without_boxes_have_no_box_switch(run, data) -> None:
+    none = dataclasses.replace(data.val, boxes=np.full_like(data.val.boxes, -1))
+    browser = SaliencyBrowser(run, dataclasses.replace(data, val=none))
+    assert browser.controls.box.layout.display == "none"
+    before = browser.png()
+    browser.controls.box.value = False
+    assert browser.png() == before
+    browser.close()
+
+
+def test_maps_that_cannot_be_kept_are_reported_once(
+    browser: SaliencyBrowser, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    browser.store.cache.folder = tmp_path / "file" / "maps"
+    browser.look(methods=("grad_cam",), file=str(browser.split.files[7]))
+    assert "not kept" in browser.notice.value
+    notices: list[str] = []
+    browser.notice.observe(lambda change: notices.append(change.new), "value")
+    browser.step(1)
+    assert f"{browser.split.files[8]}" in browser.message.value
+    assert notices == []
+
+
 def test_other_data_is_refused(run, tiny: TinyImageNet) -> None:
     with pytest.raises(ValueError, match="other images"):
         SaliencyBrowser(run, tiny)
@@ -302,7 +350,7 @@ def test_store_names_what_is_unknown(run, data) -> None:
 def test_memory_does_not_grow_with_what_was_seen(run, data, tmp_path: Path) -> None:
     store = MapStore(run.fits, data.val, tmp_path, keep=8)
     for row in range(200):
-        store.get("vgg_like", "gradient", row)
+        store.of("vgg_like").write("gradient", row, np.full((7, 64, 64), row, np.uint8))
     tracemalloc.start()
     try:
         for row in range(20):

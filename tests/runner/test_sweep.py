@@ -16,7 +16,7 @@ import pytest
 
 from tin_lib import recipes, runs
 from tin_lib.__main__ import main
-from tin_lib.data import open_data
+from tin_lib.data import TinyImageNet, open_data
 from tin_lib.runner.jobs import sweep
 
 SMALL = ["--recipe", "quick", "--classes", "2", "--per-class", "10", "--set", "epochs=1"]
@@ -63,6 +63,13 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(tmp_path: Path)
     data, recipe = open_data("sample", classes=2, per_class=10), recipes.get("quick", "vgg_like")
     with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="lr=-1: must be positive"):
         sweep.sweep(recipe, {"lr": [0.1, -1]}, data, tmp_path / "out", pool)
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_in_memory_are_refused_once_and_at_once(tmp_path: Path, tiny: TinyImageNet) -> None:
+    recipe = recipes.get("quick", "vgg_like")
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="pass data from open_data"):
+        sweep.sweep(recipe, {"lr": [0.1, 0.2]}, tiny, tmp_path / "out", pool)
     assert not (tmp_path / "out").exists()
 
 

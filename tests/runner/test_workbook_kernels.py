@@ -18,9 +18,9 @@ import workbook_toys
 
 from tin_lib import runs
 from tin_lib.__main__ import main
+from tin_lib.runner.study import run_workbook
 from tin_lib.runner.workbook import state
 from tin_lib.runner.workbook.options import BLOCKED, FAILED, OK, Options
-from tin_lib.runner.study import run_workbook
 
 # What a kernel sees, for the test to look at.
 LOOK = """import json, os, sys
@@ -74,9 +74,9 @@ def test_kernels_get_what_they_need_and_failures_keep_what_was_written(tmp_path,
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
     given = options(folder, jobs=3, parameters={"01.epochs": 7})
-    result = run_workbook("sample", "some/run", "sample", given)
+    result = run_workbook("sample", "some/{run=1}", "sample", given)
 
-    run = tmp_path / "some" / "run"
+    run = tmp_path / "some" / "{run=1}"  # braces: papermill reads paths as templates
     assert [o.status for o in result.outcomes] == [OK, FAILED, FAILED, BLOCKED]
     seen = json.loads((run / "seen.json").read_text())
     assert seen.pop("gpu") in ("0", "1", "2")

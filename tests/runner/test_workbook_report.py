@@ -81,7 +81,7 @@ def workbook(tmp_path):
 
 @pytest.fixture
 def run(tmp_path):
-    """A run of three steps: one fine, one failed, one interrupted before it wrote anything whole."""
+    """A run of three steps: one succeeded, one failed, one was interrupted as it wrote a file."""
     run = tmp_path / "run"
     (run / "notebooks").mkdir(parents=True)
     nbformat.write(executed(), run / "notebooks" / "01_first.ipynb")

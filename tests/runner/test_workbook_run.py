@@ -12,9 +12,9 @@ import workbook_toys
 from tin_lib.files import only_one
 from tin_lib.runner.jobs import executor, resources
 from tin_lib.runner.jobs.executor import open_executor
+from tin_lib.runner.study import run_workbook
 from tin_lib.runner.workbook import graph, state, step
 from tin_lib.runner.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options
-from tin_lib.runner.study import run_workbook
 
 
 class Stand:
@@ -106,6 +106,7 @@ def test_only_what_changed_and_what_needs_it_runs_again(start, stand):
     (start.run / "out" / "01_first.txt").unlink()
     start(parameters={"02.epochs": 9})
     assert set(stand.took()) == {"01_first", "02_left", "03_right", "04_last"}
+
 
 def test_a_failing_step_stops_only_those_that_need_it(start, stand, capsys):
     stand.failing["02_left"] = "cell In [3] (1/0): ZeroDivisionError: division by zero"
@@ -246,7 +247,10 @@ def test_one_run_folder_takes_one_run_at_a_time(start, stand):
 def test_a_lost_worker_is_the_steps_failure():
     lost: Future = Future()
     lost.set_exception(OSError("gone"))
-    assert executor.outcome_of(lost) == {"error": "its worker failed: OSError: gone", "seconds": 0.0}
+    assert executor.outcome_of(lost) == {
+        "error": "its worker failed: OSError: gone",
+        "seconds": 0.0,
+    }
 
 
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch):

@@ -16,6 +16,7 @@ from tin_lib.augment.transforms import (
     examples,
     flip_horizontal_axis,
     flip_vertical_axis,
+    resize_difference,
     tint,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "mix",
     "normalise",
     "render",
+    "resize_difference",
     "saturate_",
     "tint",
     "unchanged",

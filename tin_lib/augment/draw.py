@@ -85,7 +85,7 @@ def paper_plan(
 ) -> EpochPlan:
     """Draws the parameters of each item's technique."""
     n = len(image)
-    top, left = transforms.draw_offsets(n, generator, spec.crop_size)
+    top, left = transforms.draw_offsets(n, generator, spec.crop_size, spec.resize)
     factor = transforms.draw_contrast(n, generator, spec.contrast)
     colour = transforms.draw_tint(n, generator, spec.tint)
     return EpochPlan(
@@ -95,7 +95,7 @@ def paper_plan(
         bias=torch.where((technique == Technique.TINT)[:, None], colour, 0.0),
         rows=_operator(technique, Technique.UPSIDE_DOWN, top),
         columns=_operator(technique, Technique.MIRROR, left),
-        operators=operators(spec.crop_size),
+        operators=operators(spec.crop_size, spec.resize),
     )
 
 

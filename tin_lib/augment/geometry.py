@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from tin_lib.augment.spline import resize_matrix
+from tin_lib.augment.resize import resize_matrix
 
 SIDE = 64  # pixels; Tiny ImageNet's images are SIDE x SIDE
 
@@ -21,22 +21,25 @@ REVERSED = 1
 FIRST_CROP = 2  # FIRST_CROP + t cuts out the pixels t .. t + crop_size - 1 and resizes them
 
 
-def crop_offsets(crop_size: int) -> int:
-    """How many offsets a crop of ``crop_size`` pixels has on one axis."""
+def crop_offsets(crop_size: int, resize: str = "spline") -> int:
+    """How many offsets a crop of ``crop_size`` pixels has on one axis.
+
+    All that are possible, 0 .. 64 - crop_size; the author's code leaves out the last one.
+    """
     if not 2 <= crop_size <= SIDE:
         raise ValueError(f"crop_size must be between 2 and {SIDE} pixels, not {crop_size}")
-    return SIDE - crop_size + 1
+    return max(1, SIDE - crop_size + (resize != "author"))
 
 
 @lru_cache(maxsize=8)
-def operators(crop_size: int) -> Tensor:
+def operators(crop_size: int, resize: str = "spline") -> Tensor:
     """The paper's moves of one axis: float32 (2 + offsets, 64, 64); do not write into it."""
-    table = torch.zeros(FIRST_CROP + crop_offsets(crop_size), SIDE, SIDE)
+    table = torch.zeros(FIRST_CROP + crop_offsets(crop_size, resize), SIDE, SIDE)
     table[IDENTITY] = torch.eye(SIDE)
     table[REVERSED] = torch.eye(SIDE).flip(0)
-    resize = torch.from_numpy(resize_matrix(crop_size, SIDE)).float()
+    matrix = torch.from_numpy(resize_matrix(crop_size, SIDE, resize)).float()
     for offset, operator in enumerate(table[FIRST_CROP:]):
-        operator[:, offset : offset + crop_size] = resize
+        operator[:, offset : offset + crop_size] = matrix
     return table
 
 

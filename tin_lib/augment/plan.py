@@ -13,6 +13,8 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
+from tin_lib.augment.resize import KINDS
+
 MODES = ("none", "paper_copies", "paper_fresh", "modern")
 
 
@@ -41,6 +43,7 @@ class AugmentSpec:
     # paper_copies, paper_fresh
     fraction: float = 1 / 3  # of the images copied for each technique; 1/3 gives 266,665 items
     crop_size: int = 55  # pixels, resized to 64
+    resize: str = "spline"  # as the paper says; "author": as the author's code did, see resize.py
     contrast: tuple[float, float] = (0.8, 1.2)  # factor
     tint: tuple[float, float] = (-5.0, 5.0)  # added to a channel, 0..255 scale
     # modern
@@ -53,6 +56,8 @@ class AugmentSpec:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
+        if self.resize not in KINDS:
+            raise ValueError(f"resize must be one of {', '.join(KINDS)}, not {self.resize!r}")
         if not isinstance(self.mirror, bool):
             raise ValueError(f"mirror must be true or false, not {self.mirror!r}")
         for name, low, high in _BOUNDS:

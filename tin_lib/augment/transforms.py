@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tin_lib.augment.geometry import FIRST_CROP, crop_offsets, operators, resample
+from tin_lib.augment.resize import KINDS
 
 
 def flip_vertical_axis(images: Tensor) -> Tensor:
@@ -25,19 +26,34 @@ def flip_horizontal_axis(images: Tensor) -> Tensor:
     return images.flip(-2)
 
 
-def crop_resize(images: Tensor, top: Tensor, left: Tensor, size: int = 55) -> Tensor:
-    """A ``size`` x ``size`` crop of each image, resized to 64x64 by cubic-spline interpolation.
+def crop_resize(
+    images: Tensor, top: Tensor, left: Tensor, size: int = 55, resize: str = "spline"
+) -> Tensor:
+    """A ``size`` x ``size`` crop of each image, resized to 64x64 as `resize_matrix` does.
 
-    ``top`` and ``left``: int64 (n,), pixels, 0 .. 64 - size. Float images; returns float32.
-    ValueError if an offset leaves the image (not checked on a GPU, which would have to wait).
+    ``top`` and ``left``: int64 (n,), pixels, 0 .. 64 - size; 0 .. 63 - size for "author". Float
+    images; returns float32. ValueError if an offset is outside (not checked on a GPU, which would
+    have to wait).
     """
-    offsets = crop_offsets(size)
+    offsets = crop_offsets(size, resize)
     if not images.is_cuda:
         for name, offset in (("top", top), ("left", left)):
             if len(offset) and not 0 <= int(offset.min()) <= int(offset.max()) < offsets:
                 raise ValueError(f"{name} of a crop of {size} must lie in 0..{offsets - 1}")
-    table = operators(size).to(images.device)
+    table = operators(size, resize).to(images.device)
     return resample(images, table[FIRST_CROP + top], table[FIRST_CROP + left])
+
+
+def resize_difference(images: np.ndarray, size: int = 55, seed: int = 0) -> float:
+    """Mean absolute difference, in levels of 0..255, of the two ways to resize the same crops.
+
+    ``images``: uint8 (N, 3, 64, 64), one random crop of each; values are cut to 0..255 first.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    offsets = draw_offsets(len(images), generator, size, "author")
+    pixels = torch.from_numpy(np.array(images)).float()
+    spline, author = (crop_resize(pixels, *offsets, size, kind).clamp_(0, 255) for kind in KINDS)
+    return float((spline - author).abs().mean(dtype=torch.float64))
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
@@ -50,9 +66,11 @@ def tint(images: Tensor, colour: Tensor) -> Tensor:
     return images + colour[:, :, None, None]
 
 
-def draw_offsets(n: int, generator: torch.Generator, size: int = 55) -> tuple[Tensor, Tensor]:
-    """``top`` and ``left`` of n crops, int64 (n,) each, uniform over all possible crops."""
-    top, left = torch.randint(crop_offsets(size), (2, n), generator=generator)
+def draw_offsets(
+    n: int, generator: torch.Generator, size: int = 55, resize: str = "spline"
+) -> tuple[Tensor, Tensor]:
+    """``top`` and ``left`` of n crops, int64 (n,) each, uniform over all `crop_offsets`."""
+    top, left = torch.randint(crop_offsets(size, resize), (2, n), generator=generator)
     return top, left
 
 

@@ -26,19 +26,9 @@ CHUNKS_A_WORKER = 8  # with fewer, starting a process would cost more than it sa
 IMAGE_BYTES = 3 * SIZE * SIZE
 Progress = Callable[[int, int], None]  # called with images done and in all
 Decoder = Callable[[bytearray, str], torch.Tensor]  # images.decode_image or images.decode_any
-
-
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """What is recorded of each image.
-
-    gray: bool (N,); digests: SHA-256 of the file, uint8 (N, 32); sums, squares: int64 (N, 3).
-    """
-
-    gray: np.ndarray
-    digests: np.ndarray
-    sums: np.ndarray
-    squares: np.ndarray
+# Recorded of each image: gray, bool (N,); digests of the files, SHA-256 as uint8 (N, 32); sums and
+# squares of the pixels, int64 (N, 3).
+Decoded = dict[str, np.ndarray]
 
 
 def decode_files(
@@ -46,8 +36,7 @@ def decode_files(
 ) -> Decoded:
     """Decode the files into ``out``, a .npy file of uint8 (N, 3, 64, 64), RGB.
 
-    ``workers``: processes; fewer if there is little to do, and none, only this one, where processes
-    cannot fork. ``progress`` is called with the number of images done and N. Raises the decoder's
+    ``workers``: processes at most; only this one where processes cannot fork. Raises the decoder's
     ValueError for the first file that it refuses.
     """
     shape = (len(paths), 3, SIZE, SIZE)  # the .npy file is created sparse and of full size
@@ -61,10 +50,9 @@ def decode_files(
             if isinstance(part, Exception):
                 raise part
             parts.append(part)
-            done += len(part.gray)
+            done += len(part["gray"])
             progress(done, len(paths))
-    columns = zip(*((p.gray, p.digests, p.sums, p.squares) for p in parts), strict=True)
-    return Decoded(*(np.concatenate(column) for column in columns))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +67,7 @@ class _Chunks(Dataset):
     def __len__(self) -> int:
         return -(-len(self.paths) // CHUNK)
 
-    def __getitem__(self, index: int) -> "Decoded | Exception":
+    def __getitem__(self, index: int) -> Decoded | Exception:
         start = index * CHUNK
         paths, position = self.paths[start : start + CHUNK], self.offset + start * IMAGE_BYTES
         try:
@@ -132,8 +120,9 @@ def _decode_chunk(paths: list[str], decoder: Decoder, handle: int, position: int
         pixels[row] = image.numpy()  # a single channel is repeated three times
     if paths:
         _write(handle, pixels, position)
+    sums, squares = channel_sums(pixels)
     files = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
-    return Decoded(np.array(gray, dtype=bool), files, *channel_sums(pixels))
+    return {"gray": np.array(gray, bool), "digests": files, "sums": sums, "squares": squares}
 
 
 def _write(handle: int, pixels: np.ndarray, position: int) -> None:

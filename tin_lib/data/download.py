@@ -32,15 +32,15 @@ def download(
     """Fetch and unpack the data set; return ``folder/tiny-imagenet-200``.
 
     Args:
-        folder: where to; created if need be. A data set already there is left as it is.
+        folder: created if necessary. A data set already there is left as it is.
         source: an http(s) address, or a local zip file.
-        md5, size: what the zip must have, None to skip a check.
+        md5, size: of the zip; None to skip the check.
         progress: called with bytes fetched and in all.
         unpack_progress: called with files unpacked and in all.
 
-    A cut download goes on where it stopped, also in a later call. Raises OSError where the network
-    or the disk fails, FileNotFoundError for an absent local file, ValueError where the zip is
-    damaged, is not the data set, or has a member that would land outside ``folder``.
+    A cut download resumes, also in a later call. Raises OSError if the network or the disk fails,
+    FileNotFoundError for an absent local file, ValueError if the zip is damaged, is not the data
+    set, or has a member that would land outside ``folder``.
     """
     folder = Path(folder).expanduser().resolve()
     target = folder / NAME
@@ -71,7 +71,7 @@ def _is_address(source: str | Path) -> bool:
 
 
 def _part_name(folder: Path, source: str) -> Path:
-    """Where the zip is kept until it is unpacked; another address never goes on with it."""
+    """Where the zip is kept until it is unpacked; each address has its own."""
     return folder / f".{NAME}-{hashlib.sha256(source.encode()).hexdigest()[:8]}.zip.part"
 
 
@@ -84,7 +84,13 @@ def _local_file(source: str | Path) -> Path:
 
 def _check(archive: Path, md5: str | None, size: int | None, remove: bool) -> None:
     """Raise ValueError unless size and md5 are as expected; a bad download is removed."""
-    problem = _problem(archive, md5, size)
+    found, problem = archive.stat().st_size, ""
+    if size is not None and found != size:
+        problem = f"it has {found:,} bytes, expected {size:,}"
+    elif md5 is not None:
+        with open(archive, "rb") as file:
+            digest = hashlib.file_digest(file, "md5").hexdigest()
+        problem = "" if digest == md5.lower() else f"its md5 is {digest}, expected {md5}"
     if problem and remove:
         archive.unlink()
         raise ValueError(f"the download is damaged: {problem}; it was removed, run again")
@@ -92,23 +98,11 @@ def _check(archive: Path, md5: str | None, size: int | None, remove: bool) -> No
         raise ValueError(f"{archive} is damaged or is another file: {problem}")
 
 
-def _problem(archive: Path, md5: str | None, size: int | None) -> str | None:
-    found = archive.stat().st_size
-    if size is not None and found != size:
-        return f"it has {found:,} bytes, expected {size:,}"
-    if md5 is None:
-        return None
-    with open(archive, "rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
-    return None if digest == md5.lower() else f"its md5 is {digest}, expected {md5}"
-
-
 def unpack(archive: Path, target: Path, progress: Progress | None = None) -> None:
     """Unpack the data set in ``archive`` to ``target``, which must not exist, whole or not at all.
 
-    ``progress`` is called with files done and in all. Raises ValueError for a damaged zip, one that
-    is not the data set, or one with a path that leaves the folder or a link; OSError for a full
-    disk.
+    Raises ValueError for a damaged zip, for one that is not the data set, and for a member that is
+    a link or leaves the folder; OSError for a full disk.
     """
     try:
         with (

@@ -1,4 +1,4 @@
-"""Fetching one large file over HTTP: goes on after a cut, in the same or in a later process."""
+"""Fetching one large file over HTTP, resuming after a cut in the same or in a later process."""
 
 import http.client
 import os
@@ -17,12 +17,11 @@ Progress = Callable[[int, int], None]  # called with bytes done and in all (0: n
 
 
 def fetch(url: str, part: Path, size: int | None, progress: Progress | None) -> None:
-    """Fetch ``url`` into ``part``, going on from the bytes that are in it already.
+    """Fetch ``url`` into ``part``, resuming from the bytes that it holds already.
 
-    ``size`` is the expected number of bytes, None where it is not known. Where the server does not
-    offer ranges it starts over. Raises OSError when the server refuses, or when ATTEMPTS attempts
-    in a row bring nothing; ``part`` then stays for the next call. ValueError when the server
-    offers a file of another size.
+    ``size`` is the expected number of bytes, None if unknown. Starts over if the server offers no
+    ranges. Raises OSError if the server refuses, or if ATTEMPTS attempts in a row bring nothing;
+    ``part`` then stays for the next call. ValueError if the server offers a file of another size.
     """
     attempt = 0
     while True:
@@ -40,7 +39,7 @@ def fetch(url: str, part: Path, size: int | None, progress: Progress | None) -> 
             problem = error
         attempt = 1 if _length(part) > before else attempt + 1
         if attempt >= ATTEMPTS:
-            raise OSError(f"{url}: {problem}; what came is kept: run again to go on from there")
+            raise OSError(f"{url}: {problem}; what came is kept: run again to resume")
         time.sleep(PAUSE * 2 ** (attempt - 1))
 
 
@@ -64,26 +63,16 @@ def _fetch_once(url: str, part: Path, size: int | None, progress: Progress | Non
         total = _total(response, start if resumed else 0)
         if size is not None and total and total != size:
             raise ValueError(f"{url} offers {total:,} bytes, expected {size:,}; check the address")
-        _copy(response, part, resumed, total or size or 0, progress)
+        with open(part, "ab" if resumed else "wb") as file:
+            while block := response.read(BLOCK):
+                file.write(block)
+                if progress:
+                    progress(file.tell(), total or size or 0)
     return not total or _length(part) >= total
 
 
-def _copy(
-    response: http.client.HTTPResponse,
-    part: Path,
-    resumed: bool,
-    total: int,
-    progress: Progress | None,
-) -> None:
-    with open(part, "ab" if resumed else "wb") as file:
-        while block := response.read(BLOCK):
-            file.write(block)
-            if progress:
-                progress(file.tell(), total)
-
-
 def _complete_or_start_over(part: Path, content_range: str) -> bool:
-    """After 416: the file is complete if it has the server's length, else it is of no use."""
+    """After 416: the file is complete if it has the server's length, else it is useless."""
     if content_range.endswith(f"/{_length(part)}"):
         return True
     part.unlink()
@@ -91,13 +80,13 @@ def _complete_or_start_over(part: Path, content_range: str) -> bool:
 
 
 def _first_byte(response: http.client.HTTPResponse) -> int:
-    """Where the answer's bytes begin: 0 unless the server heeded the range."""
+    """Position of the answer's first byte: 0 unless the server honoured the range."""
     match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range") or "")
     return int(match[1]) if response.status == 206 and match else 0
 
 
 def _total(response: http.client.HTTPResponse, start: int) -> int:
-    """Bytes of the whole file, 0 where the server does not say."""
+    """Bytes of the whole file, 0 if the server does not tell."""
     length = response.headers.get("Content-Length")
     return start + int(length) if length else 0
 

@@ -216,7 +216,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _folders(folder: Path) -> list[str]:
-    return [name for name in _names(folder) if os.path.isdir(folder / name)]
+    return [name for name in sorted(_names(folder)) if os.path.isdir(folder / name)]
 
 
 def _images(folder: Path, *besides: str) -> list[str]:

@@ -34,7 +34,6 @@ from tin_lib.process import usable_cores
 
 FORMAT = 1  # goes up with every change of what is written; other formats are built again
 SPLITS = ("train", "val", "test")
-META = {"fingerprint", "class_ids", "class_names", "mean", "std", "splits"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +104,14 @@ def _name(signature: str) -> str:
 def _find(root: Path, signature: str) -> Packed | None:
     """Return a whole, up-to-date packed form, or None."""
     for home in _homes(root):
-        absent_or_damaged = contextlib.suppress(OSError, ValueError, KeyError, TypeError)
-        with absent_or_damaged:
+        with contextlib.suppress(OSError, ValueError, KeyError):  # absent or damaged
             return _load(home / _name(signature))
     return None
 
 
 def _load(folder: Path) -> Packed:
     """Open a packed folder; ValueError if a file is not as it was written."""
-    meta = json.loads((folder / "meta.json").read_text())
-    if missing := META - set(meta):
-        raise ValueError(f"{folder}/meta.json has no {sorted(missing)[0]}")
+    meta = files.read_object(folder / "meta.json")
     columns = {}
     for name in SPLITS:
         path = folder / f"{name}.npz"
@@ -150,9 +146,10 @@ def _build(
     classes = layout.read_classes(root)
     tables, decoded = _decode_all(root, classes, folder, workers, progress)
     for name in SPLITS:
-        columns = _columns(tables[name], decoded[name])
+        own = {"labels": tables[name].labels, "boxes": tables[name].boxes}
+        columns = own | {"files": np.array(tables[name].files, dtype=str)} | decoded[name]
         np.savez(folder / f"{name}.npz", **columns)  # type: ignore[arg-type]
-    mean, std = mean_std(decoded["train"].sums, decoded["train"].squares, SIZE**2)
+    mean, std = mean_std(decoded["train"]["sums"], decoded["train"]["squares"], SIZE**2)
     meta = {
         "format": FORMAT,
         "signature": signature,
@@ -196,12 +193,6 @@ def _shifted(progress: Progress | None, before: int, total: int) -> Progress:
     return lambda done, _: progress(before + done, total) if progress else None
 
 
-def _columns(table: layout.Table, decoded: Decoded) -> dict[str, np.ndarray]:
-    columns = {name: getattr(decoded, name) for name in ("gray", "digests", "sums", "squares")}
-    names = np.array(table.files, dtype=str)
-    return {"labels": table.labels, "files": names, "boxes": table.boxes, **columns}
-
-
 def _fingerprint(
     class_ids: tuple[str, ...], tables: dict[str, layout.Table], decoded: dict[str, Decoded]
 ) -> str:
@@ -209,7 +200,7 @@ def _fingerprint(
     digest = hashlib.sha256("\n".join(class_ids).encode())
     for name in SPLITS:
         digest.update("\n".join(tables[name].paths).encode())
-        for array in (tables[name].labels, tables[name].boxes, decoded[name].digests):
+        for array in (tables[name].labels, tables[name].boxes, decoded[name]["digests"]):
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 

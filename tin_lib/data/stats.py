@@ -31,15 +31,13 @@ def channel_sums(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def mean_std(sums: np.ndarray, squares: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and population deviation, float64 (3,) each, from per-image sums, int64 (N, 3).
 
-    ``pixels`` is the number of pixels of one image. Everything up to the last division is done in
-    Python's unbounded integers, so the result is correct to the last digit of a float64.
+    ``pixels`` is the number of pixels of one image. All but the last division is done in Python's
+    unbounded integers, so the result is correct to the last digit of a float64.
     """
     count = len(sums) * pixels
-    totals = [int(value) for value in sums.sum(0)]
-    square_totals = [int(value) for value in squares.sum(0)]
-    mean = [total / count for total in totals]
-    spread = [count * q - s * s for s, q in zip(totals, square_totals, strict=True)]
-    return np.array(mean), np.array([sqrt(value / count**2) for value in spread])
+    totals = list(zip(sums.sum(0).tolist(), squares.sum(0).tolist()))
+    std = [sqrt((count * square - total**2) / count**2) for total, square in totals]
+    return np.array([total / count for total, _ in totals]), np.array(std)
 
 
 def statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

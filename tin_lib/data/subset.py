@@ -11,19 +11,19 @@ import numpy as np
 
 from tin_lib.data.annotations import SIZE
 from tin_lib.data.layout import find_root
-from tin_lib.data.packed import Packed, open_packed
+from tin_lib.data.packed import SPLITS, Packed, open_packed
 from tin_lib.data.stats import mean_std
 from tin_lib.data.types import Split, TinyImageNet
 
 
 @dataclass(frozen=True)
 class Part:
-    """What part of the data is asked for; ``classes`` are indices into the full class order."""
+    """A part of the data; ``classes`` are indices into the full class order."""
 
-    classes: tuple[int, ...] | None
-    per_class: int | None
-    holdout: float
-    seed: int
+    classes: tuple[int, ...] | None = None
+    per_class: int | None = None
+    holdout: float = 0.0
+    seed: int = 0
 
 
 def open_data(
@@ -34,11 +34,12 @@ def open_data(
     holdout: float = 0.0,
     seed: int = 0,
 ) -> TinyImageNet:
-    """Open Tiny ImageNet, packing it on first use.
+    """Open Tiny ImageNet or other pictures in class folders, packing them on first use.
 
     Args:
-        data: ``"sample"`` for the built-in sample, else a folder in the official layout.
-        classes: a number of classes, spread evenly over the class order, or a list of WordNet ids.
+        data: ``"sample"`` for the built-in sample, or a folder: Tiny ImageNet as its zip has it, or
+            ``train/<class>/…`` and ``val/<class>/…`` with images of any format and size.
+        classes: a number of classes, spread evenly over the class order, or a list of class ids.
             Val keeps all images of these classes; test, which has no labels, keeps all it has.
         per_class: training images per class, the first ones by file number.
         holdout: share of each class's training images, in [0, 1), moved to ``heldout``.
@@ -51,7 +52,7 @@ def open_data(
     packed = open_packed(root)
     chosen = _choose_classes(packed.meta["class_ids"], classes)
     part = _part(packed, chosen, per_class, holdout, seed)
-    whole = part == Part(None, None, 0.0, 0)
+    whole = part == Part()
     opened = _whole(root, packed) if whole else _subset(root, packed, part)
     request: dict[str, Any] = {"data": "sample" if str(data) == "sample" else str(root.resolve())}
     if not whole:
@@ -63,8 +64,8 @@ def open_data(
 def _part(
     packed: Packed, classes: tuple[int, ...], per_class: int | None, holdout: float, seed: int
 ) -> Part:
-    """The part in its plainest form: what changes nothing is left out, so that the fingerprint is
-    the same however the same images were asked for."""
+    """The part without parameters that change nothing, so that the same images have the same
+    fingerprint."""
     if per_class is not None and per_class < 1:
         raise ValueError(f"per_class must be at least 1, not {per_class}")
     if not 0 <= holdout < 1:
@@ -104,10 +105,8 @@ def _whole(root: Path, packed: Packed) -> TinyImageNet:
         fingerprint=meta["fingerprint"],
         mean=np.array(meta["mean"]),
         std=np.array(meta["std"]),
-        train=packed.split("train"),
         heldout=None,
-        val=packed.split("val"),
-        test=packed.split("test"),
+        **{name: packed.split(name) for name in SPLITS},
     )
 
 
@@ -116,11 +115,9 @@ def _subset(root: Path, packed: Packed, part: Part) -> TinyImageNet:
     classes = part.classes or tuple(range(whole.num_classes))
     rows = _first_rows(whole.train.labels, classes, part.per_class)
     train_rows, heldout_rows = _hold_out(whole.train.labels, rows, part)
-    columns = packed.columns["train"]
-    mean, std = mean_std(columns["sums"][train_rows], columns["squares"][train_rows], SIZE**2)
-    heldout = None
-    if len(heldout_rows):
-        heldout = replace(_take(whole.train, heldout_rows, classes), name="heldout")
+    sums, squares = (packed.columns["train"][name][train_rows] for name in ("sums", "squares"))
+    mean, std = mean_std(sums, squares, SIZE**2)
+    heldout = replace(_take(whole.train, heldout_rows, classes), name="heldout")
     return replace(
         whole,
         class_ids=tuple(whole.class_ids[i] for i in classes),
@@ -129,15 +126,14 @@ def _subset(root: Path, packed: Packed, part: Part) -> TinyImageNet:
         mean=mean,
         std=std,
         train=_take(whole.train, train_rows, classes),
-        heldout=heldout,
+        heldout=heldout if len(heldout) else None,
         val=_take(whole.val, _first_rows(whole.val.labels, classes, None), classes),
     )
 
 
 def _first_rows(labels: np.ndarray, classes: Sequence[int], count: int | None) -> np.ndarray:
     """Row numbers of the first ``count`` images (None: all) of each class, in row order."""
-    rows = [np.flatnonzero(labels == label)[:count] for label in classes]
-    return np.sort(np.concatenate(rows))
+    return np.sort(np.concatenate([np.flatnonzero(labels == label)[:count] for label in classes]))
 
 
 def _hold_out(labels: np.ndarray, rows: np.ndarray, part: Part) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What the rest of the library sees of the data set: splits and the data set they make up."""
+"""A split, and the data set of all splits."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +15,9 @@ class Split:
         name: ``train``, ``heldout``, ``val`` or ``test``.
         images: uint8 (N, 3, 64, 64), RGB, 0..255; a read-only memory map of the packed file, or an
             array in memory for a subset.
-        labels: int64 (N,), index into ``class_ids``; -1 where there is no label (test).
-        files: str (N,), base names such as ``n01443537_0.JPEG``, ``val_0.JPEG``, ``test_0.JPEG``.
-        boxes: int16 (N, 4), x0, y0, x1, y1 in pixels, both ends inclusive; -1 where there is none.
+        labels: int64 (N,), index into ``class_ids``; -1 for none (test).
+        files: str (N,), base names such as ``val_0.JPEG``; ``cat/0.png`` if two are the same.
+        boxes: int16 (N, 4), x0, y0, x1, y1 in pixels, both ends inclusive; -1 for none.
         gray: bool (N,), whether the file was grayscale.
     """
 
@@ -33,8 +33,8 @@ class Split:
 
     def select(self, rows: np.ndarray) -> "Split":
         """Return the given rows (indices, int (M,), or a mask, bool (N,)), copied to memory."""
-        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
-        return replace(self, **columns)
+        columns = ("images", "labels", "files", "boxes", "gray")
+        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     def one(self, row: int) -> "Split":
         """Return one image as a split of its own, copied to memory; ValueError for no such row."""
@@ -43,16 +43,13 @@ class Split:
         return self.select(np.array([row]))
 
 
-COLUMNS = ("images", "labels", "files", "boxes", "gray")
-
-
 @dataclass(frozen=True, eq=False)
 class TinyImageNet:
     """The data set, or a subset of it, opened by ``open_data``.
 
     Attributes:
-        root: the folder in the official layout that it came from.
-        class_ids: WordNet ids, sorted: the class order of every label, logit and table.
+        root: the data folder.
+        class_ids: sorted, e.g. WordNet ids; without blanks. The class order of labels and logits.
         class_names: names in class order, e.g. ``goldfish, Carassius auratus``.
         fingerprint: 64 hex digits that depend on the contents and on the subset, not on the path.
         mean: per-channel mean of the training images, float64 (3,), 0..255 units.

@@ -67,8 +67,8 @@ class Network(nn.Module):
 
     def execution_order(self) -> list[str]:
         """Paths of modules in the order in which they run; together they hold all parameters."""
-        parts = ("features", "classifier")
-        return [f"{part}.{key}" for part in parts for key, _ in getattr(self, part).named_children()]
+        parts = {"features": self.features, "classifier": self.classifier}
+        return [f"{part}.{key}" for part, held in parts.items() for key, _ in held.named_children()]
 
     def check(self, name: str) -> Layer:
         """Return the layer of that name. Raises ValueError, listing the layers, for another."""
@@ -192,4 +192,5 @@ def evaluation_mode(network: nn.Module, gradients: bool = True) -> Iterator[torc
         for module, mode in modes.items():
             module.training = mode
         for parameter, flag in flags.items():
-            parameter.requires_grad_(flag)
+            if parameter.requires_grad != flag:
+                parameter.requires_grad_(flag)

@@ -35,7 +35,7 @@ EPSILON, MOMENTUM = 1e-6, 0.1  # of batchnorm; Keras calls this momentum 0.9
 class Options(base.Options):
     """Choices for the 9-layer ConvNet."""
 
-    # Where dropout stands. paper: 0.25 after conv 3 and conv 6, 0.5 after each dense layer, the
+    # Places of dropout. paper: 0.25 after conv 3 and conv 6, 0.5 after each dense layer, the
     # output too. code (the author's): 0.25 also after conv 9, and none after the output.
     variant: str = "paper"
 

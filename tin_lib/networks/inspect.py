@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pandas as pd
 import torch
@@ -19,6 +20,8 @@ from tin_lib.networks.wrapped import black_images
 __all__ = ["SIZE", "Field", "Leak", "activation", "conv_layers", "evaluation_mode"]
 __all__ += ["filter_count", "find_layer", "has_relu_modules_only", "leaky_relus"]
 __all__ += ["receptive_field", "reinitialised", "table", "weight"]
+
+_fields: WeakKeyDictionary[Network, dict[str, Field | None]] = WeakKeyDictionary()
 
 # Autograd's names for activations other than ReLU's.
 OTHERS = "Gelu Silu LeakyRelu PreluKernel RreluWithNoise Elu Celu Selu Hardswish Hardtanh Mish"
@@ -64,9 +67,9 @@ def activation(network: Network, layer: str, images: Tensor) -> Tensor:
 def receptive_field(network: Network, layer: str) -> Field | None:
     """The field of a layer's units; None where each sees the whole image, or where the fields are
     not evenly spaced squares."""
-    if getattr(network, "fields", None) is None:
-        network.fields = measure(network)  # type: ignore[assignment]
-    return network.fields[find_layer(network, layer)]  # type: ignore[index]
+    if network not in _fields:
+        _fields[network] = measure(network)
+    return _fields[network][find_layer(network, layer)]
 
 
 def reinitialised(network: Network, share: float = 1.0, seed: int = 0) -> Network:
@@ -111,7 +114,7 @@ class Leak:
 
 @contextlib.contextmanager
 def leaky_relus(network: nn.Module) -> Iterator[Leak]:
-    """Context in which every ReLU module of the network has the Leak that is yielded, 0 at first."""
+    """Context in which every ReLU module has the Leak that is yielded, at first 0."""
     leak = Leak()
     handles = [relu.register_full_backward_hook(leak) for relu in relus(network)]
     try:

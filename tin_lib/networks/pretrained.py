@@ -109,8 +109,9 @@ def unwrapped(state: Any, path: Path) -> dict[str, Tensor]:
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise ValueError(f"weights: {path} holds no state dict")
-    while prefix := next((p for p in PREFIXES if state and all(k[: len(p)] == p for k in state)), ""):
-        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    for prefix in PREFIXES * 2:  # a compiled network within a parallel one, or the reverse
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
     return state
 
 

@@ -6,6 +6,8 @@ CPU, whose convolutions mix no other pixels in.
 """
 
 import copy
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,15 +38,20 @@ class Field(NamedTuple):
 
 
 def measure(network: Network) -> dict[str, Field | None]:
-    """The field of every layer's units; None where they see the whole image, or where the fields
-    are not the same for rows and columns or not evenly spaced."""
+    """The field of every layer's units; None where they see the whole image or nearly so, or where
+    the fields are not the same for rows and columns or not evenly spaced."""
+    fields: dict[str, Field | None] = dict.fromkeys(network.layers)
     try:
         probed = _probe_network(network)
-        rows, columns = (_dependence(probed, list(network.layers), axis) for axis in (2, 3))
+        ends = _dependence(probed, list(fields), 2, [0, SIZE - 1])
+        small = [name for name, seen in ends.items() if not seen.all(1).any()]
+        rows, columns = (_dependence(probed, small, axis, range(SIZE)) for axis in (2, 3))
     except RuntimeError:  # it does not compute in float64 on the CPU
-        return dict.fromkeys(network.layers)
-    fields = {name: fit(rows[name]) for name in network.layers}
-    return {k: field if field == fit(columns[k]) else None for k, field in fields.items()}
+        return fields
+    for name in rows.keys() & columns.keys():
+        field = fit(rows[name])
+        fields[name] = field if field == fit(columns[name]) else None
+    return fields
 
 
 def _probe_network(network: Network) -> Network:
@@ -56,35 +63,53 @@ def _probe_network(network: Network) -> Network:
 
 
 @torch.no_grad()
-def _dependence(network: Network, layers: list[str], axis: int) -> dict[str, np.ndarray]:
-    """For each layer with a map, which units along ``axis`` depend on each pixel: bool (64, h)."""
-    found: dict[str, list[Tensor]] = {name: [] for name in layers}
-    for first in range(0, SIZE, BATCH):
-        images = torch.zeros(BATCH, 3, SIZE, SIZE, dtype=torch.float64)
-        for index in range(BATCH):
-            images[index].select(axis - 1, first + index).fill_(torch.nan)
-        for name, maps in network.forward_features(images, layers)[1].items():
-            spread = maps.isnan().flatten(1, 1).any(1)
-            found[name].append(spread.any(4 - axis) if maps.ndim == 4 else spread[:, None])
+def _dependence(
+    network: Network, layers: list[str], axis: int, pixels: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """For each layer with a map, which units along ``axis`` depend on which pixels: bool (P, h)."""
+    found: dict[str, list[Tensor]] = defaultdict(list)
+
+    def keep(name: str, maps: Tensor) -> None:
+        if maps.ndim == 4:
+            found[name].append(maps.isnan().any(1).any(4 - axis))
+
+    handles = [
+        network.get_submodule(network.layers[name].output).register_forward_hook(
+            lambda module, inputs, output, name=name: keep(name, output)
+        )
+        for name in layers
+    ]
+    try:
+        for first in range(0, len(pixels) if layers else 0, BATCH):
+            part = pixels[first : first + BATCH]
+            images = torch.zeros(len(part), 3, SIZE, SIZE, dtype=torch.float64)
+            for image, pixel in zip(images, part, strict=True):
+                image.select(axis - 1, pixel).fill_(torch.nan)
+            network.activation(images, layers[-1])
+    finally:
+        for handle in handles:
+            handle.remove()
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 
 def fit(seen: np.ndarray) -> Field | None:
     """The field of units that depend on the pixels ``seen``, bool (64, h); None for no such."""
     places = np.flatnonzero(seen.any(0))
-    first, last = seen.argmax(0), SIZE - 1 - seen[::-1].argmax(0)
-    left, right = places[first[places] > 0], places[last[places] < SIZE - 1]
-    strides = {int(d) for edge, at in ((first, left), (last, right)) for d in slopes(edge, at)}
-    if not len(left) or not len(right) or len(strides) != 1:
-        return None  # no unit's field ends within the image, or they are not evenly spaced
-    stride = strides.pop()
-    start = int(first[left[0]] - left[0] * stride)
-    field = Field(int(last[right[0]] - right[0] * stride) - start + 1, stride, start)
-    spans = [(max(a, 0), min(b, SIZE) - 1) for a, b in map(field.span, places)]
-    exact = spans == list(zip(first[places], last[places], strict=True))
-    return field if exact and field.size < SIZE else None
+    first, last = seen.argmax(0)[places], SIZE - 1 - seen[::-1].argmax(0)[places]
+    begins = places > places[first == 0].max(initial=-1)  # within the image
+    ends = places < places[last == SIZE - 1].min(initial=SIZE)
+    strides = {*slopes(places[begins], first[begins]), *slopes(places[ends], last[ends])}
+    if not begins.any() or not ends.any() or len(strides) != 1:
+        return None  # too large for the image, or not evenly spaced
+    stride = int(strides.pop())
+    start = int((first - places * stride)[begins][0])
+    end = int((last - places * stride)[ends][0])
+    inside = (start + places * stride <= first) & (last <= end + places * stride)
+    return (
+        Field(end - start + 1, stride, start) if inside.all() and end - start < SIZE - 1 else None
+    )
 
 
-def slopes(edge: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Steps of ``edge`` per position between neighbours among the positions ``at``."""
-    return np.diff(edge[at]) / np.diff(at)
+def slopes(places: np.ndarray, pixels: np.ndarray) -> list[float]:
+    """Pixels per place between neighbours."""
+    return (np.diff(pixels) / np.diff(places)).tolist()

@@ -9,7 +9,6 @@ import functools
 import importlib
 import importlib.util
 import inspect
-import json
 import os
 import re
 import sys
@@ -22,12 +21,14 @@ from typing import Any
 from torch import nn
 
 from tin_lib import catalog
+from tin_lib.networks import libraries
 from tin_lib.networks.base import Network
 from tin_lib.networks.wrapped import WrappedNetwork, check_scores
 
 Build = Callable[..., nn.Module]
 ENVIRONMENT = "TIN_NETWORKS"
 BUILT_IN = {"resnet18": "resnet"} | {n: n for n in ("convnet9", "vgg_like", "vgg16", "alexnet")}
+PLAIN = (str, int, float, list, tuple, dict, type(None))  # of JSON, saved with the weights
 LIBRARIES = ("torchvision", "timm")
 _registered: dict[str, Build] = {}
 _imported: set[str] = set()  # entries of TIN_NETWORKS
@@ -89,7 +90,7 @@ def options(name: str) -> dict[str, Any]:
     if name in BUILT_IN:
         return asdict(_module(name).Options())
     parameters = _parameters(find(name))
-    return {k: p.default for k, p in parameters.items() if _is_plain(p.default)}
+    return {k: p.default for k, p in parameters.items() if isinstance(p.default, PLAIN)}
 
 
 def has_width(name: str) -> bool:
@@ -104,16 +105,19 @@ def find(name: str) -> Build:
     """
     library, _, model = name.partition(":")
     if library in LIBRARIES:
-        return functools.partial(_torchvision if library == "torchvision" else _timm, model)
+        return functools.partial(getattr(libraries, library), model)
     if short(name) not in _registered:
         for entry in _entries():
             if entry not in _imported:
                 _import(entry)
     if short(name) not in _registered:
         known = f"networks: {', '.join(names())}, torchvision:NAME, timm:NAME"
-        if ":" in name:
-            known = f"call networks.trust({name!r}) or set {ENVIRONMENT}={name} to import it"
-        raise ValueError(f"no network {name!r}; {known}")
+        hint = "; make others known by networks.register"
+        if ":" in name:  # of a file's name the folder is not recorded
+            whole = f"path/to/{name}" if ".py:" in name else name
+            known = f"call networks.trust({whole!r}) or set {ENVIRONMENT}={whole}"
+            hint = " to have it imported"
+        raise ValueError(f"no network {name!r}; {known}{hint}")
     return _registered[short(name)]
 
 
@@ -147,7 +151,7 @@ def _own(name: str, num_classes: int, width: float, given: dict[str, Any]) -> Ne
         _check_known(name, given, parameters)
     if missing := [k for k, p in parameters.items() if p.default is p.empty and k not in given]:
         raise ValueError(f"{name} needs the option {missing[0]!r}: give it in network_options")
-    if bad := [key for key, value in given.items() if not _is_plain(value)]:
+    if bad := [key for key, value in given.items() if not isinstance(value, PLAIN)]:
         raise ValueError(f"{name}: option {bad[0]}={given[bad[0]]!r} must be a JSON value")
     if not has_width(name) and width != 1:
         raise ValueError(f"width={width}: {name} has no parameter width; leave it at 1")
@@ -185,15 +189,6 @@ def _parameters(call: Build) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in known if p.name != "width" and p.kind not in fixed}
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether JSON can express the value, so that it can be saved with the weights."""
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
 def _entries() -> list[str]:
     return [entry.strip() for entry in os.environ.get(ENVIRONMENT, "").split(",") if entry.strip()]
 
@@ -220,37 +215,3 @@ def _import(entry: str) -> None:
         if not callable(call):
             raise ValueError(f"network {entry}: {attribute} is not a function")
         _registered[short(entry)] = call
-
-
-def _torchvision(model: str, num_classes: int, **given: Any) -> nn.Module:
-    """A classification network of torchvision without its weights."""
-    import torchvision.models as models
-
-    if model not in models.list_models(module=models):
-        raise ValueError("torchvision has no such classification network")
-    defaults: dict[str, Any] = {"image_size": 64} if model.startswith("vit") else {}
-    if model == "googlenet":
-        defaults = {"aux_logits": False, "init_weights": False}
-    if model == "maxvit_t":
-        defaults = {"input_size": (64, 64), "partition_size": 2}
-    return models.get_model(model, num_classes=num_classes, **defaults | _without_files(given))
-
-
-def _timm(model: str, num_classes: int, **given: Any) -> nn.Module:
-    """A network of timm, which must be installed, without its weights."""
-    try:
-        import timm
-    except ImportError:
-        raise ValueError("timm is not installed: pip install timm") from None
-    if not timm.is_model(model):
-        raise ValueError("timm has no such network")
-    config = timm.get_pretrained_cfg(model)
-    sized = {"img_size": 64} if config and config.fixed_input_size else {}
-    return timm.create_model(model, num_classes=num_classes, **sized | _without_files(given))
-
-
-def _without_files(given: dict[str, Any]) -> dict[str, Any]:
-    """The options, which must not make a library read or fetch weights."""
-    if bad := [k for k in given if k.startswith(("weight", "pretrained", "checkpoint", "cache"))]:
-        raise ValueError(f"option {bad[0]!r}: give starting weights as the recipe's weights")
-    return given

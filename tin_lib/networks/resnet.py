@@ -32,10 +32,12 @@ class Options(base.Options):
     init: str = "he"  # as published (normal, fan out); glorot for comparison
     blocks: tuple[int, ...] = (2, 2, 2, 2)  # a stage; (3, 4, 6, 3) is ResNet-34
     stem_stride: int = 1  # 2 quarters the work of every layer, for some accuracy
-    squeeze_excite: bool = False  # weigh channels by a look at all (Hu et al., 2018)
-    drop_path: float = 0.0  # rate at which an image skips the last block; linearly less before it
+    squeeze_excite: bool = False  # channel attention (Hu et al., 2018)
+    drop_path: float = 0.0  # rate at which an image skips the last block; less in earlier ones
     # (stochastic depth, Huang et al., 2016): regularises long trainings
-    zero_init: bool = True  # blocks start as the identity (Goyal et al., 2017): safe at high rates
+    zero_init: bool = (
+        True  # blocks start as the identity (Goyal et al., 2017): stable at high rates
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))  # JSON has lists
@@ -49,7 +51,7 @@ class Options(base.Options):
 
 
 class Block(nn.Module):
-    """Two 3×3 convolutions and a way around them; (N, C, H, W) → (N, C', H/stride, W/stride)."""
+    """Two 3×3 convolutions and a shortcut; (N, C, H, W) → (N, C', H/stride, W/stride)."""
 
     def __init__(self, before: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -100,15 +102,15 @@ def conv_part(width: float, options: Options) -> tuple[Stack, int]:
         rest = [Block(channels, channels, 1) for _ in range(count - 1)]
         name = f"stage{number}"
         features.layer(name, Stage(Block(before, channels, stride), *rest))
-        path = features.layers[name].output  # a stage's weights are those of its last convolution
-        features.layers[name] = Layer(f"{path}.{count - 1}.conv2", path)
+        path = features.layers[name].output  # a stage's filters are those of its last convolution
+        features.layers[name] = Layer(f"{path}.{count - 1}.conv2", path, (path,))
         before = channels
     extend(features, options)
     return features, before
 
 
 def extend(features: Stack, options: Options) -> None:
-    """Give the blocks what the options ask for."""
+    """Add to the blocks what the options ask for."""
     blocks = [block for stack in features.modules for block in blocks_of(stack)]
     for number, block in enumerate(blocks, 1):
         channels = block.conv2.out_channels

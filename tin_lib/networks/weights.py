@@ -73,9 +73,7 @@ def load(path: str | Path) -> Network:
             )
         network.load_state_dict(state, assign=empty)
     except (ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} does not hold the network its header describes: {_first_lines(error)}"
-        ) from None
+        raise ValueError(f"{path}: its network cannot be rebuilt: {_first_lines(error)}") from None
     network.origin = str(meta.get("origin", ""))
     return network.eval()
 

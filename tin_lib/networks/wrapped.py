@@ -60,6 +60,8 @@ class WrappedNetwork(Network):
 
     def forward_features(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
         """Scores like ``forward``, and the activations of the named layers."""
+        if not names:
+            return self(x), {}  # as in training: without hooks
         found: dict[str, Tensor] = {}
 
         def keep(name: str) -> Any:
@@ -132,7 +134,7 @@ def trace(module: nn.Module, num_classes: int) -> tuple[list[Call], list[str]]:
 @torch.no_grad()
 def check_scores(module: nn.Module, num_classes: int) -> None:
     """Raise ValueError unless two images (3, 64, 64) give scores (2, num_classes)."""
-    with evaluation_mode(module, gradients=False), torch.random.fork_rng(devices=[]):
+    with evaluation_mode(module), torch.random.fork_rng(devices=[]):
         try:
             scores = module(black_images(module))
         except Exception as error:  # anything, from a network of others

@@ -1,5 +1,6 @@
-"""What a training run is: every choice is a field of its recipe."""
+"""A training run: every choice is a field of its recipe."""
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -10,6 +11,8 @@ import numpy as np
 
 from tin_lib.augment import AugmentSpec
 
+ANY = "*"  # in a table of recipes: the default of every network without one of its own
+
 CHOICES = {
     "optimizer": ("sgd", "adamw"),
     "schedule": ("constant", "cosine", "linear"),
@@ -19,15 +22,33 @@ CHOICES = {
     "keep": ("last", "best"),
 }
 WHOLE = ("epochs", "batch_size", "patience", "seed")
-RESERVED = {"name", "num_classes", "width", "weights"}  # given to networks.create otherwise
+RESERVED = {"name", "num_classes", "width", "weights"}  # networks.create has them itself
 SWITCHES = ("nesterov", "flip_test", "channels_last")
+RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, 100_000),
+    "lr": (-1e6, 1e6),
+    "batch_size": (2, 1_000_000),
+    "width": (0.01, 8),
+    "patience": (0, 100_000),
+    "momentum": (0, 0.9999),
+    "weight_decay": (0, 100),
+    "decay": (0, 100),
+    "warmup": (0, 0.9),
+    "label_smoothing": (0, 0.9),
+    "ema": (0, 0.999999),
+    "mix_probability": (0, 1),
+    "mixup": (0, 1000),
+    "cutmix": (0, 1000),
+    "seed": (0, 2**63 - 1),
+    "clip": (0, 1e6),
+}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training run. Fields give their unit, or the reason for their default.
+    """One training run. Each field's comment gives its unit, or the reason for its default.
 
-    Raises ValueError, naming the field, when a value is out of range.
+    Raises ValueError, naming the field, for a value of another type or out of range.
     """
 
     network: str  # name for networks.create
@@ -62,8 +83,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, np.generic):  # of np.logspace, say
-                object.__setattr__(self, name, value.item())
+            object.__setattr__(self, name, _plain(name, value))
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: choose one of {allowed}")
@@ -103,33 +123,26 @@ def augment_from(values: dict[str, Any]) -> AugmentSpec:
     return AugmentSpec(**plain)
 
 
+def _plain(name: str, value: Any) -> Any:
+    """The value as a plain Python number where a number is meant: NumPy's (of np.logspace), text
+    that is a number (YAML reads 1e-3 as text), and 3.0 (of a pandas column) for a whole number."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if name in RANGES and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    return int(value) if name in WHOLE and isinstance(value, float) and value % 1 == 0 else value
+
+
 def _check_ranges(recipe: Recipe) -> None:
-    """Raise ValueError for a number that makes no sense."""
-    rules = {
-        "epochs": (1, 100_000),
-        "batch_size": (2, 1_000_000),
-        "width": (0.01, 8),
-        "patience": (0, 100_000),
-        "momentum": (0, 0.9999),
-        "weight_decay": (0, 100),
-        "decay": (0, 100),
-        "warmup": (0, 0.9),
-        "label_smoothing": (0, 0.9),
-        "ema": (0, 0.999999),
-        "mix_probability": (0, 1),
-        "mixup": (0, 1000),
-        "cutmix": (0, 1000),
-        "seed": (0, 2**63 - 1),
-        "clip": (0, 1e6),
-    }
-    for name, (low, high) in rules.items():
+    """Raise ValueError for a value of another type or out of range."""
+    for name, (low, high) in RANGES.items():
         value = getattr(recipe, name)
         kind, words = (int, "a whole") if name in WHOLE else ((int, float), "a")
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"{name}={value!r}: must be {words} number")
         if not low <= value <= high:
             raise ValueError(f"{name}={value}: must lie between {low} and {high}")
-    if type(recipe.lr) not in (int, float) or not 0 < recipe.lr < 1e6:
+    if recipe.lr <= 0:
         raise ValueError(f"lr={recipe.lr}: must be positive")
     for name in SWITCHES:
         if not isinstance(getattr(recipe, name), bool):

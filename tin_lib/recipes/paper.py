@@ -12,7 +12,7 @@ weights: from random ones, six epochs at this rate are too few.
 """
 
 from tin_lib.augment import AugmentSpec
-from tin_lib.recipes.base import Recipe
+from tin_lib.recipes.base import ANY, Recipe
 
 # "30 % of the data for each augmentation", one third in the author's logs: 266,665 images an epoch
 # of 100,000, nearest to the paper's 265,000.
@@ -48,4 +48,6 @@ RECIPES = {
         weights="imagenet",
         augment=COPIES,
     ),
+    # Any other network: the augmentation, plain SGD with the usual momentum, from random weights.
+    ANY: Recipe(ANY, epochs=17, lr=0.01, momentum=0.9, nesterov=True, augment=COPIES),
 }

@@ -8,7 +8,7 @@ neither has been run: there the values are a starting point.
 
 from dataclasses import replace
 
-from tin_lib.recipes.base import Recipe
+from tin_lib.recipes.base import ANY, Recipe
 from tin_lib.recipes.modern import COMMON, CROPS
 
 # Enough for the paper's 0.535 in a minute of an H100.
@@ -44,3 +44,7 @@ BEST = {
         }
     )
 }
+
+# Any other network: at lower rates, and without the residual network's options.
+FAST[ANY] = FAST["resnet18"].replace(network=ANY, lr=0.1, batch_size=256, network_options={})
+BEST[ANY] = BEST["resnet18"].replace(network=ANY, epochs=60, lr=0.05, width=1.0, network_options={})

@@ -22,8 +22,10 @@ def default_run(data: str, profile: str) -> Path:
     """The run's folder unless another is named: ``runs/DATA-PROFILE``; runs/sample for the sample
     with its own profile.
     """
-    name = SAMPLE if data == SAMPLE else re.sub(r"[^\w.-]+", "_", Path(data).resolve().name)
-    return Path("runs") / (SAMPLE if name == profile == SAMPLE else f"{name}-{profile}")
+    if data == profile == SAMPLE:
+        return Path("runs") / SAMPLE
+    name = re.sub(r"[^\w.-]+", "_", Path(data).resolve().name)
+    return Path("runs") / f"{name}-{profile}"
 
 
 def run_workbook(

@@ -19,13 +19,8 @@ def write_artifacts(
     folder: Path, trainer: "Trainer", data: TinyImageNet, history: list[dict]
 ) -> None:
     """Write weights, predictions of all splits, and last the summary, which marks the end."""
-    meta = files.read_json(folder / "meta.json")
-    networks.save(
-        trainer.evaluated,
-        folder / "weights.safetensors",
-        class_ids=meta["class_ids"],
-        fingerprint=meta["fingerprint"],
-    )
+    belongs = {"class_ids": list(data.class_ids), "fingerprint": data.fingerprint}
+    networks.save(trainer.evaluated, folder / "weights.safetensors", **belongs)
     splits = [split for split in data.splits.values() if len(split)]
     logits = {split.name: split_logits(trainer, split) for split in splits}
     for name in logits.keys() - {"heldout"}:

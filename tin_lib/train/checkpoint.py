@@ -13,7 +13,7 @@ import torch
 import tin_lib
 from tin_lib import files
 from tin_lib.data import TinyImageNet
-from tin_lib.networks.pretrained import digest_of
+from tin_lib.networks.pretrained import weights_digest
 from tin_lib.progress import say
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import precision
@@ -28,7 +28,7 @@ def identity(recipe: Recipe, data: TinyImageNet) -> dict[str, Any]:
     """
     fields = recipe.to_dict()
     return {
-        "recipe": fields | {"weights": digest_of(recipe.weights) or recipe.weights},
+        "recipe": fields | {"weights": weights_digest(recipe.weights) or recipe.weights},
         "fingerprint": data.fingerprint,
         "class_ids": list(data.class_ids),
     }
@@ -48,7 +48,7 @@ def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[s
         "mean": data.mean.tolist(),
         "std": data.std.tolist(),
         "seed": recipe.seed,
-        "start": digest_of(recipe.weights),  # SHA-256 of the file of starting weights
+        "start": weights_digest(recipe.weights),  # SHA-256 of the file of starting weights
         "images": {name: len(split) for name, split in data.splits.items() if len(split)},
         "device": device_name(device),
         "precision": precision(recipe, device),  # of training; evaluation is in float32
@@ -104,7 +104,7 @@ def as_recorded(folder: Path, recipe: Recipe, data: TinyImageNet) -> Recipe:
     """
     if not begun(folder, recipe, data):
         return recipe
-    if digest_of(recipe.weights) is None:
+    if weights_digest(recipe.weights) is None:
         recipe = recipe.replace(weights=None)
     recorded = files.read_object(folder / "meta.json").get("precision", recipe.precision)
     return recipe.replace(precision=recorded)
@@ -152,26 +152,21 @@ class Saving:
     """
 
     def __init__(self) -> None:
-        self.started = self.ended = self.took = -math.inf
+        self.ended = self.took = -math.inf
 
     def due(self) -> bool:
         """Whether nine times as long as the last saving took has passed since."""
         return time.monotonic() - self.ended >= 9 * self.took
 
-    def __enter__(self) -> None:
-        self.started = time.monotonic()
-
-    def __exit__(self, *error: object) -> None:
+    def save(self, folder: Path, state: dict[str, Any]) -> None:
+        """Write the state atomically, then the history that belongs to it."""
+        started = time.monotonic()
+        with files.atomic_path(folder / CHECKPOINT) as temporary:
+            torch.save(state, temporary)
+        lines = "".join(json.dumps(row) + "\n" for row in state["history"])
+        files.atomic_write(folder / HISTORY, lines)
         self.ended = time.monotonic()
-        self.took = self.ended - self.started
-
-
-def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Write the state atomically, then the history that belongs to it."""
-    with files.atomic_path(folder / CHECKPOINT) as temporary:
-        torch.save(state, temporary)
-    lines = "".join(json.dumps(row) + "\n" for row in state["history"])
-    files.atomic_write(folder / HISTORY, lines)
+        self.took = self.ended - started
 
 
 def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -15,9 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-# How long one process waits for another, which may be writing predictions. A process that is lost
-# is noticed at once by those that communicate with it, and by torchrun.
-TIMEOUT = timedelta(hours=3)
+TIMEOUT = timedelta(hours=3)  # to wait for a process that writes; a lost one is noticed at once
 LOST = "another process has failed or was ended"
 SHOW_UP = 60  # seconds until a file written on one machine must be visible on another
 
@@ -65,35 +64,28 @@ def leave() -> None:
 
 
 def choose_device(device: str) -> torch.device:
-    """The device of that name; ``auto`` takes a GPU where there is one.
-
-    Raises ValueError for an unknown device and for a GPU where there is none.
-    """
+    """The device of that name; ``auto`` takes a GPU if there is one. ValueError for any other."""
+    on_gpu = torch.cuda.is_available()
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"device={device!r} is unknown; use auto, cpu or cuda") from None
-    if chosen.type not in ("cpu", "cuda"):
+        return torch.device("cuda" if on_gpu else "cpu")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise ValueError(f"device={device!r} is not supported; use auto, cpu or cuda")
-    if chosen.type == "cuda" and not torch.cuda.is_available():
+    if device != "cpu" and not on_gpu:
         raise ValueError(f"device={device!r}: no CUDA device is available here; use cpu or auto")
-    return chosen
+    return torch.device(device)
 
 
 @contextlib.contextmanager
 def collective() -> Iterator[None]:
     """For a call that all processes make together: raises LostProcess when another is lost.
 
-    NCCL raises a DistError then; gloo a RuntimeError without a class of its own, which therefore
-    counts only here, where nothing else raises one.
+    NCCL raises a DistError then, gloo a bare RuntimeError: only here it can mean nothing else.
     """
     try:
         yield
     except RuntimeError as error:
         if type(error) is RuntimeError or isinstance(error, dist.DistError):
-            raise LostProcess(str(error).splitlines()[0]) from error
+            raise LostProcess(str(error).partition("\n")[0]) from error
         raise
 
 

@@ -43,8 +43,8 @@ def fit(
     """Train ``recipe.network`` on ``data`` and write the fit's folder ``out``.
 
     A finished fit of the same recipe and data is returned; an interrupted one resumes from its last
-    checkpoint and, on the CPU, ends with the same numbers as an uninterrupted one; a folder with
-    another fit is moved aside. Seeded by ``recipe.seed``. Under torchrun every process calls this.
+    checkpoint, on the CPU to the same numbers as if uninterrupted; another fit's folder is moved
+    aside. Seeded by ``recipe.seed``. Under torchrun every process calls this.
 
     ``device``: auto, cpu or cuda. ``progress``: auto, None (silent) or a ``Progress``.
     ``processes``: if above 1, that many are started on this machine, one per GPU, and share each
@@ -111,9 +111,9 @@ def train_and_write(
             trainer.network.origin = str(recipe.weights)
         if world.writes:
             checkpoint.prepare(folder, recipe, data, world.device)
-        distributed.wait(world)
         distributed.check_shared(folder / "recipe.json", world)
-        history = trainer.resume(checkpoint.load_checkpoint(folder, world.device))
+        state = checkpoint.load_checkpoint(folder, world.device)
+        history = trainer.load(state) if state else []
         distributed.agreed(len(history), world, folder)
         train(trainer, folder, history, progress if world.writes else Silent())
         if recipe.keep == "best":
@@ -139,10 +139,8 @@ def train(trainer: "Trainer", folder: Path, history: list[dict], progress: Progr
         check_finite(losses, number, folder, row["lr"])
         history.append(row)
         renewed = keep_best(trainer, folder, row)
-        save = renewed or ended(trainer, number) or saving.due()
-        if save and trainer.world.writes:
-            with saving:
-                checkpoint.save_checkpoint(folder, trainer.state() | {"history": history})
+        if trainer.world.writes and (renewed or ended(trainer, number) or saving.due()):
+            saving.save(folder, trainer.state(history))
         progress.epoch(row, recipe.epochs)
 
 
@@ -181,16 +179,16 @@ class Trainer(Step):
     """The state of a fit: a ``Step``, the data on the device, the augmentation, the best epoch."""
 
     def __init__(self, recipe: Recipe, data: TinyImageNet, world: World) -> None:
-        if min(recipe.batch_size, len(data.train)) < 2 * world.size:
+        size, images = recipe.batch_size, len(data.train)
+        if min(size, images) < 2 * world.size:
             raise ValueError(
-                f"batch_size={recipe.batch_size} of {len(data.train)} images is too small for "
-                f"{world.size} processes: each needs at least 2 images a batch"
+                f"batch_size={size} of {images} images is too small for {world.size} processes: "
+                "each needs at least 2 images a batch"
             )
         super().__init__(recipe, data, world)
         for split in filter(None, (data.heldout, data.val)):
             self.resident[split.name] = to_device(split, self.device, recipe.channels_last)
-        self.augmenter = augment.Augmenter(recipe.augment, len(data.train), recipe.seed)
-        self.best = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
+        self.augmenter = augment.Augmenter(recipe.augment, images, recipe.seed)
 
     def epoch(self, number: int, report: Report, steps: int | None = None) -> dict[str, Any]:
         """Train one epoch (``steps`` updates of it, if given) and return its history row.
@@ -245,15 +243,3 @@ class Trainer(Step):
         sums = torch.stack([v.double() for v in (loss, correct[:, 0].sum(), correct.sum())])
         means = distributed.add_up(sums, self.world) / len(resident)
         return dict(zip(("loss", "accuracy", "top5"), means.tolist(), strict=True))
-
-    def resume(self, state: dict[str, Any] | None) -> list[dict[str, Any]]:
-        """Restore a checkpoint's state, if there is one; returns the history so far."""
-        if state is None:
-            return []
-        self.load(state)
-        self.best = state["best"]
-        return state["history"]
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint needs, but for the history."""
-        return super().state() | {"best": self.best}

@@ -20,9 +20,10 @@ from tin_lib.data import TinyImageNet, open_data
 from tin_lib.process import end_with_parent, start_child, thread_environment, usable_cores
 from tin_lib.progress import say
 from tin_lib.recipes import Recipe
-from tin_lib.train import distributed, fit
+from tin_lib.train import distributed
 from tin_lib.train.checkpoint import finished, report_other_code
 from tin_lib.train.distributed import LOST, choose_device
+from tin_lib.train.fit import fit
 
 SHOWN = 25  # lines of output that an error shows if no process reported one
 ERROR = "tin: "  # prefix of the line in which a process reports its error
@@ -38,9 +39,9 @@ def fit_apart(
     """
     on_gpus = choose_device(device).type == "cuda"
     most = torch.cuda.device_count() if on_gpus else len(usable_cores())
-    if not 1 <= processes <= most:
+    if not isinstance(processes, int) or not 1 <= processes <= most:
         raise ValueError(
-            f"processes={processes}: must be from 1 to {most}, the "
+            f"processes={processes!r}: must be from 1 to {most}, the "
             f"{'GPUs' if on_gpus else 'cores'} that this process may use"
         )
     if finished(folder, recipe, data):

@@ -13,7 +13,7 @@ from tin_lib import files
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import memory_kept
-from tin_lib.train.distributed import World, join
+from tin_lib.train.distributed import join
 from tin_lib.train.fit import Trainer
 
 WARM_UP = 3  # updates before: allocations, autotuning and compiling would hide the rest
@@ -25,46 +25,8 @@ PHASES = {  # methods of Step that make up an update
 }
 
 
-class Timed(Trainer):
-    """A trainer that adds up the seconds of each phase in ``seconds``.
-
-    It waits for the device around each, so what would overlap on a GPU does not.
-    """
-
-    def __init__(self, recipe: Recipe, data: TinyImageNet, world: World) -> None:
-        super().__init__(recipe, data, world)
-        self.seconds = dict.fromkeys(PHASES, 0.0)
-        self.plain = {name: getattr(self, name) for name in PHASES}
-
-    def time_phases(self) -> None:
-        """Start to time."""
-        for name, call in self.plain.items():
-            setattr(self, name, self.timed(name, call))
-
-    def stop(self) -> None:
-        """Stop to time, and to wait."""
-        vars(self).update(self.plain)
-
-    def timed(self, name: str, call: Callable) -> Callable:
-        """``call``, with its seconds added up."""
-
-        def run(*args: Any) -> Any:
-            started = self.now()
-            result = call(*args)
-            self.seconds[name] += self.now() - started
-            return result
-
-        return run
-
-    def now(self) -> float:
-        """Seconds on a clock, once the device has finished its work."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
-
-
 def profile(recipe: Recipe, data: TinyImageNet, out: Path, steps: int, device: str = "auto") -> str:
-    """Time the phases of ``steps`` updates, then record as many, at most an epoch of each.
+    """Record ``steps`` updates, then time the phases of as many, at most an epoch of each.
 
     Writes ``out``/profile.txt, the text that is returned: a table of the phases and one of the
     operations, and ``out``/trace.json, a timeline for ui.perfetto.dev or chrome://tracing. Under
@@ -74,11 +36,11 @@ def profile(recipe: Recipe, data: TinyImageNet, out: Path, steps: int, device: s
     if steps < 1:
         raise ValueError(f"profile steps {steps}: must be at least 1")
     world = join(device)
-    trainer = Timed(recipe, data, world)
+    trainer = Trainer(recipe, data, world)
     with memory_kept(world.device):
         trainer.epoch(1, _quiet, WARM_UP)
-        phases = phase_table(trainer, steps)
         recorded = record(trainer, steps)
+        phases = phase_table(trainer, steps)
     if not world.writes:
         return ""
     by = "self_cuda_time_total" if world.device.type == "cuda" else "self_cpu_time_total"
@@ -89,20 +51,6 @@ def profile(recipe: Recipe, data: TinyImageNet, out: Path, steps: int, device: s
     return f"{text}\n{out / 'trace.json'}"
 
 
-def phase_table(trainer: Timed, steps: int) -> str:
-    """Milliseconds per update and share of each phase, over ``steps`` updates."""
-    trainer.time_phases()
-    total = trainer.epoch(1, _quiet, steps)["seconds"]
-    trainer.stop()
-    rest = total - sum(trainer.seconds.values())
-    rows = [(name, what, trainer.seconds[name]) for name, what in PHASES.items()]
-    rows.append(("rest", "the epoch's plan, sums of losses", rest))
-    updates = min(steps, len(trainer.batches(trainer.augmenter.items())))
-    lines = [f"{'phase':<14}{'ms per update':>13}{'share':>8}  what"]
-    lines += [f"{n:<14}{1e3 * s / updates:>13.2f}{s / total:>8.1%}  {w}" for n, w, s in rows]
-    return "\n".join(lines)
-
-
 def record(trainer: Trainer, steps: int) -> torch_profile:
     """``steps`` updates under PyTorch's profiler."""
     activities = [ProfilerActivity.CPU]
@@ -111,6 +59,41 @@ def record(trainer: Trainer, steps: int) -> torch_profile:
     with torch_profile(activities=activities) as recorded:
         trainer.epoch(1, _quiet, steps)
     return recorded
+
+
+def phase_table(trainer: Trainer, steps: int) -> str:
+    """Milliseconds per update and share of each phase, over ``steps`` updates."""
+    seconds = dict.fromkeys(PHASES, 0.0)
+    for name in PHASES:
+        setattr(trainer, name, timed(getattr(trainer, name), name, seconds, trainer.device))
+    total = trainer.epoch(1, _quiet, steps)["seconds"]
+    seconds["rest"] = total - sum(seconds.values())
+    updates = min(steps, len(trainer.batches(trainer.augmenter.items())))
+    lines = [f"{'phase':<14}{'ms per update':>13}{'share':>8}  what"]
+    for name, what in (PHASES | {"rest": "the epoch's plan, sums of losses"}).items():
+        spent = seconds[name]
+        lines.append(f"{name:<14}{1e3 * spent / updates:>13.2f}{spent / total:>8.1%}  {what}")
+    return "\n".join(lines)
+
+
+def timed(call: Callable, name: str, seconds: dict[str, float], device: torch.device) -> Callable:
+    """``call``, adding its time to ``seconds[name]``.
+
+    It waits for the device before and after, so what would overlap on a GPU does not.
+    """
+
+    def now() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    def run(*args: Any) -> Any:
+        started = now()
+        result = call(*args)
+        seconds[name] += now() - started
+        return result
+
+    return run
 
 
 def _quiet(done: int, total: int, loss: float | None) -> None:

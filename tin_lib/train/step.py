@@ -16,7 +16,7 @@ from tin_lib import augment, networks, penalties
 from tin_lib.data import TinyImageNet
 from tin_lib.data.resident import to_device
 from tin_lib.recipes import Recipe
-from tin_lib.train.device import Compiled, autocast, kernels_tried, rendering
+from tin_lib.train.device import Compiled, autocast, kernels_tried, renderer
 from tin_lib.train.distributed import World, collective
 from tin_lib.train.optim import EMA, decay_weights_, decayed, make_optimizer
 
@@ -91,10 +91,11 @@ class Step:
         self.optimizer = make_optimizer(recipe, self.network)
         self.decayed = decayed(self.network)
         self.ema = EMA(self.network, recipe.ema) if recipe.ema else None
+        self.best = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
         self.mean = torch.as_tensor(data.mean, dtype=torch.float32, device=self.device)
         self.std = torch.as_tensor(data.std, dtype=torch.float32, device=self.device)
         self.resident = {"train": to_device(data.train, self.device, recipe.channels_last)}
-        self.rendering = rendering(recipe, self.resident["train"].images, self.mean, self.std)
+        self.renderer = renderer(recipe, self.resident["train"].images, self.mean, self.std)
 
     def step(
         self, plan: augment.EpochPlan, span: tuple[int, int], lr: float, rng: np.random.Generator
@@ -119,7 +120,7 @@ class Step:
 
     def render(self, batch: augment.EpochPlan, rng: np.random.Generator) -> tuple[Tensor, Target]:
         """The batch's images, augmented, normalised and mixed on the device, and its labels."""
-        recipe, images = self.recipe, self.rendering(batch)
+        recipe, images = self.recipe, self.renderer(batch)
         labels = self.resident["train"].labels[batch.image]
         if not (recipe.mixup or recipe.cutmix):
             return images, Target(labels)
@@ -163,35 +164,36 @@ class Step:
     @property
     def compiled(self) -> str:
         """The mode of torch.compile; "" if it is off, or the reason why it failed."""
-        parts = (self.objective, self.rendering)
-        reasons = [getattr(part, "reason", "") for part in parts]
+        reasons = [getattr(part, "reason", "") for part in (self.objective, self.renderer)]
         return next(filter(None, reasons), self.recipe.compile)
 
-    def state(self) -> dict[str, Any]:
-        """Everything that updates have changed."""
+    def state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+        """Everything that is needed to resume."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "averaged": self.ema and (self.ema.network.state_dict(), self.ema.updates),
+            "best": self.best,
+            "history": history,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Restore what ``state`` returned."""
+    def load(self, state: dict[str, Any]) -> list[dict[str, Any]]:
+        """Restore what ``state`` returned; returns the history."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema:
             weights, self.ema.updates = state["averaged"]
             self.ema.network.load_state_dict(weights)
+        self.best = state["best"]
+        return state["history"]
 
 
 def make_network(recipe: Recipe, num_classes: int) -> networks.Network:
     """The recipe's network with seeded starting weights; the global generator is not changed."""
-    options: dict[str, Any] = recipe.network_options
+    options: dict[str, Any] = recipe.network_options | {"weights": recipe.weights}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return networks.create(
-            recipe.network, num_classes, recipe.width, weights=recipe.weights, **options
-        )
+        return networks.create(recipe.network, num_classes, recipe.width, **options)
 
 
 def wrap(objective: Objective, recipe: Recipe, world: World) -> nn.Module:

@@ -30,12 +30,11 @@ class Sums:
         self.totals[3].add_(count)
 
     def due(self) -> bool:
-        """Whether EVERY seconds have passed since the last reading."""
+        """Whether EVERY seconds have passed since this was last so."""
         now = time.monotonic()
-        if now - self.read < EVERY:
-            return False
-        self.read = now
-        return True
+        due = now - self.read >= EVERY
+        self.read = now if due else self.read
+        return due
 
     def mean_loss(self) -> float | None:
         """Mean cross-entropy so far; None before it is known.
@@ -53,13 +52,7 @@ class Sums:
 
 def history_row(epoch: int, lr: float, totals: list[float], seconds: float) -> dict[str, Any]:
     """An epoch's figures from its sums."""
-    entropy, penalty, correct, count = totals
-    return {
-        "epoch": epoch,
-        "lr": lr,
-        "train_loss": entropy / count,
-        "penalty": penalty / count,
-        "train_accuracy": correct / count,
-        "seconds": seconds,
-        "images_per_second": count / seconds,
-    }
+    names, count = ("train_loss", "penalty", "train_accuracy"), totals[-1]
+    means = {name: total / count for name, total in zip(names, totals, strict=False)}
+    rates = {"seconds": seconds, "images_per_second": count / seconds}
+    return {"epoch": epoch, "lr": lr} | means | rates

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tin_lib.analysis.errors.boxes import VIEWS
 from tin_lib.analysis.logit import NoEstimate, conditional_logit, logistic, one_outcome
-from tin_lib.analysis.statistics import decide, holm
+from tin_lib.analysis.statistics import above_chance, decide, holm
 
 # Property -> (unit of the odds ratio, sign of the coefficient that the paper's explanation
 # predicts). The paper does not name boxes that reach the border; they stand for cut-off objects.
@@ -53,12 +53,20 @@ def box_regression(table: pd.DataFrame) -> pd.DataFrame:
     Columns: view, model, property, unit, expected (of the odds ratio, by the paper's explanation:
     above or below 1), images, classes, coefficient, se, low, high, p, odds_ratio, odds_low,
     odds_high, p_adjusted (Holm, over all tests of the table), outcome (does the data support the
-    explanation: yes, no or undecided), note (why there is no estimate; then all figures are NaN).
+    explanation: yes, no or undecided; undecided if the accuracy is not clearly above chance), note
+    (why there is no estimate; then all figures are NaN).
     """
     result = pd.concat([_view(table, view) for view in VIEWS], ignore_index=True)
     result["p_adjusted"] = holm(result.p)
-    result["outcome"] = [_outcome(row) for row in result.itertuples()]
+    result["outcome"] = "undecided"
+    if _above_chance(table):
+        result["outcome"] = [_outcome(row) for row in result.itertuples()]
     return result[COLUMNS]
+
+
+def _above_chance(table: pd.DataFrame) -> bool:
+    sizes = table.wnid.value_counts()
+    return above_chance(int(table.correct.sum()), len(table), len(sizes), max(sizes, default=0))
 
 
 def _outcome(row: Any) -> str:
@@ -114,12 +122,12 @@ def _varying(x: pd.DataFrame, table: pd.DataFrame, view: str) -> list[str]:
     return [str(name) for name in x.columns if len(x) and np.ptp(x[name]) > 1e-9]
 
 
-def _fitted(x: pd.DataFrame, table: pd.DataFrame, view: str) -> dict[str, dict[str, Any]]:
+def _fitted(x: pd.DataFrame, table: pd.DataFrame, view: str) -> dict[str, Any]:
     """Estimates by property, or a note why there are none."""
     correct, classes = table.correct.to_numpy(bool), table.wnid.to_numpy(str)
     fit = conditional_logit if view == "within classes" else logistic
     try:
-        estimates = fit(x, correct, classes).table().set_index("term").loc[list(x.columns)]
+        estimates = fit(x, correct, classes).table().set_index("term").T
     except NoEstimate as reason:
         return {str(name): {"note": str(reason)} for name in x.columns}
-    return {str(name): {**row, "note": ""} for name, row in estimates.to_dict("index").items()}
+    return {str(name): {**estimates[name].to_dict(), "note": ""} for name in x.columns}

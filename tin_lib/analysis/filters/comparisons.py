@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PLACES = ("first", "last")  # conv layers compared
 Key = tuple[str, int]  # arm and seed
+NAN = float("nan")
 
 
 def against_untrained(
@@ -45,14 +46,14 @@ def against_untrained(
 def mean_of(values: np.ndarray) -> float:
     """Mean of the values that are not NaN; NaN without any."""
     values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else float("nan")
+    return float(values.mean()) if len(values) else NAN
 
 
 def welch(a: np.ndarray, b: np.ndarray) -> Comparison:
     """Welch's t test of the means of ``a`` (N,) and ``b`` (M,), NaNs left out; ``n`` is M."""
     a, b = a[~np.isnan(a)], b[~np.isnan(b)]
     if min(len(a), len(b)) < 2 or not (a.std() or b.std()):
-        return Comparison(*[float("nan")] * 4, len(b))
+        return Comparison(NAN, NAN, NAN, NAN, len(b))
     result = stats.ttest_ind(a, b, equal_var=False)
     low, high = result.confidence_interval()
     mean = float(a.mean() - b.mean())
@@ -71,7 +72,7 @@ def roughness_by_seed(networks: "Mapping[Key, Network]") -> pd.DataFrame:
             layer = find_layer(network, place)
             values = kernel_roughness(weight(network, layer))
             values = values[~np.isnan(values)]
-            spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+            spread = float(values.std(ddof=1)) if len(values) > 1 else NAN
             rows.append((arm, seed, place, layer, mean_of(values), spread, len(values)))
     columns = ["arm", "seed", "place", "layer", "roughness", "spread", "filters"]
     return pd.DataFrame(rows, columns=columns)

@@ -164,8 +164,8 @@ def summarise(tables: Mapping[tuple[str, str], pd.DataFrame], seed: int = 0) -> 
             values = table[figure].dropna().to_numpy(dtype=np.float64)
             if len(values):
                 low, high = interval(values, figure, seed)
-                told = (name, place, table["layer"].iloc[0], figure, len(values))
-                rows.append((*told, values.mean(), low, high))
+                label = (name, place, table["layer"].iloc[0], figure, len(values))
+                rows.append((*label, values.mean(), low, high))
     names = ["network", "place", "layer", "figure", "filters", "mean", "low", "high"]
     return pd.DataFrame(rows, columns=names)
 

@@ -1,6 +1,6 @@
 """Explanations of predictions: maps, the paper's three views of them, and tests of their worth."""
 
-from tin_lib.analysis.saliency.evaluate import Evaluation, evaluate
+from tin_lib.analysis.saliency.evaluation import Evaluation, evaluate
 from tin_lib.analysis.saliency.images import ExplainedImages, images_to_explain
 from tin_lib.analysis.saliency.methods import (
     METHODS,

@@ -24,7 +24,7 @@ class ExplainedImages:
     mean: Tensor
     std: Tensor
     inside: Tensor | None
-    device: str = "cpu"
+    device: torch.device | str = "cpu"
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -44,7 +44,11 @@ class ExplainedImages:
 
 
 def images_to_explain(
-    split: Split, mean: Tensor, std: Tensor, limit: int | None = None, device: str = "cpu"
+    split: Split,
+    mean: Tensor,
+    std: Tensor,
+    limit: int | None = None,
+    device: torch.device | str = "cpu",
 ) -> ExplainedImages:
     """The images of a split that have a box, or all if none has; ``limit`` evenly spread of them.
 

@@ -38,7 +38,7 @@ def explain(
     option, a method that cannot explain this network, and targets that are not N of its classes.
     """
     check_options(method, options)
-    if reason := unavailable(network).get(method):
+    if reason := why_not(network, method):
         raise ValueError(reason)
     with evaluation_mode(network, gradients=False):
         target = predicted_classes(network, images, batch_size) if target is None else target
@@ -59,15 +59,21 @@ def methods_for(network: "Network") -> list[str]:
 
 def unavailable(network: "Network") -> dict[str, str]:
     """The methods that cannot explain a network, each with the reason in a sentence."""
-    name, reasons = network.name or "this network", {}
-    if not has_relu_modules_only(network):
-        reasons["guided_backprop"] = (
+    reasons = {method: why_not(network, method) for method in METHODS}
+    return {method: reason for method, reason in reasons.items() if reason}
+
+
+def why_not(network: "Network", method: str) -> str:
+    """Why a method cannot explain a network, in a sentence; empty if it can."""
+    name = network.name or "this network"
+    if method == "guided_backprop" and not has_relu_modules_only(network):
+        return (
             f"guided_backprop: {name} computes other activations than ReLU, or not by nn.ReLU "
             "modules, so that the result would be the plain gradient; use gradient instead"
         )
-    if not conv_layers(network):
-        reasons["grad_cam"] = f"grad_cam: {name} has no named convolution layer"
-    return reasons
+    if method == "grad_cam" and not conv_layers(network):
+        return f"grad_cam: {name} has no named convolution layer"
+    return ""
 
 
 def check_options(method: str, options: dict[str, Any]) -> None:
@@ -184,9 +190,9 @@ def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "l
     """Channels of a conv layer weighted by their mean gradient (Selvaraju et al., 2017).
 
     Only evidence for the class is shown (a ReLU, as published), so that a map can be empty. It is
-    enlarged to the image from the size of the layer's output (see ``grad_cam_size``), the same for
-    all three channels. ``layer``: a conv layer's name, ``first`` or ``last``. Raises ValueError,
-    listing the layers, for another.
+    enlarged to the image from the size of the layer's output, the same for all three channels.
+    ``layer``: a conv layer's name, ``first`` or ``last``. Raises ValueError, listing the layers,
+    for another.
     """
     from captum.attr import LayerAttribution, LayerGradCam
 
@@ -200,18 +206,6 @@ def grad_cam(network: "Network", images: Tensor, target: Tensor, layer: str = "l
     size = (images.shape[2], images.shape[3])
     large = LayerAttribution.interpolate(found, size, interpolate_mode="bilinear")
     return large.detach().expand(-1, 3, -1, -1)
-
-
-def grad_cam_size(network: "Network", side: int = 64) -> tuple[int, int]:
-    """Height and width of the last conv layer's output, which is all that a Grad-CAM map resolves.
-
-    ``side``: of the images in pixels.
-    """
-    with evaluation_mode(network) as device, torch.no_grad():
-        image = torch.zeros(1, 3, side, side, device=device)
-        _, found = network.forward_features(image, [find_layer(network, "last")])
-    (output,) = found.values()
-    return output.shape[2], output.shape[3]
 
 
 def occlusion(

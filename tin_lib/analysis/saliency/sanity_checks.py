@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tin_lib.analysis.saliency.comparisons import interval
-from tin_lib.analysis.saliency.evaluate import Progress
+from tin_lib.analysis.saliency.evaluation import Progress
 from tin_lib.analysis.saliency.images import ExplainedImages
 from tin_lib.analysis.saliency.methods import CHUNK, explain, predicted_classes, unavailable
 from tin_lib.analysis.saliency.views import absolute

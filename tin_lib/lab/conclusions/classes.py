@@ -7,10 +7,18 @@ import pandas as pd
 
 from tin_lib import catalog, runs
 from tin_lib.analysis import statistics
-from tin_lib.analysis.errors import PROPERTIES, short_names
+from tin_lib.analysis.ensemble import above_chance
+from tin_lib.analysis.errors import short_names
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.formatting import count_noun, join_and, join_some, percent, rows
 
+NAMES = {
+    "area": "area",
+    "elongation": "elongation",
+    "distance": "distance from the centre",
+    "cut": "reaching the border",
+}
+MODELS = {"alone": "one property at a time", "together": "all properties together"}
 OUTCOMES = {"yes": "support it for", "no": "contradict it for", "undecided": "do not decide it for"}
 
 
@@ -145,40 +153,32 @@ def explanation(verdicts: tuple[BoxVerdict, ...]) -> list[str]:
     start = "- Small, thin, off-centre? The paper's explanation"
     if len(reasons) == 1 and "" not in reasons:
         return [f"{start} was not tested: {reasons.pop()}."]
-    return [f"{start}, by view (Holm's correction over all tests of the table):"] + [
-        f"    - {verdict.view}, "
-        f"{'one property at a time' if verdict.model == 'alone' else 'all properties together'}: "
-        f"{outcomes_text(verdict)}."
-        for verdict in verdicts
-    ]
+    lines = [f"    - {verdict_text(verdict)}." for verdict in verdicts]
+    return [f"{start}, by view (Holm's correction over all tests):", *dict.fromkeys(lines)]
 
 
-def outcomes_text(verdict: BoxVerdict) -> str:
-    """``the data support it for area; contradict it for distance``."""
+def verdict_text(verdict: BoxVerdict) -> str:
+    """``within classes, one property at a time: the data support it for area``."""
     if verdict.reason:
-        return f"no estimate, {verdict.reason}"
-    groups = {
-        word: [name for name, each in verdict.outcomes.items() if each == word] for word in OUTCOMES
+        return f"{verdict.view}: no estimate, {verdict.reason}"
+    named = {
+        word: join_and(NAMES[name] for name, each in verdict.outcomes.items() if each == word)
+        for word in OUTCOMES
     }
-    return "the data " + "; ".join(
-        f"{words} {join_and(map(property_name, groups[word]))}"
-        for word, words in OUTCOMES.items()
-        if groups[word]
-    )
+    groups = [f"{words} {named[word]}" for word, words in OUTCOMES.items() if named[word]]
+    return f"{verdict.view}, {MODELS[verdict.model]}: the data {'; '.join(groups)}"
 
 
-def property_name(name: str) -> str:
-    """A box property as text, without its unit."""
-    return PROPERTIES[name].split(" (")[0]
-
-
-def selected_network(tables: Mapping[str, pd.DataFrame], chosen: str, asked: str | None) -> str:
-    """Whose errors a notebook shows, and how that network was chosen."""
-    accuracy = (tables[chosen].predicted == tables[chosen].label).mean()
-    how = "the parameter `network`"
+def selected_network(
+    tables: Mapping[str, pd.DataFrame], chosen: str, asked: str | None, classes: int
+) -> str:
+    """Whose errors a notebook shows, and how that network was chosen (``asked``: by name)."""
+    table, how = tables[chosen], "the parameter `network`"
     if not asked:
         how = f"the highest validation accuracy of {count_noun(len(tables), 'network')}"
-    return f"Errors of **{catalog.title(chosen)}** ({percent(accuracy)} correct), chosen by {how}."
+    chance = "" if above_chance(table, classes) else " It is not clearly above chance."
+    correct = percent((table.predicted == table.label).mean())
+    return f"Errors of **{catalog.title(chosen)}** ({correct} correct), chosen by {how}.{chance}"
 
 
 def mistakes(wrong: pd.DataFrame, data: TinyImageNet) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 from tin_lib import catalog, runs
 from tin_lib.lab.conclusions.maps import fit_above_chance
 from tin_lib.lab.formatting import percent, titles
+from tin_lib.lab.formatting import rows as rows_of
 
 PLACES = ("first", "last")
 OUTCOMES = ("yes", "no", "undecided")
@@ -29,7 +30,7 @@ class FilterRecord:
     """What the run's filters are like."""
 
     smoothness: tuple[Smoothness, ...]
-    dead: tuple[str, str, float] | None  # network, layer and largest share; None if not measured
+    dead: tuple[str, str, float] | None  # title, layer and largest share; None if not measured
     at_chance: tuple[str, ...]  # networks without a verdict
 
 
@@ -59,14 +60,16 @@ class ArmRecord:
 def judge_filters(compared: pd.DataFrame, tested: pd.DataFrame, run: runs.Run) -> FilterRecord:
     """The record of a run's filters.
 
-    ``compared``: of ``filters.compare``; ``tested``: of ``filters.against_untrained``.
+    ``compared``: of ``filters.compare`` with networks by title; ``tested``: of
+    ``filters.against_untrained``.
     """
     learnt = [name for name, fit in run.fits.items() if fit_above_chance(fit)]
     smoothness = tuple(
-        Smoothness(str(row.network), str(row.place), float(row.roughness), str(row.outcome))
-        for row in tested[tested.network.isin(learnt)].itertuples()
+        Smoothness(row.network, row.place, row.roughness, row.outcome)
+        for row in rows_of(tested[tested.network.isin(learnt)])
     )
-    rows = compared[(compared.figure == "dead") & compared.network.isin(list(run.fits))]
+    own = [catalog.title(name) for name in run.fits]
+    rows = compared[(compared.figure == "dead") & compared.network.isin(own)]
     rows, dead = rows.dropna(subset=["mean"]), None
     if len(rows):
         worst = rows.iloc[int(rows["mean"].to_numpy().argmax())]
@@ -89,7 +92,7 @@ def filters_text(record: FilterRecord) -> str:
         name, layer, share = record.dead
         parts.append(
             f"The largest share of dead filters among these layers is {percent(share)} "
-            f"({catalog.title(name)}, {layer})."
+            f"({name}, {layer})."
         )
     elif record.dead:
         parts.append("No filter of these layers is dead.")

@@ -62,14 +62,14 @@ def judge(found: Evaluation, checked: pd.DataFrame, run: runs.Run) -> SaliencyRe
 
     ``checked``: by ``saliency.parameter_randomisation``.
     """
-    pairs = found.measures[found.measures.kind == "method"]
-    pairs = list(dict.fromkeys(zip(pairs.network, pairs.method, strict=True)))
+    own = found.measures[found.measures.kind == "method"]
+    measured = list(dict.fromkeys(zip(own.network, own.method, strict=True)))
     learnt = [name for name, fit in run.fits.items() if fit_above_chance(fit)]
     reset = checked[checked.layers == "all layers"].groupby("method", sort=False)["mean"].mean()
     return SaliencyRecord(
-        verdicts=tuple(verdict_of(found, *pair) for pair in pairs if pair[0] in learnt),
+        verdicts=tuple(verdict_of(found, *pair) for pair in measured if pair[0] in learnt),
         comparisons=int(found.comparisons.p.notna().sum()),
-        at_chance=tuple(name for name in dict.fromkeys(n for n, _ in pairs) if name not in learnt),
+        at_chance=tuple(n for n in dict.fromkeys(name for name, _ in measured) if n not in learnt),
         left_out=tuple(dict.fromkeys(found.left_out.values())),
         unlearnt={str(method): float(value) for method, value in reset.items()},
     )
@@ -159,22 +159,21 @@ def answer(record: SaliencyRecord) -> str:
     question = '**"Not readily interpretable"?** '
     if not record.verdicts:
         return question + "No network here is clearly above chance, so that there is no verdict."
-    groups = {
-        word: [v for v in record.verdicts if v.interpretable == word]
-        for word in ("yes", "no", "undecided")
-    }
-    counts = {word: len(group) for word, group in groups.items()}
-    readable = [f"{v.method} of {catalog.title(v.network)}" for v in groups["yes"]]
-    boxes = any(v.on_object != UNTESTED for v in record.verdicts)
-    test = "lie on the object and order the pixels" if boxes else "order the pixels"
+    boxes = any(each.on_object != UNTESTED for each in record.verdicts)
     return (
-        f"{question}Of {count_noun(len(record.verdicts), 'pair')} of network and method, the maps "
-        f"of {counts['yes']} {test} better than every map that uses no network"
-        f"{' (' + join_and(readable) + ')' if readable else ''}: for them the paper's sentence "
-        f"does not hold. {counts['no']} are worse than such a map: for them it holds. "
-        f"{counts['undecided']} are undecided. (Paired differences on the same images, "
-        f"{image_counts(record)}; Holm's correction over {record.comparisons:,} comparisons.)"
+        f"{question}{count_noun(len(record.verdicts), 'pair')} of network and method were compared "
+        f"with maps that use no network, by {'place and ' if boxes else ''}order of pixels. Better "
+        f"than every baseline: {pairs(record, 'yes')}; for these the paper's sentence does not "
+        f"hold. Worse than a baseline: {pairs(record, 'no')}; for these it holds. Undecided: "
+        f"{pairs(record, 'undecided')}. (Paired differences on {image_counts(record)}, Holm's "
+        f"correction over {record.comparisons:,} comparisons.)"
     )
+
+
+def pairs(record: SaliencyRecord, outcome: str) -> str:
+    """The pairs of network and method with that verdict, listed, or ``none``."""
+    chosen = [each for each in record.verdicts if each.interpretable == outcome]
+    return join_and(f"{v.method} of {catalog.title(v.network)}" for v in chosen) or "none"
 
 
 def image_counts(record: SaliencyRecord) -> str:

@@ -174,13 +174,13 @@ def agreement(table: pd.DataFrame) -> go.Figure:
     return style.apply(figure)
 
 
-def gallery(
+def examples(
     chosen: pd.DataFrame, pictures: np.ndarray, names: Mapping[str, str], zoom: int = 2
 ) -> go.Figure:
     """Figure 7: images of a class in three rows: correct, missed, and wrongly predicted as it.
 
-    ``chosen``: from ``errors.gallery``. ``pictures``: uint8 (N, 3, 64, 64) of the whole split, or a
-    memory map of it. Above each image stand its prediction (or label) and the probability.
+    ``chosen``: from ``errors.examples``. ``pictures``: uint8 (N, 3, 64, 64), those of the
+    whole split. Above each image stand its prediction (or label) and the probability.
     """
     width = int(chosen.groupby("group").size().max())
     tiles, titles, hover = [], [], []

@@ -39,34 +39,36 @@ def measures(table: pd.DataFrame) -> go.Figure:
     ``table``: columns network, method, kind, measure, mean, low, high. Open symbols are baselines,
     which do not use the network.
     """
-    titles = list(MEASURES.values())
+    shown = [name for name in MEASURES if name in set(table.measure)]  # without boxes only two
+    titles, rows = [MEASURES[name] for name in shown], -(-len(shown) // 2)
     figure = make_subplots(
-        rows=2, cols=2, shared_yaxes=True, vertical_spacing=0.14, subplot_titles=titles
+        rows=rows, cols=2, shared_yaxes=True, vertical_spacing=0.14, subplot_titles=titles
     )
     networks = list(dict.fromkeys(table.network))
-    for place, measure in enumerate(MEASURES):
+    methods = list(dict.fromkeys(table.sort_values("kind", ascending=False, kind="stable").method))
+    for place, measure in enumerate(shown):
         row, column = place // 2 + 1, place % 2 + 1
         for number, network in enumerate(networks):
             part = table[(table.measure == measure) & (table.network == network)]
-            trace = _dots(part, network, number, len(networks))
+            shift = (number - (len(networks) - 1) / 2) * 0.6 / max(len(networks), 1)
+            trace = _dots(part, [methods.index(name) + shift for name in part.method], number)
             figure.add_trace(trace.update(showlegend=place == 0), row=row, col=column)
-    methods = list(dict.fromkeys(table.method))
     ticks = {"tickvals": list(range(len(methods))), "ticktext": methods}
     figure.update_yaxes(**ticks, range=[len(methods) - 0.5, -0.5], showgrid=False, zeroline=False)
     figure.update_xaxes(tickformat=".0%")
-    height = 220 + 2 * 30 * len(methods)
+    height = 220 + rows * 30 * len(methods)
     legend = {"orientation": "h", "y": -0.1}
     return style.apply(figure.update_layout(height=height, legend=legend, margin_l=140))
 
 
-def _dots(part: pd.DataFrame, network: str, number: int, count: int) -> go.Scatter:
-    shift = (number - (count - 1) / 2) * 0.6 / max(count, 1)
+def _dots(part: pd.DataFrame, y: list[float], number: int) -> go.Scatter:
+    network = str(part.network.iloc[0]) if len(part) else ""
     shape = SYMBOLS[number % len(SYMBOLS)]
     symbols = [shape + "-open" * (kind == "baseline") for kind in part.kind]
     error = {"array": part.high - part["mean"], "arrayminus": part["mean"] - part.low}
     return go.Scatter(
         x=part["mean"],
-        y=np.arange(len(part)) + shift,
+        y=y,
         error_x=error | {"thickness": 1, "width": 2},
         mode="markers",
         name=catalog.title(network),
@@ -103,7 +105,8 @@ def curves(table: pd.DataFrame, network: str) -> go.Figure:
 def randomisation(table: pd.DataFrame) -> go.Figure:
     """Rank correlation of maps before and after layers were reinitialised, with 95 % intervals.
 
-    ``table``: from ``saliency.randomisation``; a panel for each method, a line for each network.
+    ``table``: from ``saliency.parameter_randomisation``. A panel for each method, a line for each
+    network.
     """
     methods = list(dict.fromkeys(table.method))
     figure = make_subplots(cols=len(methods), shared_yaxes=True, subplot_titles=methods)

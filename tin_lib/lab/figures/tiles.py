@@ -95,7 +95,7 @@ def sheet(images: np.ndarray, columns: int, quality: int = 80) -> bytes:
     resolution, so that tiles do not mix.
     """
     layout = Layout(len(images), columns, *images.shape[2:])
-    pixels = mosaic(images.transpose(0, 2, 3, 1), layout)[..., :3]
+    pixels = mosaic(list(images.transpose(0, 2, 3, 1)), layout)[..., :3]
     return _encode(pixels, "JPEG", quality=quality, subsampling=0, optimize=True)
 
 

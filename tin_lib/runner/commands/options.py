@@ -1,9 +1,7 @@
 """What several verbs share: the parser, options for data and networks, signals."""
 
 import argparse
-import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,10 +41,10 @@ def add_recipe(parser: Parser, each: str) -> None:
 
 def chosen_recipe(args: argparse.Namespace) -> Any:
     """The recipe that ``add_recipe``'s options name, with its fields changed."""
-    from tin_lib import recipes
+    from tin_lib import networks, recipes
 
-    sys.path.insert(0, os.getcwd())  # where a user's own module lies
-    return recipes.get(args.recipe, args.network).replace(**parse_fields(args.set))
+    network = networks.trust(args.network)  # the user names it: it may be imported
+    return recipes.get(args.recipe, network).replace(**parse_fields(args.set))
 
 
 def parse_fields(pairs: list[str]) -> dict[str, Any]:

@@ -33,13 +33,12 @@ def train(args: argparse.Namespace) -> None:
     from tin_lib.train import distributed, fit, profile
 
     recipe, data = options.chosen_recipe(args), options.open_data(args)
-    with distributed.lost_process_explained(args.out):
-        if args.profile_steps is not None:
-            text = profile.profile(recipe, data, args.out, args.profile_steps, args.device)
-        else:
-            text = json.dumps(fit(recipe, data, args.out, device=args.device).summary)
-        writes = distributed.join(args.device).writes
-        distributed.leave()
+    if args.profile_steps is not None:
+        text = profile.profile(recipe, data, args.out, args.profile_steps, args.device)
+    else:
+        text = json.dumps(fit(recipe, data, args.out, device=args.device).summary)
+    writes = distributed.join(args.device).writes
+    distributed.leave()
     if writes:
         print(text)
 

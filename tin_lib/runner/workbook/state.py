@@ -89,9 +89,9 @@ def weights_digest(weights: Any) -> str | None:
     """Digest of the file of starting weights, if the step has one: its content may change."""
     if not isinstance(weights, str):
         return None
-    from tin_lib.networks.pretrained import digest_of  # slow to import: it brings torch
+    from tin_lib.networks.pretrained import weights_digest  # slow to import: it brings torch
 
-    return digest_of(weights)
+    return weights_digest(weights)
 
 
 def network_digest(network: Any, folder: Path) -> str | None:

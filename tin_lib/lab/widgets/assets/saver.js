@@ -1,21 +1,21 @@
-// JupyterLab must not take arrow keys for the notebook while a control of the browser has focus,
-// and sliders, pictures and figures need names, which ipywidgets does not give them. It is done here
-// because every browser has this button.
+// Keeps JupyterLab from handling the arrow keys while a control of the browser has the focus, and
+// names sliders, pictures and figures, which ipywidgets does not. This is done here because every
+// browser has this button.
 function prepare(el) {
   const root = el.closest(".tin-browser");
   if (!root) {
     if (!el.isConnected) requestAnimationFrame(() => prepare(el));
     return;
   }
-  // On the control itself: JupyterLab asks its ancestors only when a shortcut does not fit it.
+  // On the control itself: JupyterLab checks ancestors only if a shortcut does not match it.
   root.addEventListener("focusin", (event) =>
     event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
   const name = () => {
     for (const picture of root.querySelectorAll("img.widget-image"))
-      picture.alt = "The text below says what is shown.";
+      picture.alt = "The text below describes the picture.";
     for (const figure of root.querySelectorAll(".js-plotly-plot")) {
       figure.setAttribute("role", "group");
-      figure.setAttribute("aria-label", "Figure to click; the fields choose the same by keyboard.");
+      figure.setAttribute("aria-label", "Click a cell, or choose it by keyboard with the controls.");
     }
     for (const handle of root.querySelectorAll(".noUi-handle"))
       handle.setAttribute("aria-label", handle.closest(".widget-slider").innerText.split("\n")[0]);
@@ -24,7 +24,7 @@ function prepare(el) {
   requestAnimationFrame(name);
 }
 
-// A button that asks Python for a file and hands it to the browser's download.
+// A button that requests a file from Python and downloads it.
 function render({ model, el }) {
   const button = document.createElement("button");
   button.className = "lm-Widget jupyter-widgets jupyter-button widget-button";

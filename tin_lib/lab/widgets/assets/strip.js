@@ -1,4 +1,4 @@
-// One picture of many tiles of which one is selected: by click, or by arrow keys once focused.
+// A picture of tiles, of which a click or the arrow keys select one.
 let made = 0;
 
 const MOVES = {

@@ -22,10 +22,10 @@ from tin_lib.analysis.saliency.methods import (
     CHUNK,
     check_options,
     explain,
-    grad_cam_size,
     unavailable,
 )
 from tin_lib.analysis.saliency.views import absolute
+from tin_lib.networks.inspect import evaluation_mode, find_layer
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network
@@ -43,7 +43,8 @@ class Evaluation:
             insertion and deletion (areas under the curves, 0..1) and, with boxes, mass inside
             (share of the map within the box), beyond the box (that minus the box's share of the
             image) and pointing (whether the highest pixel lies in the box).
-        measures: means over images, by ``comparisons.summarise``.
+        measures: means over images, by ``comparisons.summarise``, and places: how many a map
+            resolves (its pixels; for Grad-CAM, the last conv layer's output).
         comparisons: each method against each baseline, by ``comparisons.against_baselines``.
         curves: columns network, method, kind, curve (insertion or deletion), share (0..1 of the
             pixels), probability (of the predicted class, mean over images).
@@ -91,12 +92,16 @@ def evaluate(
         if progress:
             progress(done, len(pairs))
     per_image = pd.concat(tables, ignore_index=True)
+    sizes = {name: grad_cam_size(networks[name]) for name, m in pairs if m == "grad_cam"}
+    measures, pixels = comparisons.summarise(per_image), math.prod(images.pixels.shape[2:])
+    named = zip(measures["network"], measures["method"], strict=True)
+    places = [math.prod(sizes[n]) if m == "grad_cam" else pixels for n, m in named]
     return Evaluation(
         per_image=per_image,
-        measures=comparisons.summarise(per_image),
+        measures=measures.assign(places=places),
         comparisons=comparisons.against_baselines(per_image),
         curves=pd.DataFrame(curves),
-        map_sizes={n: grad_cam_size(networks[n]) for n, method in pairs if method == "grad_cam"},
+        map_sizes=sizes,
         left_out=left_out,
     )
 
@@ -135,6 +140,18 @@ def make_maps(network: "Network", images: ExplainedImages, method: str) -> Tenso
     if method in BASELINES:
         return BASELINES[method](torch.from_numpy(images.pixels))
     return absolute(explain(network, images.inputs, method)).cpu()
+
+
+def grad_cam_size(network: "Network", side: int = 64) -> tuple[int, int]:
+    """Height and width of the last conv layer's output, which is all that a Grad-CAM map resolves.
+
+    ``side``: of the images in pixels.
+    """
+    with evaluation_mode(network) as device, torch.no_grad():
+        image = torch.zeros(1, 3, side, side, device=device)
+        _, found = network.forward_features(image, [find_layer(network, "last")])
+    (output,) = found.values()
+    return output.shape[2], output.shape[3]
 
 
 def _box_measures(maps: Tensor, inside: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,412 @@
+"""A network of the user's own: one file and no edit, or a library's network by name."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tin_lib import catalog, networks, recipes, runs, train
+from tin_lib.analysis import filters, saliency
+from tin_lib.data import TinyImageNet
+from tin_lib.networks import inspect, registry
+
+SOURCE = '''
+"""A separable-convolution network."""
+import torch
+from torch import nn
+
+
+def block(inputs, outputs, stride):
+    return nn.Sequential(
+        nn.Conv2d(inputs, inputs, 3, stride, 1, groups=inputs, bias=False),
+        nn.Conv2d(inputs, outputs, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def build(num_classes, width=1.0, blocks=2):
+    """Stem, blocks, mean, dense layer."""
+    count = max(4, round(16 * width))
+    stem = [nn.Conv2d(3, count, 3, 2, 1), nn.ReLU()]
+    rest = [block(count, count, 2) for _ in range(blocks)]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(count, num_classes)]
+    return nn.Sequential(*stem, *rest, *head)
+'''
+
+
+@pytest.fixture(autouse=True)
+def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers or trusts ends with it."""
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry, "_imported", set())
+    monkeypatch.setattr(catalog, "TITLES", dict(catalog.TITLES))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("TIN_NETWORKS", "")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Path]:
+    """The module file of a user."""
+    path = tmp_path / "separable.py"
+    path.write_text(SOURCE)
+    yield path
+    for name in ("tin_networks_separable", "separable"):
+        sys.modules.pop(name, None)
+
+
+def build(num_classes: int, width: float = 1.0, depth: int = 2) -> nn.Module:
+    """A plain network, as from a notebook's cell."""
+    count = round(8 * width)
+    convs = [nn.Conv2d(3 if i == 0 else count, count, 3, 2, 1) for i in range(depth)]
+    layers = [layer for conv in convs for layer in (conv, nn.ReLU(inplace=True))]
+    return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def images(count: int = 3) -> Tensor:
+    return torch.randn(count, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+# --- registering
+
+
+def test_a_registered_network_has_title_options_and_width() -> None:
+    networks.register("mine", build, title="My network")
+    assert (catalog.title("mine"), networks.names()[-1]) == ("My network", "mine")
+    assert networks.options("mine") == {"depth": 2}
+    network = networks.create("mine", 5, 0.5, depth=3)
+    assert (network.name, network.num_classes, network.width) == ("mine", 5, 0.5)
+    assert network.options == {"depth": 3}
+    assert list(network.layers) == ["0", "2", "4", "7"]
+    assert filters.conv_layers(network) == ["0", "2", "4"]
+    assert [filters.filter_count(network, name) for name in network.layers] == [4, 4, 4, 5]
+    networks.register("mine", lambda n: build(n), title="Again")  # as when a cell runs again
+    assert (catalog.title("mine"), networks.options("mine")) == ("Again", {})
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "message"),
+    [
+        (build, {"dept": 3}, "mine has no option 'dept'; options: depth"),
+        (lambda n: build(n), {"depth": 3}, "no option 'depth'; options: none"),
+        (lambda n: build(n), {"width": 0.5}, "width=0.5: mine has no parameter width"),
+        (lambda n, depth: build(n), {}, "mine needs the option 'depth'"),
+        (lambda n, **other: build(n), {"a": {1}}, r"option a=\{1\} must be a JSON value"),
+        (lambda n: 5, {}, "build returns int; must return an nn.Module"),
+        (lambda n: 1 / 0, {}, "network 'mine': ZeroDivisionError"),
+        (lambda n: build(n + 1), {}, r"gives \(2, 6\) for 2 images; must give scores \(2, 5\)"),
+        (lambda n: nn.LSTM(64, n), {}, "forward pass fails on images .N, 3, 64, 64.: ValueError"),
+        (lambda n: nn.Linear(7, n), {}, "forward pass fails on images .N, 3, 64, 64.: Runtime"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_message(make, given, message) -> None:
+    networks.register("mine", make)
+    with pytest.raises(ValueError, match=message):
+        networks.create("mine", 5, **given)
+
+
+def test_any_option_may_be_accepted_and_no_width_given() -> None:
+    seen: list[dict] = []
+    networks.register("mine", lambda n, **given: seen.append(given) or build(n))
+    assert networks.create("mine", 5, colour="red").options == {"colour": "red"}
+    assert seen == [{"colour": "red"}]
+    assert recipes.get("quick", "mine").width == 1
+
+
+@pytest.mark.parametrize("name", ["vgg16", "a/b", "a:b", "", ".hidden"])
+def test_names_that_cannot_be_registered(name: str) -> None:
+    with pytest.raises(ValueError, match="choose letters"):
+        networks.register(name, build)
+
+
+# --- layers of any module
+
+
+class Residual(nn.Module):
+    """Functional and shared activations, sums in place, a gate, modules that run twice."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8)
+        self.conv2, self.norm2 = nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.conv3, self.act3 = nn.Conv2d(8, 6, 3, padding=1), nn.SiLU(inplace=True)
+        self.gate, self.twice = nn.Conv2d(6, 6, 1), nn.Conv2d(6, 6, 3, padding=1)
+        self.relu, self.head = nn.ReLU(inplace=True), nn.Linear(6, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(x))
+        y += x
+        x = self.act3(self.conv3(self.relu(y)))
+        x = x * self.gate(x.mean((2, 3), keepdim=True)).sigmoid()
+        return self.head(self.twice(self.twice(x)).mean((2, 3)))
+
+
+def test_layers_are_what_runs_once_with_what_directly_follows() -> None:
+    networks.register("mine", Residual)
+    network = networks.create("mine", 5).eval()
+    assert {name: layer.output for name, layer in network.layers.items()} == {
+        "conv1": "module.norm1",  # its ReLU runs twice
+        "conv2": "module.norm2",  # what follows is changed in place first
+        "conv3": "module.act3",
+        "head": "module.head",
+    }
+    x = network.module.norm1(network.module.conv1(images())).relu()
+    expected = network.module.norm2(network.module.conv2(x))
+    scores, found = network.forward_features(images(), ["conv1", "conv2"])
+    assert torch.equal(scores, network(images()))
+    assert torch.equal(found["conv2"], expected)  # without the sum in place
+    assert torch.equal(inspect.activation(network, "conv2", images()), expected)
+    with pytest.raises(ValueError, match="mine has no layer 'relu'; layers: conv1, conv2, conv3"):
+        network.forward_features(images(), ["relu"])
+
+
+def test_finding_layers_changes_nothing_and_draws_nothing() -> None:
+    module, state = Residual(5).train(), torch.get_rng_state()
+    module.norm2.eval()
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    networks.register("mine", lambda n: module)
+    networks.create("mine", 5)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert (module.training, module.norm1.training, module.norm2.training) == (True, True, False)
+    assert all(p.requires_grad for p in module.parameters())
+    assert all(torch.equal(v, before[k]) for k, v in module.state_dict().items())
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
+
+
+def test_scores_in_a_tuple_while_training_are_refused() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self, num_classes: int) -> None:
+            super().__init__()
+            self.head = nn.Linear(3, num_classes)
+
+        def forward(self, x: Tensor) -> object:
+            scores = self.head(x.mean((2, 3)))
+            return (scores, scores) if self.training else scores
+
+    networks.register("mine", Auxiliary)
+    network = networks.create("mine", 5)
+    assert network.eval()(images()).shape == (3, 5)
+    with pytest.raises(ValueError, match="mine returns tuple in training mode"):
+        network.train()(images())
+
+
+def test_tied_weights_are_saved_and_stay_tied(tmp_path: Path) -> None:
+    def tied(num_classes: int) -> nn.Module:
+        one, two = nn.Conv2d(3, 3, 3, 1, 1), nn.Conv2d(3, 3, 3, 1, 1)
+        two.weight = one.weight
+        return nn.Sequential(one, two, nn.Flatten(), nn.Linear(3 * 64 * 64, num_classes))
+
+    networks.register("mine", tied)
+    network = networks.create("mine", 5).eval()
+    networks.save(network, tmp_path / "weights.safetensors")
+    again = networks.load(tmp_path / "weights.safetensors")
+    assert torch.equal(again(images()), network(images()))
+    assert again.module[0].weight is again.module[1].weight
+
+
+# --- weights files never import
+
+
+def test_loading_weights_never_imports_what_they_name(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    networks.register("mine", build)
+    networks.save(networks.create("mine", 5), "weights.safetensors")
+    (tmp_path / "evil.py").write_text("raise SystemExit('it was imported')")
+    for name in ("evil:build", "evil.py:build", f"{tmp_path}/evil.py:build"):
+        header = networks.read_meta("weights.safetensors") | {"network": name}
+        save_file(
+            load_file("weights.safetensors"), "other.safetensors", {"tin": json.dumps(header)}
+        )
+        with pytest.raises(ValueError, match=r"other.*networks\.trust\(.*or set TIN_NETWORKS="):
+            networks.load("other.safetensors")
+        with pytest.raises(ValueError, match="no network"):
+            recipes.get("quick", name)
+    assert "evil" not in sys.modules
+
+
+@pytest.mark.parametrize("option", ["weights", "pretrained", "weights_backbone"])
+def test_libraries_never_read_weights(option: str) -> None:
+    if option != "weights":  # which is create's own
+        with pytest.raises(ValueError, match=f"option '{option}': give starting weights as"):
+            networks.create("torchvision:resnet18", 5, **{option: "DEFAULT"})
+    with pytest.raises(ValueError, match=f"option '{option}'"):
+        registry.build("torchvision:resnet18", 5, 1.0, {option: "DEFAULT"})
+
+
+def test_trusting_a_file_makes_it_known_here_and_to_child_processes(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(file.parent)
+    assert networks.trust("torchvision:resnet18") == "torchvision:resnet18"
+    assert networks.trust("vgg16") == "vgg16"
+    assert networks.trust("separable.py:build") == "separable.py:build"
+    assert networks.options("anywhere/separable.py:build") == {"blocks": 2}
+    assert networks.trust("separable:build") == "separable:build"
+    entries = os.environ["TIN_NETWORKS"].split(",")
+    assert entries == [f"{file.parent}/separable:build", f"{file}:build"]
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(registry, "_imported", set())
+    monkeypatch.chdir("/")
+    assert len(networks.create("separable:build", 5, blocks=3).layers) == 1 + 3 * 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("separable.py:make", "has no attribute 'make'"),
+        ("separable.py:nn.Linear", "has no attribute"),
+        ("nowhere.py:build", "FileNotFoundError"),
+        ("no_such_module:build", "ModuleNotFoundError"),
+        ("separable.py:__doc__", "__doc__ is not a function"),
+    ],
+)
+def test_what_cannot_be_imported_says_so(
+    file: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(ValueError, match=rf"network .*{name}: .*{message}"):
+        networks.trust(name)
+
+
+# --- trained, loaded, explained and browsed like the built-in ones
+
+FRESH = """
+import sys, torch
+from tin_lib import runs
+run = runs.open_run(sys.argv[1])
+for fit in run.fits.values():
+    print(fit.name, float(fit.network()(torch.ones(1, 3, 64, 64)).sum()))
+"""
+
+
+def check_fit(fit: runs.Fit, tiny: TinyImageNet) -> None:
+    """The trained network explains and shows its filters."""
+    network, batch = fit.network(), images(2)
+    for method in ("gradient", "grad_cam"):
+        maps = saliency.explain(network, batch, method)
+        assert maps.shape == batch.shape
+        assert maps.isfinite().all()
+    shown = filters.images_of_split(tiny.val, fit.mean, fit.std, 8)
+    found = filters.survey(network, "last", shown, top=2)
+    assert found.value.shape == (filters.filter_count(network, "last"), 2)
+    table = networks.table(network)
+    assert table["parameters"].sum() == fit.summary["parameters"]
+    reset = inspect.reinitialised(network, 0.5)
+    first, *_, last = network.layers
+    assert torch.equal(inspect.weight(reset, first), inspect.weight(network, first))
+    assert not torch.equal(inspect.weight(reset, last), inspect.weight(network, last))
+
+
+def test_the_fifth_network(
+    file: Path, tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file and no edit; beside a network of torchvision and one of the paper's."""
+    names = [networks.trust(f"{file}:build"), "torchvision:mobilenet_v3_small", "vgg_like"]
+    run = tmp_path / "run"
+    for name in names:
+        recipe = recipes.get("quick", name, epochs=1, width=None if ":mob" in name else 0.25)
+        folder = run / "networks" / catalog.folder_name(name)
+        fit = train.fit(recipe, tiny, folder, device="cpu", progress=None)
+        assert fit.meta["network"] == name
+        check_fit(fit, tiny)
+    opened = runs.open_run(run)
+    assert list(opened.fits) == ["vgg_like", "separable.py_build", "torchvision_mobilenet_v3_small"]
+    done = subprocess.run(
+        [sys.executable, "-c", FRESH, str(run)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},  # TIN_NETWORKS is set by trust
+    )
+    told = dict(line.split() for line in done.stdout.splitlines())
+    for name, fit in opened.fits.items():
+        expected = fit.network()(torch.ones(1, 3, 64, 64)).sum().item()
+        assert float(told[name]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_tin_train_takes_a_file(file: Path, tmp_path: Path) -> None:
+    name = "separable.py:build"
+    command = f"train {name} --recipe quick --classes 2 --per-class 6 --set epochs=1 --out fit"
+    done = subprocess.run(
+        [sys.executable, "-m", "tin_lib", *command.split()],
+        capture_output=True,
+        text=True,
+        cwd=file.parent,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    assert networks.read_meta(tmp_path / "fit" / "weights.safetensors")["network"] == name
+
+
+# --- libraries
+
+
+def test_a_torchvision_network_is_the_librarys_own() -> None:
+    import torchvision
+
+    torch.manual_seed(0)
+    network = networks.create("torchvision:mobilenet_v3_small", 7).eval()
+    torch.manual_seed(0)
+    theirs = torchvision.models.mobilenet_v3_small(num_classes=7).eval()
+    assert torch.equal(network(images()), theirs(images()))
+    assert filters.find_layer(network, "last") == "features.12.0"
+    assert network.layers["features.12.0"].output == "module.features.12.2"  # Hardswish
+    assert networks.create("torchvision:vit_b_32", 5).layers.keys() == {"conv_proj", "heads.head"}
+    for name in ("torchvision:no_such", "torchvision:fcn_resnet50"):
+        with pytest.raises(ValueError, match=f"'{name}': torchvision has no such class"):
+            networks.create(name)
+    with pytest.raises(ValueError, match="forward pass fails on images"):
+        networks.create("torchvision:inception_v3", 5, aux_logits=False, init_weights=False)
+
+
+def test_timm_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "timm", None)
+        with pytest.raises(ValueError, match="timm is not installed: pip install timm"):
+            networks.create("timm:resnet18")
+    pytest.importorskip("timm")
+    network = networks.create("timm:resnet10t", 5)
+    assert network.eval()(images()).shape == (3, 5)
+    assert networks.create("timm:vit_tiny_patch16_224", 5).options == {}
+    with pytest.raises(ValueError, match="'timm:no_such': timm has no such network"):
+        networks.create("timm:no_such")
+
+
+def test_starting_weights_of_others_fit_by_name_except_the_output(tmp_path: Path) -> None:
+    import torchvision
+
+    theirs = torchvision.models.resnet18(num_classes=9)
+    torch.save({"state_dict": theirs.state_dict(), "epoch": 3}, tmp_path / "best.pth.tar")
+    weights = str(tmp_path / "best.pth.tar")
+    network = networks.create("torchvision:resnet18", 5, weights=weights)
+    assert network.origin == f"{weights} (output layer random)"
+    state = network.module.state_dict()
+    expected = {k: v for k, v in theirs.state_dict().items() if not k.startswith("fc.")}
+    assert all(torch.equal(state[k], v) for k, v in expected.items())
+    assert networks.create("torchvision:resnet18", 9, weights=weights).origin == weights
+    with pytest.raises(ValueError, match="does not fit torchvision:resnet34"):
+        networks.create("torchvision:resnet34", 9, weights=weights)
+
+
+def test_functional_relus_are_seen(tmp_path: Path) -> None:
+    class Functional(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(F.relu(x))
+
+    networks.register("mine", lambda n: Functional(*build(n)))
+    assert not inspect.has_relu_modules_only(networks.create("mine", 5))
+    networks.register("mine", build)
+    assert inspect.has_relu_modules_only(networks.create("mine", 5))

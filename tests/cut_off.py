@@ -1,0 +1,16 @@
+"""Interrupting a fit."""
+
+from typing import Any
+
+from tin_lib.progress import Silent
+
+
+class CutOff(Silent):
+    """Interrupts after an epoch, as Ctrl-C would."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def epoch(self, row: dict[str, Any], epochs: int) -> None:
+        if row["epoch"] == self.after:
+            raise KeyboardInterrupt

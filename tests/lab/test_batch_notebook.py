@@ -1,0 +1,79 @@
+"""A notebook with the three browsers, executed in batch as by hand: its outputs are complete."""
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from tin_lib import runs
+from tin_lib.lab.widgets.filters import filter_card
+
+pytestmark = pytest.mark.slow
+
+VIEW = {"network": "vgg_like", "layer": "conv4", "filter": 5, "images": 40, "steps": 2}
+COMMANDS = {
+    "papermill": ["papermill", "{source}", "{target}"],
+    "nbconvert": [
+        "jupyter",
+        "nbconvert",
+        "--execute",
+        "--to=notebook",
+        "{source}",
+        "--output={target}",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def source(run: runs.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    given = "".join(f", {name}={value!r}" for name, value in VIEW.items())
+    cells = [
+        "from tin_lib.lab.widgets import ConfusionBrowser, FilterBrowser, SaliencyBrowser",
+        f"SaliencyBrowser({str(run.path)!r})",
+        f"FilterBrowser({str(run.path)!r}{given})",
+        f"ConfusionBrowser({str(run.path)!r})",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    path = tmp_path_factory.mktemp("notebook") / "source.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.mark.parametrize("tool", COMMANDS)
+def test_outputs_are_complete(tool: str, source: Path, run: runs.Run, tmp_path: Path) -> None:
+    target = tmp_path / "target.ipynb"
+    command = [part.format(source=source, target=target) for part in COMMANDS[tool]]
+    environment = {name: value for name, value in os.environ.items() if name != "TIN_BATCH"}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(target.read_text())["cells"]
+    saliency, filters, confusion = ([o["data"] for o in c["outputs"]] for c in cells[1:])
+    assert len(pixels(saliency[-1])) > 0
+    check_filter(pixels(filters[-1]), next(run.path.glob("filters/**/conv4/fourier-2/0005.png")))
+    matrix, picture = confusion
+    assert "application/vnd.plotly.v1+json" in matrix
+    assert len(pixels(picture)) > 0
+    assert "FigureModel" not in target.read_text()  # of a FigureWidget
+
+
+def pixels(output: dict[str, Any]) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(base64.b64decode(output["image/png"]))))
+
+
+def check_filter(picture: np.ndarray, kept: Path) -> None:
+    """The picture contains the maximising image, which the notebook kept on disk."""
+    (x, y), side = filter_card.place("optimised"), filter_card.LARGE
+    zoom = side // 64
+    assert (picture[y : y + side : zoom, x : x + side : zoom] == np.array(Image.open(kept))).all()

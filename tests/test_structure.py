@@ -1,0 +1,70 @@
+"""The shape of the library: rooms, sizes, empty ``__init__`` files, names."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIBRARY = ROOT / "tin_lib"
+SOURCES = sorted(LIBRARY.rglob("*.py"))
+NOT_CORE = ("analysis", "lab", "runner", "__main__.py")
+MOST_LINES, MOST_CORE_LINES = 250, 5_500
+# Names of modules and objects before the rooms: none may come back.
+OLD_MODULES = (
+    "story|words|stamps|shares|plate|knobs|gallery|controls|exciting|randomise|suspects|picture"
+    "|ahead|latest|locks"
+)
+OLD_NAMES = ("Averaged", "shrink(", "NOT_BEGUN", "run_apart", "came_to", "near_diagonal(")
+
+
+def lines(path: Path) -> int:
+    """Number of lines of a file."""
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def is_core(path: Path) -> bool:
+    """Whether a source belongs to the core."""
+    return path.relative_to(LIBRARY).parts[0] not in NOT_CORE
+
+
+def test_the_core_is_small() -> None:
+    count = sum(lines(path) for path in SOURCES if is_core(path))
+    assert count <= MOST_CORE_LINES, f"the core has {count:,} lines"
+
+
+def test_no_file_is_long() -> None:
+    long = {str(p.relative_to(ROOT)): lines(p) for p in SOURCES if lines(p) > MOST_LINES}
+    assert not long
+
+
+def test_an_init_only_exports() -> None:
+    for path in LIBRARY.rglob("__init__.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        defined = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        assert not defined, f"{path.relative_to(ROOT)} defines {defined[0].name}"
+
+
+def test_rooms_import_downwards_only() -> None:
+    pytest.importorskip("importlinter")
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_old_names_are_gone() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode != 0:
+        pytest.skip("not a git checkout")
+    module = re.compile(rf"tin_lib[\w.]*\.(?:{OLD_MODULES})\b")
+    for name in tracked.stdout.split():
+        path = ROOT / name
+        assert path.suffix != ".py" or path.stem not in OLD_MODULES.split("|"), name
+        if path.suffix not in (".py", ".ipynb", ".md", ".yaml", ".toml") or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8") if path != Path(__file__) else ""
+        found = [old for old in OLD_NAMES if old in text] + module.findall(text)
+        assert not found, f"{name}: {found[0]}"

@@ -1,0 +1,53 @@
+"""Recipes by name and network."""
+
+from typing import Any
+
+from tin_lib import networks
+from tin_lib.networks.registry import short
+from tin_lib.recipes import laptop, modern, paper, quick, resnet
+from tin_lib.recipes.base import ANY, Recipe
+
+TABLES = {
+    "paper": paper.RECIPES,
+    "quick": quick.RECIPES,
+    "laptop": laptop.RECIPES,
+    "modern": modern.RECIPES,
+    "fast": resnet.FAST,
+    "best": resnet.BEST,
+}
+
+
+def names() -> dict[str, list[str]]:
+    """Recipe names, each with the networks that have their own; others take its default."""
+    return {name: [n for n in table if n != ANY] for name, table in TABLES.items()}
+
+
+def get(name: str, network: str, **changes: Any) -> Recipe:
+    """The recipe ``name`` for ``network`` with some fields changed; a change to None is none.
+
+    A network without a recipe of its own gets the default of that name, at width 1 if it cannot be
+    made narrower. Raises ValueError, listing the known ones, for an unknown recipe, network or
+    field.
+    """
+    if name not in TABLES:
+        raise ValueError(f"no recipe {name!r}; recipes: {', '.join(TABLES)}")
+    variable, network = networks.has_width(network), short(network)
+    recipe = TABLES[name].get(network) or TABLES[name][ANY].replace(network=network)
+    recipe = recipe if variable else recipe.replace(width=1.0)
+    return recipe.replace(**{k: v for k, v in changes.items() if v is not None})
+
+
+def unregularised(recipe: Recipe) -> Recipe:
+    """The recipe without dropout, penalties, weight decay, smoothing or mixing; the rest stays.
+
+    Dropout is switched off by the network's option of that name, if it has one.
+    """
+    off = {"dropout": 0.0} if "dropout" in networks.options(recipe.network) else {}
+    return recipe.replace(
+        network_options=recipe.network_options | off,
+        penalties="none",
+        weight_decay=0.0,
+        label_smoothing=0.0,
+        mixup=0.0,
+        cutmix=0.0,
+    )
