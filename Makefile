@@ -23,9 +23,9 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
-# In a container one is often root, which JupyterLab refuses unless told; it listens on localhost only.
+# In a container one is often root, which JupyterLab refuses by default; it listens on localhost only.
 lab: .venv/ready
 	$(BIN)/jupyter lab --notebook-dir notebooks $(if $(filter 0,$(shell id -u)),--allow-root) $(ARGS)
 

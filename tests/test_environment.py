@@ -1,7 +1,6 @@
 """Dependencies: pyproject.toml and environment.yml agree, and declare all that is imported."""
 
 import ast
-import subprocess
 import sys
 import tomllib
 from itertools import chain
@@ -55,17 +54,3 @@ def test_everything_imported_is_declared() -> None:
         missing = imported(path) - (core | OPTIONAL if in_core else every)
         assert not missing, f"{path.relative_to(ROOT)} imports {missing}"
     assert every >= OPTIONAL
-
-
-def test_the_core_imports_with_its_own_dependencies_alone() -> None:
-    """Training runs on a machine without what the extras name."""
-    core = {MODULES.get(name, name) for name in declared()}
-    every = {MODULES.get(name, name) for name in declared(*PROJECT["optional-dependencies"])}
-    unwanted = sorted(every - core - {"jinja2", "psutil"})  # torch brings or tries these
-    code = (
-        f"import sys\nfor name in {unwanted}: sys.modules[name] = None\n"
-        "import tin_lib.train, tin_lib.predict, tin_lib.recipes, tin_lib.sample, tin_lib.runs\n"
-        "import tin_lib.penalties, tin_lib.augment, tin_lib.catalog\n"
-        "from tin_lib import networks; networks.create('vgg_like', 3, 0.1)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -102,7 +102,7 @@ def _remove_stale(target: Path) -> None:
 
 def _is_stale(temporary: Path) -> bool:
     host, *process = temporary.name.split(".")[-2].split("-")
-    if host == _host() and os.name != "nt":  # where kill(process, 0) would end the process
+    if host == _host() and os.name != "nt":  # there, kill(process, 0) would end the process
         try:
             os.kill(int(process[0]), 0)
         except ProcessLookupError:
@@ -114,9 +114,8 @@ def _is_stale(temporary: Path) -> bool:
 def only_one(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file ``path`` while the block runs.
 
-    The system drops the lock when its holder ends, so no stale file blocks a rerun. Raises
-    ValueError, naming the holder, if another process has it. On a file system without locks nothing
-    is locked.
+    The system drops the lock when its holder ends. Raises ValueError, naming the holder, if another
+    process has it. On a file system without locks nothing is locked.
     """
     holder = path.with_name(f"{path.name}.holder")
     try:
@@ -139,16 +138,15 @@ def waiting_lock(path: Path, leftovers: str) -> Iterator[None]:
     Folders beside it that match the pattern ``leftovers`` then belong to nobody and are removed. On
     a file system without locks nothing is locked and nothing removed.
     """
-    lock = _acquire(path, timeout=-1)
-    with lock:
-        if not isinstance(lock, contextlib.nullcontext):
+    with _acquire(path, timeout=-1) as lock:
+        if lock:
             for leftover in path.parent.glob(leftovers):
                 shutil.rmtree(leftover, ignore_errors=True)
         yield
 
 
 def _acquire(path: Path, timeout: float) -> contextlib.AbstractContextManager:
-    """Take the lock (timeout -1: wait for it); raises Timeout."""
+    """Take the lock (timeout -1: wait for it); its context gives None without locks."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return FileLock(path).acquire(timeout=timeout)
@@ -172,8 +170,8 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        why = f"{folder} cannot be written ({error.strerror})"
-        raise OSError(f"{why}; set the environment variable TIN_CACHE to another folder") from None
+        advice = "set the environment variable TIN_CACHE to another folder"
+        raise OSError(f"{folder} cannot be written ({error.strerror}); {advice}") from None
     return folder
 
 
@@ -217,10 +215,10 @@ def read_table(path: str | Path, dtype: Mapping[str, Any] | None = None) -> pd.D
     NaN. FileNotFoundError and ValueError name the file.
     """
     types = dict(dtype or {})
-    missing = {name: ["", "nan", "NaN"] for name in types}
-    text = defaultdict(lambda: str, types)
+    empty = {name: ["", "nan", "NaN"] for name in types}
+    types = defaultdict(lambda: str, types)
     try:
-        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
+        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist; run its notebook or command") from None
     except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are of this kind

@@ -3,11 +3,12 @@
 import os
 import sys
 import time
+from datetime import timedelta
 from typing import Any, Protocol
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Print at once; characters that standard output's encoding lacks become question marks."""
+    """Print at once; characters outside standard output's encoding become question marks."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding), end=end, flush=True)
 
@@ -25,20 +26,18 @@ class Progress(Protocol):
 class Silent:
     """Prints nothing."""
 
-    def images(self, epoch: int, done: int, total: int, loss: float | None) -> None:
+    def images(self, *args: Any, **named: Any) -> None:
         """Nothing."""
 
-    def epoch(self, row: dict[str, Any], epochs: int) -> None:
-        """Nothing."""
+    epoch = images
 
 
 class Lines:
     """One line per epoch, and within a long epoch one every ``every`` seconds."""
 
     def __init__(self, every: float = 30.0) -> None:
-        self.every = every
+        self.every, self.first = every, 0  # first: the epoch that this process began with
         self.started = self.last = time.monotonic()
-        self.first: int | None = None  # epoch that this process began with
 
     def images(self, epoch: int, done: int, total: int, loss: float | None) -> None:
         """Print a line if ``every`` seconds have passed since the last."""
@@ -143,16 +142,8 @@ def interactive() -> bool:
 def epoch_line(row: dict[str, Any], epochs: int, left: float) -> str:
     """A history row as a line of text; ``left`` in seconds."""
     parts = [f"epoch {row['epoch']:>3}/{epochs}", f"loss {row['train_loss']:.4f}"]
-    parts.append(f"train {row['train_accuracy']:.3f}")
-    for key, label in (("heldout_accuracy", "held-out"), ("val_accuracy", "val")):
-        if row.get(key) is not None:
-            parts.append(f"{label} {row[key]:.3f}")
-    parts += [f"{row['images_per_second']:,.0f} images/s", f"{clock(left)} left"]
-    return "  ".join(parts)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+    for label, split in (("train", "train"), ("held-out", "heldout"), ("val", "val")):
+        if f"{split}_accuracy" in row:
+            parts.append(f"{label} {row[f'{split}_accuracy']:.3f}")
+    parts.append(f"{row['images_per_second']:,.0f} images/s")
+    return "  ".join([*parts, f"{timedelta(seconds=int(left))} left"])

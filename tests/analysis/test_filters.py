@@ -10,7 +10,7 @@ from tin_lib import networks
 from tin_lib.analysis import filters
 from tin_lib.analysis.filters import parametrisation
 from tin_lib.networks.base import Network
-from tin_lib.networks.inspect import Field
+from tin_lib.analysis.filters import Field
 
 
 @pytest.fixture

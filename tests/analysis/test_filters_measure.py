@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tin_lib.analysis import filters
 from tin_lib.networks.base import Network
-from tin_lib.networks.inspect import Field
+from tin_lib.analysis.filters import Field
 
 
 @pytest.fixture

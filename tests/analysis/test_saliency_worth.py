@@ -32,7 +32,7 @@ from tin_lib.analysis.saliency.insertion_deletion import (
 )
 from tin_lib.analysis.saliency.sanity_checks import rank_correlation
 from tin_lib.data import TinyImageNet
-from tin_lib.networks.inspect import reinitialised
+from tin_lib.analysis.reinitialised import reinitialised
 
 
 @pytest.fixture(scope="module")

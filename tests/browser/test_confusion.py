@@ -65,8 +65,8 @@ def wait_for_cell(page: Any, title: str) -> None:
 
 def check_images(page: Any, run: runs.Run, rows: pd.DataFrame) -> None:
     """The files named are those of the rows, and the picture's tiles are their pixels."""
-    told = page.inner_text(".tin-message").split("\n")[1].split(", ")
-    files = [words.split(" ")[0] for words in told]
+    described = page.inner_text(".tin-message").split("\n")[1].split(", ")
+    files = [text.split(" ")[0] for text in described]
     assert sorted(files) == sorted(rows.file)
     picture, images = shown(page), run.data().val.images
     group = Group("", images[: len(files)], files)

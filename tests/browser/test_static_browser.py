@@ -126,8 +126,8 @@ def test_filters(browser: Any, run: runs.Run, images: Split, show: str) -> None:
         kinds = {"right": given == {label}, "wrong": given != {label}, "disagree": len(given) > 1}
         wanted += kinds[show]
     browser.select_option("#show", show)
-    told = f"image 1 of {wanted}" if wanted else "No image matches."
-    assert browser.inner_text("#count").startswith(told)
+    expected = f"image 1 of {wanted}" if wanted else "No image matches."
+    assert browser.inner_text("#count").startswith(expected)
     assert browser.locator("#strip [role=option]").count() == wanted
 
 

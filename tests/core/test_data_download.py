@@ -285,6 +285,15 @@ def test_damage_inside_the_zip(archive: bytes, tmp_path: Path) -> None:
     assert names(tmp_path / "out") == []
 
 
+@pytest.mark.parametrize("above", ["tiny-imagenet-200", "archive/data"])
+def test_zip_with_more_folders(tmp_path: Path, above: str) -> None:
+    write_folder(tmp_path / "source" / above / "tiny-imagenet-200")
+    shutil.make_archive(str(tmp_path / "deep"), "zip", tmp_path / "source")
+    folder = download(tmp_path / "out", tmp_path / "deep.zip", md5=None, size=None)
+    assert len(open_data(folder).val) == 6
+    assert names(folder.parent) == ["tiny-imagenet-200"]
+
+
 def test_zip_without_a_top_folder(tmp_path: Path) -> None:
     write_folder(tmp_path / "flat")
     shutil.make_archive(str(tmp_path / "flat"), "zip", tmp_path / "flat")

@@ -1,5 +1,6 @@
 """Every way the folder can be wrong ends in one message that names the file."""
 
+import shlex
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -135,8 +136,12 @@ def test_damage_is_named(
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere: no such folder; `tin download"):
-        open_data(tmp_path / "nowhere")
+    """What is advised brings the data where they were looked for."""
+    folder = tmp_path / "with blanks" / "tiny-imagenet-200"
+    with pytest.raises(FileNotFoundError, match="200: no such folder; `tin download") as caught:
+        open_data(folder)
+    advised = shlex.split(str(caught.value).split("`")[1])
+    assert Path(advised[2]) / "tiny-imagenet-200" == folder
 
 
 def test_a_zip_instead_of_a_folder(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from data_folder import CLASSES, TEST, TRAIN, VAL, pil_pixels, write_folder
 from PIL import Image
 
+from tin_lib import files
 from tin_lib.data import decode as decode_module
 from tin_lib.data import images as images_module
 from tin_lib.data import open_data, pack
@@ -179,6 +180,36 @@ def test_cache_folder_where_the_data_cannot_be_written(
     monkeypatch.setattr(packed_module.os, "access", lambda *_: False)
     assert tmp_path / "cache" / "tin_lib" / "packed" in pack(root).parents
     assert not (root / ".tin_packed").exists()
+
+
+def test_nowhere_to_pack_says_what_helps(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refused)
+    with pytest.raises(OSError, match=r"cannot be written .*set .* TIN_CACHE to another folder"):
+        pack(root)
+
+
+def test_what_is_packed_is_flushed_before_it_is_published(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a power loss leaves no packed form, or the whole one."""
+    order: list[str] = []
+    rename = Path.rename
+
+    def renamed(source: Path, target: Path) -> Path:
+        order.append("published")
+        return rename(source, target)
+
+    monkeypatch.setattr(files, "sync", lambda path: order.append(path.name))
+    monkeypatch.setattr(Path, "rename", renamed)
+    pack(root)
+    before, after = order[: order.index("published")], order[order.index("published") + 1 :]
+    names = {f"{split}.{kind}" for split in ("train", "val", "test") for kind in ("npy", "npz")}
+    assert set(before) == {*names, "meta.json", "new"}
+    assert before[-1] == "new"
+    assert after == [".tin_packed"]
 
 
 def test_tin_cache_overrides(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

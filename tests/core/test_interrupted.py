@@ -106,7 +106,7 @@ def test_a_fit_of_other_code_is_used_and_named(
     (line,) = capsys.readouterr().out.splitlines()
     assert str(folder) in line
     assert f"0123456789ab -> {now}" in line
-    assert "delete it to train anew" in line
+    assert "delete it to train again" in line
 
 
 def test_a_checkpoint_of_other_code_is_resumed_and_named(
@@ -119,6 +119,17 @@ def test_a_checkpoint_of_other_code_is_resumed_and_named(
     assert len(done.history()) == 3  # epochs 1 and 2 were not run again
     assert "checkpoint by other library code (0123456789ab -> " in capsys.readouterr().out
     assert done.meta["source"] == "0123456789ab"  # it began there
+
+
+def test_a_fit_without_a_checkpoint_is_made_by_the_code_that_trains_it(
+    tiny: TinyImageNet, tmp_path: Path, capsys: Any
+) -> None:
+    done = fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
+    as_by_other_code(done.path)
+    (done.path / "weights.safetensors").unlink()
+    again = fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
+    assert again.meta["source"] == files.source_digest(core=True)
+    assert capsys.readouterr().out == ""
 
 
 def test_fits_from_before_the_digest_count_as_other(

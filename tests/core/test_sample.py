@@ -219,7 +219,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sample, "_write_test", full)
+    monkeypatch.setattr(sample, "_write_mixed", full)
     with pytest.raises(OSError, match="No space left"):
         sample.write(tmp_path / "official")
     assert list(tmp_path.iterdir()) == []

@@ -19,8 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torchvision.models import vgg
 
-from tin_lib import networks
+from tin_lib import networks, recipes
+from tin_lib.data import TinyImageNet
 from tin_lib.networks import pretrained
+from tin_lib.train.fit import check
 
 SMALL = {"num_classes": 6, "width": 0.1}
 
@@ -422,8 +424,11 @@ def test_objects_beside_the_weights_are_named_as_the_reason(tmp_path: Path) -> N
         networks.create("alexnet", width=0.1, weights=str(path))
 
 
-def test_imagenet_is_a_keyword_and_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imagenet_is_a_keyword_and_no_path(
+    tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
+    check(recipes.get("paper", "vgg16"), tiny, tmp_path)  # tin train vgg16 --recipe paper --out .
     (tmp_path / "imagenet").mkdir()
     for weights in ("imagenet", None):
         assert pretrained.weights_file(weights) is None

@@ -57,3 +57,10 @@ def test_comparison_shows_intervals() -> None:
     np.testing.assert_allclose(dots.error_x.array, 0.2)
     np.testing.assert_allclose(dots.error_x.arrayminus, 0.1)
     assert len(figure.layout.shapes) == 1  # white noise, in the roughness panel alone
+
+
+def test_networks_have_their_titles() -> None:
+    figure = filters.by_network(
+        {"vgg16": noise(2, 3, 5, 5), "vgg16 (untrained)": noise(2, 3, 5, 5)}
+    )
+    assert [note.text for note in figure.layout.annotations] == ["VGG-16", "VGG-16 (untrained)"]

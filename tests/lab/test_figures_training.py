@@ -46,6 +46,7 @@ def test_results_stand_beside_the_papers() -> None:
     )
     figure = training.results(table)
     assert [bar.name for bar in figure.data] == ["this run", "the paper"]
+    assert list(figure.data[0].x) == ["VGG-16", "AlexNet"]
     assert list(figure.data[1].text) == ["53.5%", ""]
     alone = training.results(table.assign(paper_val=None))
     assert [bar.name for bar in alone.data] == ["this run"]

@@ -228,7 +228,7 @@ def test_long_work_shows_progress_and_can_be_cancelled(
     assert "Optimising images for filters of conv6" in browser.progress.value
     assert (browser.bar.value, browser.bar.max) == (1, STEPS)
     assert browser.bar.layout.visibility == "visible"
-    browser.look(filter=3)  # on the same page: goes on
+    browser.look(filter=3)  # on the same page: not cancelled
     assert "filter 3" in browser.message.value
     thread = browser.task.thread
     monkeypatch.setattr("tin_lib.analysis.filters.store.maximise", real)

@@ -32,9 +32,10 @@ def test_figure_5_has_a_labelled_row_a_network() -> None:
 
 
 def test_measures_have_intervals_and_hollow_chance(table: pd.DataFrame) -> None:
-    figure = figures.saliency.measures(table)
+    figure = figures.saliency.measures(table.assign(left_out=0, verdict="yes"))
     assert len(figure.data) == 4 * 2
     first = figure.data[0]
+    assert first.name == "9-layer ConvNet"
     assert list(first.marker.symbol) == ["circle", "circle", "circle-open"]
     np.testing.assert_allclose(first.x, 0.5)
     np.testing.assert_allclose(first.error_x.array, 0.2)
@@ -74,4 +75,5 @@ def test_randomisation_has_a_panel_a_method(table: pd.DataFrame) -> None:
     titles = [note.text for note in figure.layout.annotations]
     assert titles == ["gradient", "grad_cam", "centre"]
     assert len(figure.data) == 3 * 2
+    assert [trace.name for trace in figure.data[:2]] == ["9-layer ConvNet", "VGG-16"]
     assert list(figure.data[0].x) == ["output layer", "all layers"]

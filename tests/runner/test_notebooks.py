@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 
 from tin_lib.__main__ import main
+from tin_lib.runner.workbook.spec import load_workbook
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+NUMBERED = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
+TEMPLATES = {"network"}  # notebooks for the steps of a user's own workbook.yaml
 
 
 def cells(path: Path, kind: str) -> list[dict[str, Any]]:
@@ -26,8 +29,10 @@ def source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 
-def test_there_are_nine() -> None:
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(1, 10)]
+def test_nine_are_steps_and_the_others_are_templates() -> None:
+    assert [path.stem[:2] for path in NUMBERED] == [f"{n:02}" for n in range(1, 10)]
+    assert [path.stem for path in NUMBERED] == list(load_workbook(FOLDER).steps)
+    assert {path.stem for path in NOTEBOOKS} - {path.stem for path in NUMBERED} == TEMPLATES
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -83,7 +88,7 @@ def test_from_raw_images_to_one_report(tmp_path: Path, capsys: Any) -> None:
     assert results.val_accuracy.between(0, 1).all()
     assert results.epochs[:4].eq(1).all()
     pages = {page.name for page in (tmp_path / "run" / "report").glob("*.html")}
-    assert pages == {"index.html", *(f"{path.stem}.html" for path in NOTEBOOKS)}
+    assert pages == {"index.html", *(f"{path.stem}.html" for path in NUMBERED)}
     lines = (tmp_path / "run" / "ensemble" / "test_majority_vote.txt").read_text().splitlines()
     assert lines
     assert all(line.split()[0].startswith("test_") for line in lines)

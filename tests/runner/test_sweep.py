@@ -1,4 +1,4 @@
-"""Sweeps: every combination once, nothing trained twice, failures told beside what worked."""
+"""Sweeps: every combination once, nothing trained twice, failures reported beside what worked."""
 
 import contextlib
 import os

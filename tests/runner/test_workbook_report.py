@@ -244,7 +244,7 @@ def test_the_report_works_in_a_browser_without_a_network(run, workbook, scheme):
 
 
 def check_figure(page, scheme):
-    """The figure's words can be told from the page, and hovering answers."""
+    """The figure's text contrasts with the page, and hovering shows values."""
     title = page.locator(".tin-figure .gtitle").first
     assert title.is_visible()
     brightness = brightness_of(title.evaluate("e => getComputedStyle(e).fill"))

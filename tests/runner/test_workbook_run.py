@@ -203,7 +203,7 @@ def test_ctrl_c_ends_running_steps_and_begins_no_other(start, monkeypatch, capsy
     def slow(job):
         if Path(job["stop"]).exists():
             return {"error": executor.NOT_STARTED, "seconds": 0.0}
-        begun.set()
+        started.set()
         for _ in range(200):
             time.sleep(0.05)
             if Path(job["stop"]).exists():
@@ -211,12 +211,12 @@ def test_ctrl_c_ends_running_steps_and_begins_no_other(start, monkeypatch, capsy
         pytest.fail("the step was not asked to stop")
 
     def interrupted(futures, **options):
-        begun.wait(10)
+        started.wait(10)
         if signals:
             raise signals.pop()
         return wait(futures, **options)
 
-    begun, wait, signals = threading.Event(), graph.wait, [KeyboardInterrupt()] * 2
+    started, wait, signals = threading.Event(), graph.wait, [KeyboardInterrupt()] * 2
     monkeypatch.setattr(graph, "run_step", slow)
     monkeypatch.setattr(graph, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):

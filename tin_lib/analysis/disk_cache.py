@@ -42,7 +42,8 @@ class DiskCache:
             if first:
                 self.problem = (
                     f"The {self.what} are not kept ({reason}: {self.folder}): each is computed "
-                    "again when it is next needed. Mend that, then open the browser again."
+                    "again when needed. Free some space or make the folder writable, then open the "
+                    "browser again."
                 )
         if first:
             logger.warning(self.problem)

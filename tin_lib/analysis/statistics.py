@@ -1,13 +1,14 @@
-"""Intervals, paired tests and their verdicts; regressions are in ``analysis.regression``.
+"""Intervals, paired tests and their verdicts; regressions are in ``analysis.logit``.
 
-scipy and statsmodels compute; see the glossary (docs) for the terms.
+scipy and statsmodels compute. They are imported where they are used: a notebook's first cell would
+otherwise take a second longer.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 CHANCE_LEVEL = 0.01  # significance level of ``above_chance``
 
@@ -31,7 +32,7 @@ def wilson(
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     if (correct < 0).any() or (correct > total).any():
         raise ValueError("correct must lie between 0 and total")
-    z = stats.norm.ppf((1 + level) / 2)
+    z = special.ndtri((1 + level) / 2)
     n = np.where(total > 0, total, np.nan)
     p = correct / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -64,6 +65,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> Comparison:
     Pairs with a NaN are left out. With fewer than two pairs, or where all differences are the same
     number other than 0, there is no interval and no p-value (NaN).
     """
+    from scipy import stats
+
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"a and b must be paired values (N,), got {a.shape} and {b.shape}")
@@ -88,6 +91,8 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> Comparison:
     only one of them gets right); the interval of the difference of accuracies is Newcombe's for
     paired proportions (method 10, Statistics in Medicine 17, 1998). NaN without images.
     """
+    from scipy import stats
+
     a, b = np.asarray(a_correct, bool), np.asarray(b_correct, bool)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"expected bool (N,) for the same images, got {a.shape} and {b.shape}")
@@ -166,6 +171,8 @@ def above_chance(correct: int, total: int, classes: int, commonest: int = 0) -> 
     Chance is to name any of the ``classes``, or always the class with the most images
     (``commonest``: how many of the ``total`` it has) where classes differ in size.
     """
+    from scipy import stats
+
     if total == 0 or classes < 1:
         return False
     chance = min(max(1 / classes, commonest / total), 1.0)

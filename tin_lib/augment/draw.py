@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tin_lib.augment import transforms
 from tin_lib.augment.geometry import FIRST_CROP, IDENTITY, REVERSED, SIDE, operators
 from tin_lib.augment.plan import AugmentSpec, EpochPlan, Technique, unchanged
+from tin_lib.augment.transforms import draw_offsets, uniform
 
 TECHNIQUES = tuple(Technique)[1:]
 MIDDLE_GRAY = 127.5
@@ -85,9 +85,9 @@ def paper_plan(
 ) -> EpochPlan:
     """Draws the parameters of each item's technique."""
     n = len(image)
-    top, left = transforms.draw_offsets(n, generator, spec.crop_size, spec.resize)
-    factor = transforms.draw_contrast(n, generator, spec.contrast)
-    colour = transforms.draw_tint(n, generator, spec.tint)
+    top, left = draw_offsets(n, generator, spec.crop_size, spec.resize)
+    factor = uniform(n, spec.contrast, generator)
+    colour = uniform(3 * n, spec.tint, generator).view(n, 3)
     return EpochPlan(
         image,
         technique,
@@ -127,7 +127,7 @@ def _draw_techniques(n: int, fraction: float, generator: torch.Generator) -> Ten
 
 def _draw_boxes(n: int, spec: AugmentSpec, generator: torch.Generator) -> Tensor:
     """The part of each image to show: top, left, height, width (n, 4); width < 0 mirrors."""
-    area = _uniform(n, spec.resized_crop_scale or (1.0, 1.0), generator)
+    area = uniform(n, spec.resized_crop_scale or (1.0, 1.0), generator)
     ratio = CROP_RATIO if spec.resized_crop_scale else 1.0
     height, width = _sides(area, ratio, generator)
     top = torch.rand(n, generator=generator) * (SIDE - height)
@@ -145,14 +145,14 @@ def _draw_jitter(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """gain (n, 1), bias (n, 3) and saturation (n,): contrast turns about middle gray."""
     bounds = (1 - jitter, 1 + jitter)
-    brightness, contrast, saturation = (_uniform(n, bounds, generator) for _ in range(3))
+    brightness, contrast, saturation = (uniform(n, bounds, generator) for _ in range(3))
     bias = MIDDLE_GRAY * (1 - contrast)
     return (brightness * contrast)[:, None], bias[:, None].repeat(1, 3), saturation
 
 
 def _draw_erased(n: int, probability: float, generator: torch.Generator) -> Tensor:
     """y0, y1, x0, x1 (n, 4) of the rectangle to erase; empty where there is none."""
-    area = _uniform(n, ERASED_AREA, generator)
+    area = uniform(n, ERASED_AREA, generator)
     height, width = (side.round() for side in _sides(area, ERASED_RATIO, generator))
     top = (torch.rand(n, generator=generator) * (SIDE - height)).round()
     left = (torch.rand(n, generator=generator) * (SIDE - width)).round()
@@ -163,10 +163,6 @@ def _draw_erased(n: int, probability: float, generator: torch.Generator) -> Tens
 
 def _sides(area: Tensor, ratio: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Height and width in pixels of boxes with these shares of the area; log-uniform ratio."""
-    log_ratio = _uniform(len(area), (-math.log(ratio), math.log(ratio)), generator)
+    log_ratio = uniform(len(area), (-math.log(ratio), math.log(ratio)), generator)
     side, stretch = SIDE * area.sqrt(), (log_ratio / 2).exp()
     return (side * stretch).clamp(max=SIDE), (side / stretch).clamp(max=SIDE)
-
-
-def _uniform(n: int, bounds: tuple[float, float], generator: torch.Generator) -> Tensor:
-    return torch.empty(n).uniform_(*bounds, generator=generator)

@@ -1,7 +1,7 @@
-"""What an epoch shows: which image, in which order, changed how.
+"""What an epoch shows: which images, in which order, changed how.
 
 A plan is a table with one row an item, drawn for the whole epoch at once on the CPU. It does not
-depend on the batch size, on the device or on how many processes share the epoch.
+depend on the batch size, the device or the number of processes.
 """
 
 from __future__ import annotations
@@ -54,41 +54,33 @@ class AugmentSpec:
     erase: float = 0.0  # probability that a rectangle is replaced by the mean colour
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ValueError(f"mode must be one of {', '.join(MODES)}, not {self.mode!r}")
-        if self.resize not in KINDS:
-            raise ValueError(f"resize must be one of {', '.join(KINDS)}, not {self.resize!r}")
+        for name, known in (("mode", MODES), ("resize", KINDS)):
+            if getattr(self, name) not in known:
+                got = getattr(self, name)
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {got!r}")
         if not isinstance(self.mirror, bool):
             raise ValueError(f"mirror must be true or false, not {self.mirror!r}")
-        for name, low, high in _BOUNDS:
-            _check_number(name, getattr(self, name), name in _WHOLE)
-            if not low <= getattr(self, name) <= high:
-                got = getattr(self, name)
-                raise ValueError(f"{name} must be between {low} and {high}, not {got}")
-        for name in ("contrast", "tint", "resized_crop_scale"):
+        for name in _NUMBERS:
+            _check_number(name, getattr(self, name))
+        for name in _RANGES:
             bounds = getattr(self, name)
-            _check_range(name, bounds)
-            if isinstance(bounds, list):  # as JSON has it
-                object.__setattr__(self, name, tuple(bounds))
-        if self.contrast[0] < 0:
-            raise ValueError(f"contrast must be factors of 0 or more, not {self.contrast}")
-        scale = self.resized_crop_scale
-        if scale is not None and not 0 < scale[0] <= scale[1] <= 1:
-            raise ValueError(
-                f"resized_crop_scale must be shares of the area in (0, 1], not {scale}"
-            )
+            if bounds is not None or name != "resized_crop_scale":
+                _check_range(name, bounds)
+                object.__setattr__(self, name, tuple(bounds))  # JSON has lists
 
 
-_BOUNDS = (
-    ("fraction", 0, 1),
-    ("crop_size", 2, 64),
-    ("shift", 0, 32),
-    ("jitter", 0, 1),
-    ("erase", 0, 1),
-)
-
-
-_WHOLE = ("crop_size", "shift")  # pixels
+_NUMBERS = {  # the smallest and the largest value; a pixel count is whole
+    "fraction": (0.0, 1.0),
+    "crop_size": (2, 64),
+    "shift": (0, 32),
+    "jitter": (0.0, 1.0),
+    "erase": (0.0, 1.0),
+}
+_RANGES = {
+    "contrast": (0.0, math.inf),
+    "tint": (-255.0, 255.0),
+    "resized_crop_scale": (1e-4, 1.0),
+}
 
 
 def _number(value: object) -> bool:
@@ -96,24 +88,27 @@ def _number(value: object) -> bool:
     return plain and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def _check_number(name: str, value: object, whole: bool) -> None:
-    if not _number(value) or (whole and not isinstance(value, int)):
-        raise ValueError(f"{name} must be a{' whole' if whole else ''} number, not {value!r}")
+def _check_number(name: str, value: object) -> None:
+    low, high = _NUMBERS[name]
+    whole = isinstance(low, int)
+    fits = _number(value) and (isinstance(value, int) or not whole)
+    if not fits or not low <= value <= high:  # type: ignore[operator]
+        kind = "whole number" if whole else "number"
+        raise ValueError(f"{name} must be a {kind} between {low} and {high}, not {value!r}")
 
 
 def _check_range(name: str, bounds: object) -> None:
-    if bounds is None and name == "resized_crop_scale":
-        return
+    low, high = _RANGES[name]
     pair = isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(_number, bounds))
-    if not pair or bounds[0] > bounds[1]:  # type: ignore[index]
-        raise ValueError(f"{name} must be (low, high) with low <= high, not {bounds}")
+    if not pair or not low <= bounds[0] <= bounds[1] <= high:  # type: ignore[index]
+        raise ValueError(f"{name} must be (a, b) with {low} <= a <= b <= {high}, not {bounds!r}")
 
 
 @dataclass(frozen=True, eq=False)
 class EpochPlan:
     """The items of an epoch or of a batch; every tensor but ``operators`` has one row an item.
 
-    A field is None where no item of the plan needs it.
+    A field is None if no item of the plan needs it.
     """
 
     image: Tensor  # int64 (items,): row in the array of images
@@ -132,19 +127,17 @@ class EpochPlan:
 
     def __getitem__(self, rows: slice | Tensor) -> EpochPlan:
         """The items of a slice or an index tensor, as a plan of their own."""
-        return replace(self, **{name: tensor[rows] for name, tensor in self._per_item().items()})
+        tensors = self._tensors()
+        tensors.pop("operators", None)
+        return replace(self, **{name: tensor[rows] for name, tensor in tensors.items()})
 
     def to(self, device: torch.device | str) -> EpochPlan:
         """The same plan on another device: once an epoch, so that no batch has to wait."""
-        moved = {name: tensor.to(device) for name, tensor in self._tensors().items()}
-        return replace(self, **moved)
+        return replace(self, **{k: tensor.to(device) for k, tensor in self._tensors().items()})
 
     def _tensors(self) -> dict[str, Tensor]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
-
-    def _per_item(self) -> dict[str, Tensor]:
-        return {name: value for name, value in self._tensors().items() if name != "operators"}
 
 
 def unchanged(image: Tensor) -> EpochPlan:

@@ -1,9 +1,8 @@
 """The paper's five augmentation techniques, on whole batches.
 
-Every function takes images (n, 3, 64, 64) on any device, pixels in 0..255 (float, or uint8
-where no arithmetic is involved), and returns new ones. Nothing is clipped: an image may leave
-0..255 by contrast and tint, and by the overshoot of the spline. Source: the paper's section on
-augmentation.
+Every function takes images (n, 3, 64, 64) on any device, pixels in 0..255 (float; flips also
+uint8), and returns new ones. Nothing is clipped: an image may leave 0..255 by contrast and tint,
+and by the overshoot of the spline. Source: the paper's section on augmentation.
 """
 
 from __future__ import annotations
@@ -15,14 +14,17 @@ from torch import Tensor
 from tin_lib.augment.geometry import FIRST_CROP, crop_offsets, operators, resample
 from tin_lib.augment.resize import KINDS
 
+CONTRAST = (0.8, 1.2)  # the paper's factors
+TINT = (-5.0, 5.0)  # what the paper adds to a channel, 0..255 scale
+
 
 def flip_vertical_axis(images: Tensor) -> Tensor:
-    """Mirrored about the vertical axis: left becomes right. Any dtype, exact."""
+    """Mirrored: left becomes right."""
     return images.flip(-1)
 
 
 def flip_horizontal_axis(images: Tensor) -> Tensor:
-    """Mirrored about the horizontal axis: upside down. Any dtype, exact."""
+    """Upside down."""
     return images.flip(-2)
 
 
@@ -57,12 +59,12 @@ def resize_difference(images: np.ndarray, size: int = 55, seed: int = 0) -> floa
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Each image times its own factor; ``factor`` (n,), the paper's u ~ U(0.8, 1.2)."""
+    """Each image times its own factor; ``factor`` (n,)."""
     return images * factor[:, None, None, None]
 
 
 def tint(images: Tensor, colour: Tensor) -> Tensor:
-    """One RGB colour added to each image; ``colour`` (n, 3), the paper's ~ U(-5, 5)."""
+    """One RGB colour added to each image; ``colour`` (n, 3)."""
     return images + colour[:, :, None, None]
 
 
@@ -74,34 +76,21 @@ def draw_offsets(
     return top, left
 
 
-def draw_contrast(
-    n: int, generator: torch.Generator, bounds: tuple[float, float] = (0.8, 1.2)
-) -> Tensor:
-    """Factors (n,), float32, uniform between the bounds."""
+def uniform(n: int, bounds: tuple[float, float], generator: torch.Generator) -> Tensor:
+    """Numbers (n,), float32, uniform between the bounds."""
     return torch.empty(n).uniform_(*bounds, generator=generator)
 
 
-def draw_tint(
-    n: int, generator: torch.Generator, bounds: tuple[float, float] = (-5.0, 5.0)
-) -> Tensor:
-    """Colours (n, 3), float32, every channel uniform between the bounds, on the 0..255 scale."""
-    return torch.empty(n, 3).uniform_(*bounds, generator=generator)
-
-
 def examples(image: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Figure 1: one image and it under each technique, uint8 (6, 3, 64, 64), in their order.
+    """Figure 1: an image, and the image under each technique, uint8 (6, 3, 64, 64).
 
     ``image``: uint8 (3, 64, 64). Parameters are drawn from ``seed``; values are rounded and cut to
-    0..255, for showing only.
+    0..255 for display.
     """
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.from_numpy(np.array(image))[None].float()
-    shown = [
-        pixels,
-        flip_vertical_axis(pixels),
-        flip_horizontal_axis(pixels),
-        crop_resize(pixels, *draw_offsets(1, generator)),
-        contrast(pixels, draw_contrast(1, generator)),
-        tint(pixels, draw_tint(1, generator)),
-    ]
+    shown = [pixels, flip_vertical_axis(pixels), flip_horizontal_axis(pixels)]
+    shown += [crop_resize(pixels, *draw_offsets(1, generator))]
+    shown += [contrast(pixels, uniform(1, CONTRAST, generator))]
+    shown += [tint(pixels, uniform(3, TINT, generator)[None])]
     return torch.cat(shown).round().clamp(0, 255).to(torch.uint8).numpy()

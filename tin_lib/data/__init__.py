@@ -1,13 +1,12 @@
-"""Tiny ImageNet on disk: download, packing, opening, statistics and audit.
+"""Pictures on disk: download, packing and opening.
 
-``open_data`` is what the rest of the library calls. The parts: ``official`` knows the official
-folder layout, ``decode`` turns JPEG files into arrays, ``packed`` keeps the packed form, ``subset``
-opens it in whole or in part.
+``open_data`` is what the rest of the library calls. ``layout`` finds the image files, their labels
+and boxes, ``decode`` turns them into arrays, ``packed`` keeps these, ``subset`` opens them in whole
+or in part, and ``resident`` copies a split to the device.
 """
 
 from tin_lib.data.download import OFFICIAL_MD5, OFFICIAL_SIZE, OFFICIAL_URL, download
 from tin_lib.data.packed import pack
-from tin_lib.data.stats import statistics
 from tin_lib.data.subset import open_data
 from tin_lib.data.types import Split, TinyImageNet
 
@@ -20,5 +19,4 @@ __all__ = [
     "download",
     "open_data",
     "pack",
-    "statistics",
 ]

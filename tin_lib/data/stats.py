@@ -38,14 +38,3 @@ def mean_std(sums: np.ndarray, squares: np.ndarray, pixels: int) -> tuple[np.nda
     totals = list(zip(sums.sum(0).tolist(), squares.sum(0).tolist()))
     std = [sqrt((count * square - total**2) / count**2) for total, square in totals]
     return np.array([total / count for total, _ in totals]), np.array(std)
-
-
-def statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return per-channel mean and population standard deviation, float64 (3,) each, 0..255 units.
-
-    ``images`` is uint8 (N, 3, 64, 64), N at least 1; memory maps are read in small pieces.
-    """
-    if len(images) == 0:
-        raise ValueError("statistics needs at least one image")
-    sums, squares = channel_sums(images)
-    return mean_std(sums, squares, images.shape[2] * images.shape[3])

@@ -98,6 +98,7 @@ def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -
 
 def _whole(root: Path, packed: Packed) -> TinyImageNet:
     meta = packed.meta
+    splits: dict[str, Any] = {name: packed.split(name) for name in SPLITS}
     return TinyImageNet(
         root=root,
         class_ids=tuple(meta["class_ids"]),
@@ -106,7 +107,7 @@ def _whole(root: Path, packed: Packed) -> TinyImageNet:
         mean=np.array(meta["mean"]),
         std=np.array(meta["std"]),
         heldout=None,
-        **{name: packed.split(name) for name in SPLITS},
+        **splits,
     )
 
 

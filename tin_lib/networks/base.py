@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import torch
 from torch import Tensor, nn
@@ -20,61 +20,6 @@ class Layer(NamedTuple):
     weight: str  # the module with the layer's filters, e.g. "features.0"
     output: str  # the module whose output is the layer's activation, after its ReLU if it has one
     modules: tuple[str, ...] = ()  # all modules of the layer, first to last
-
-
-class Network(nn.Module):
-    """A convolutional part ``features`` followed by a dense part ``classifier``.
-
-    ``layers``: the named layers in order: conv1, conv2, …, dense1, … ``options``: what the network
-    was built with. ``origin``: where its weights came from, as text.
-    """
-
-    name, num_classes, width, origin = "", 0, 1.0, "random"
-    layers: dict[str, Layer]
-    options: dict[str, Any]
-
-    def __init__(self, features: "Stack", classifier: "Stack") -> None:
-        super().__init__()
-        self.features = nn.Sequential(*features.modules)
-        self.classifier = nn.Sequential(*classifier.modules)
-        self.layers, self.options = features.layers | classifier.layers, {}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores before softmax, (N, classes), of normalised images (N, 3, 64, 64)."""
-        return self.classifier(self.features(x))
-
-    def forward_features(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scores like ``forward``, and the activations of the named layers.
-
-        Raises ValueError, listing the layers, for an unknown name.
-        """
-        wanted = {self.check(name).output: name for name in names}
-        found: dict[str, Tensor] = {}
-        for path in self.execution_order():
-            x = self.get_submodule(path)(x)
-            if path in wanted:
-                found[wanted[path]] = x
-        return x, found
-
-    def activation(self, x: Tensor, name: str) -> Tensor:
-        """Activation of one layer; what follows the layer is not computed."""
-        output = self.check(name).output
-        for path in self.execution_order():
-            x = self.get_submodule(path)(x)
-            if path == output:
-                break
-        return x
-
-    def execution_order(self) -> list[str]:
-        """Paths of modules in the order in which they run; together they hold all parameters."""
-        parts = {"features": self.features, "classifier": self.classifier}
-        return [f"{part}.{key}" for part, held in parts.items() for key, _ in held.named_children()]
-
-    def check(self, name: str) -> Layer:
-        """Return the layer of that name. Raises ValueError, listing the layers, for another."""
-        if name not in self.layers:
-            raise ValueError(f"{self.name} has no layer {name!r}; layers: {', '.join(self.layers)}")
-        return self.layers[name]
 
 
 class Stack:
@@ -103,31 +48,83 @@ class Stack:
         return self
 
 
+class Network(nn.Module):
+    """A convolutional part ``features`` followed by a dense part ``classifier``.
+
+    ``layers``: the named layers in order: conv1, conv2, …, dense1, … ``options``: what the network
+    was built with. ``origin``: where its weights came from, as text.
+    """
+
+    name, num_classes, width, origin = "", 0, 1.0, "random"
+    layers: dict[str, Layer]
+    options: dict[str, Any]
+
+    def __init__(self, features: Stack, classifier: Stack) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*features.modules)
+        self.classifier = nn.Sequential(*classifier.modules)
+        self.layers, self.options = features.layers | classifier.layers, {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores before softmax, (N, classes), of normalised images (N, 3, 64, 64)."""
+        return self.classifier(self.features(x))
+
+    def forward_features(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores like ``forward``, and the activations of the named layers.
+
+        Raises ValueError, listing the layers, for an unknown name.
+        """
+        wanted = {self.get_submodule(self.check(name).output): name for name in names}
+        found: dict[str, Tensor] = {}
+        for module in (*self.features, *self.classifier):
+            x = module(x)
+            if module in wanted:
+                found[wanted[module]] = x
+        return x, found
+
+    def activation(self, x: Tensor, name: str) -> Tensor:
+        """Activation of one layer; what follows the layer is not computed."""
+
+        def stop(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            raise _Reached(output)
+
+        handle = self.get_submodule(self.check(name).output).register_forward_hook(stop)
+        try:
+            return self(x)  # never returns: a layer runs in every pass
+        except _Reached as reached:
+            return reached.args[0]
+        finally:
+            handle.remove()
+
+    def check(self, name: str) -> Layer:
+        """Return the layer of that name. Raises ValueError, listing the layers, for another."""
+        if name not in self.layers:
+            raise ValueError(f"{self.name} has no layer {name!r}; layers: {', '.join(self.layers)}")
+        return self.layers[name]
+
+
+class _Reached(Exception):
+    """Ends a forward pass at a layer's output."""
+
+
 @dataclass(frozen=True)
 class Options:
-    """Options of every network of this package. Raises ValueError, naming the field, for a bad
-    value."""
+    """Options of every built-in network. Raises ValueError, naming the field, for a bad value."""
 
     dropout: float = 1.0  # factor on the network's own dropout rates; 0 switches them off
-    init: str = "glorot"  # convolutions start as glorot (uniform, Keras's default) or he (normal)
-
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"init": ("glorot", "he")}
+    init: Literal["glorot", "he"] = "glorot"  # of convolutions, see ``initialise``
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _check_type(field.name, getattr(self, field.name), field.default)
-        for name, allowed in self.CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r}: choose {' or '.join(allowed)}")
+            value = getattr(self, field.name)
+            kinds = (int, float) if field.type is float else (type(field.default),)
+            if type(value) not in kinds:
+                raise ValueError(f"{field.name}={value!r}: must be of type {kinds[-1].__name__}")
+            if get_origin(field.type) is Literal and value not in get_args(field.type):
+                choices = " or ".join(get_args(field.type))
+                raise ValueError(f"{field.name}={value!r}: choose {choices}")
         if not 0 <= self.dropout < float("inf"):
             raise ValueError(f"dropout={self.dropout}: must be 0 or more")
-
-
-def _check_type(name: str, value: Any, default: Any) -> None:
-    """Raise ValueError unless ``value`` is of the default's type; an integer is a float too."""
-    kinds = (int, float) if isinstance(default, float) else (type(default),)
-    if type(value) not in kinds:
-        raise ValueError(f"{name}={value!r}: must be of type {kinds[-1].__name__}")
 
 
 def scale(count: int, width: float) -> int:
@@ -155,17 +152,15 @@ def initialise(network: nn.Module, init: str) -> None:
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            fan_in, groups = module.weight[0].numel(), getattr(module, "groups", 1)
-            fan_out = len(module.weight) * module.weight[0, 0].numel()
+            fan_in, outputs = module.weight[0].numel(), len(module.weight)
+            fan_out = module.weight[0, 0].numel() * outputs // getattr(module, "groups", 1)
             if init == "he" and isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                correction = math.sqrt(groups)  # torch counts the outputs of all groups
+                module.weight.normal_(0, math.sqrt(2 / fan_out))
             else:
-                nn.init.xavier_uniform_(module.weight)
-                correction = math.sqrt((fan_in + fan_out) / (fan_in + fan_out / groups))
-            module.weight.mul_(correction)
+                bound = math.sqrt(6 / (fan_in + fan_out))
+                module.weight.uniform_(-bound, bound)
             if module.bias is not None:
-                nn.init.zeros_(module.bias)
+                module.bias.zero_()
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -7,11 +7,8 @@ LEVELS = 2**16  # the rate is a multiple of 1 / LEVELS
 
 
 class Dropout(nn.Dropout):
-    """As torch.nn.Dropout, from the same seeds but with other masks on a CPU.
-
-    There PyTorch draws one random number for each value, in one thread; here one of 64 bits serves
-    four values.
-    """
+    """As torch.nn.Dropout, with other masks on a CPU: one random number of 64 bits serves four
+    values, where PyTorch draws one for each value, in one thread."""
 
     def forward(self, values: Tensor) -> Tensor:
         """Values of any shape, some of them 0 and the rest divided by 1 - p in training."""

@@ -6,7 +6,7 @@ from torch import nn
 
 
 def torchvision(model: str, num_classes: int, **given: Any) -> nn.Module:
-    """A classification network of torchvision without its weights."""
+    """A classification network of torchvision, with random weights."""
     from torchvision import models
 
     if model not in models.list_models(module=models):
@@ -18,7 +18,7 @@ def torchvision(model: str, num_classes: int, **given: Any) -> nn.Module:
 
 
 def timm(model: str, num_classes: int, **given: Any) -> nn.Module:
-    """A network of timm, which must be installed, without its weights."""
+    """A network of timm, which must be installed, with random weights."""
     try:
         import timm as library
     except ImportError:

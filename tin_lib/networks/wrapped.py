@@ -25,10 +25,6 @@ class Call(NamedTuple):
     result_version: int
 
 
-class Reached(Exception):
-    """Ends a forward pass at a layer's output."""
-
-
 class WrappedNetwork(Network):
     """``module`` with the interface of a Network.
 
@@ -44,9 +40,7 @@ class WrappedNetwork(Network):
         for part in module.modules():
             if getattr(part, "inplace", False) is True:
                 part.inplace = False  # type: ignore[assignment]
-        calls, order = trace(module, num_classes)
-        self.layers = named_layers(calls)
-        self.order = [f"module.{path}".rstrip(".") for path in order]
+        self.layers = named_layers(trace(module, num_classes))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores before softmax, (N, classes), of normalised images (N, 3, 64, 64)."""
@@ -60,8 +54,6 @@ class WrappedNetwork(Network):
 
     def forward_features(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
         """Scores like ``forward``, and the activations of the named layers."""
-        if not names:
-            return self(x), {}  # as in training: without hooks
         found: dict[str, Tensor] = {}
 
         def keep(name: str) -> Any:
@@ -71,69 +63,46 @@ class WrappedNetwork(Network):
 
             return hook
 
-        outputs = [self.get_submodule(self.check(name).output) for name in names]
-        handles = [m.register_forward_hook(keep(n)) for m, n in zip(outputs, names, strict=True)]
+        outputs = [(self.get_submodule(self.check(name).output), name) for name in names]
+        handles = [module.register_forward_hook(keep(name)) for module, name in outputs]
         try:
             return self(x), found
         finally:
             for handle in handles:
                 handle.remove()
 
-    def activation(self, x: Tensor, name: str) -> Tensor:
-        """Activation of one layer; what follows the layer is not computed."""
 
-        def stop(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            raise Reached(output)
+def trace(module: nn.Module, num_classes: int) -> list[Call]:
+    """Send two black images through: the calls of submodules as they end.
 
-        handle = self.get_submodule(self.check(name).output).register_forward_hook(stop)
-        try:
-            return self(x)  # not reached: a layer runs in every pass
-        except Reached as reached:
-            return reached.args[0]
-        finally:
-            handle.remove()
-
-    def execution_order(self) -> list[str]:
-        """Paths of the modules with parameters or buffers of their own, as they run."""
-        return self.order
-
-
-def trace(module: nn.Module, num_classes: int) -> tuple[list[Call], list[str]]:
-    """Send two black images through: the calls of submodules as they end, and the paths of modules
-    with parameters or buffers of their own as they begin.
-
-    Parameters, buffers and random numbers stay as they are. Raises ValueError when the forward
-    pass fails or gives anything but scores (2, num_classes).
+    Raises ValueError when the forward pass fails or gives anything but scores (2, num_classes).
     """
     calls: list[Call] = []
-    order: dict[str, None] = {}
-    handles = []
-    for path, part in module.named_modules():
 
-        def begin(part: nn.Module, inputs: Any, path: str = path) -> None:
-            if part._parameters or part._buffers:
-                order[path] = None
-
-        def end(part: nn.Module, inputs: Any, output: Any, path: str = path) -> None:
+    def note(path: str) -> Any:
+        def hook(part: nn.Module, inputs: Any, output: Any) -> None:
             if len(inputs) == 1 and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
-                versions = inputs[0]._version, output._version
-                calls.append(Call(path, part, inputs[0], versions[0], output, versions[1]))
+                (source,) = inputs
+                calls.append(Call(path, part, source, source._version, output, output._version))
 
-        handles += [part.register_forward_pre_hook(begin), part.register_forward_hook(end)]
-    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
+        return hook
+
+    parts = [(path, part) for path, part in module.named_modules() if path]
+    handles = [part.register_forward_hook(note(path)) for path, part in parts]
     try:
         check_scores(module, num_classes)
     finally:
         for handle in handles:
             handle.remove()
-        for buffer, value in buffers:
-            buffer.copy_(value)
-    return calls, list(order)
+    return calls
 
 
 @torch.no_grad()
 def check_scores(module: nn.Module, num_classes: int) -> None:
-    """Raise ValueError unless two images (3, 64, 64) give scores (2, num_classes)."""
+    """Raise ValueError unless two images (3, 64, 64) give scores (2, num_classes).
+
+    In evaluation mode; parameters, buffers and the random generator stay as they are.
+    """
     with evaluation_mode(module), torch.random.fork_rng(devices=[]):
         try:
             scores = module(black_images(module))
@@ -156,7 +125,7 @@ def black_images(module: nn.Module) -> Tensor:
 def named_layers(calls: list[Call]) -> dict[str, Layer]:
     """The layers among the modules that were called once."""
     counts = Counter(call.path for call in calls)
-    once = [call for call in calls if call.path and counts[call.path] == 1]
+    once = [call for call in calls if counts[call.path] == 1]
     layers = {}
     for number, call in enumerate(once):
         if is_layer(call):
@@ -178,12 +147,11 @@ def followers(call: Call, later: list[Call]) -> list[str]:
     paths = [call.path]
     for each in later:
         direct = each.source is call.result and each.source_version == call.result_version
-        if not direct or each.result.shape != call.result.shape:
-            continue
         activation = type(each.module).__module__.startswith(ACTIVATIONS)
-        if activation or isinstance(each.module, NORMS):
+        known = activation or isinstance(each.module, NORMS)
+        if direct and known and each.result.shape == call.result.shape:
             paths.append(each.path)
             call = each
-        if activation:
-            break
+            if activation:
+                break
     return paths

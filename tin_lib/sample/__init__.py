@@ -24,24 +24,27 @@ _SPLITS = {"train": 0, "val": 1, "test": 2}  # part of each image's seed
 
 
 def ensure() -> Path:
-    """Folder of the sample in the user's cache, written first where it is absent or incomplete.
+    """Folder of the sample in the user's cache; written first if it is absent or incomplete.
 
-    The cache is ``$TIN_CACHE``, else ``$XDG_CACHE_HOME``, else ``~/.cache``; the sample is
-    ``tin_lib/sample-v1`` in it. OSError where that cannot be written.
+    OSError, saying what helps, if the cache cannot be written.
     """
     folder = cache_folder() / NAME
     if not _complete(folder):
         make_folder(folder.parent)
         shutil.rmtree(folder, ignore_errors=True)
-        _write_unless_there(folder)
+        try:
+            write(folder)
+        except (OSError, ValueError):
+            if not _complete(folder):  # another process was not faster
+                raise
     return folder
 
 
 def write(folder: str | Path, seed: int = 0) -> Path:
-    """Write the sample into ``folder`` (absent or empty), whole or not at all; returns it.
+    """Write the sample into ``folder`` (absent or empty), whole or not at all; return it.
 
-    The same seed gives the same bytes (with the same version of Pillow). Some seconds.
-    ValueError where ``folder`` holds something.
+    The same seed gives the same bytes (with the same version of Pillow). Takes some seconds.
+    ValueError if ``folder`` is not empty.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -51,19 +54,10 @@ def write(folder: str | Path, seed: int = 0) -> Path:
         whole = Path(temporary) / "whole"  # a folder of its own: the temporary one is private
         _write_words(whole)
         _write_train(whole, seed)
-        _write_val(whole, seed)
-        _write_test(whole, seed)
+        for split, count in (("val", VAL), ("test", TEST)):
+            _write_mixed(whole / split, count, seed)
         whole.replace(folder)
     return folder
-
-
-def _write_unless_there(folder: Path) -> None:
-    """Write the sample; another process that was faster is as good."""
-    try:
-        write(folder)
-    except (OSError, ValueError):
-        if not _complete(folder):
-            raise
 
 
 def _complete(folder: Path) -> bool:
@@ -99,35 +93,23 @@ def _write_train(folder: Path, seed: int) -> None:
         _write_rows(images.parent / f"{wnid}_boxes.txt", rows)
 
 
-def _write_val(folder: Path, seed: int) -> None:
-    images = folder / "val" / "images"
-    images.mkdir(parents=True)
+def _write_mixed(folder: Path, per_class: int, seed: int) -> None:
+    """Write a split whose classes are mixed: val with labels and boxes, test without."""
+    (folder / "images").mkdir(parents=True)
+    pairs = [(wnid, number) for wnid in CLASSES for number in range(per_class)]
+    order = np.random.default_rng([seed, _SPLITS[folder.name]]).permutation(len(pairs))
     rows = []
-    for place, (wnid, number) in enumerate(_mixed("val", VAL, seed)):
-        drawing = _drawing("val", wnid, number, seed)
-        name = f"val_{place}.JPEG"
-        (images / name).write_bytes(drawing.data)
+    for place, (wnid, number) in enumerate(pairs[index] for index in order):
+        drawing = _drawing(folder.name, wnid, number, seed)
+        name = f"{folder.name}_{place}.JPEG"
+        (folder / "images" / name).write_bytes(drawing.data)
         rows.append([name, wnid, *drawing.box])
-    _write_rows(folder / "val" / "val_annotations.txt", rows)
-
-
-def _write_test(folder: Path, seed: int) -> None:
-    images = folder / "test" / "images"
-    images.mkdir(parents=True)
-    for place, (wnid, number) in enumerate(_mixed("test", TEST, seed)):
-        drawing = _drawing("test", wnid, number, seed)
-        (images / f"test_{place}.JPEG").write_bytes(drawing.data)
+    if folder.name == "val":
+        _write_rows(folder / "val_annotations.txt", rows)
 
 
 def _write_rows(path: Path, rows: list[list]) -> None:
     path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
-
-
-def _mixed(split: str, per_class: int, seed: int) -> list[tuple[str, int]]:
-    """Class and number of each image of a split, in the order of its files: classes mixed."""
-    pairs = [(wnid, number) for wnid in CLASSES for number in range(per_class)]
-    order = np.random.default_rng([seed, _SPLITS[split]]).permutation(len(pairs))
-    return [pairs[i] for i in order]
 
 
 # Files that are copies of another: (split, class, number) -> the original. Two pairs within train,

@@ -25,7 +25,6 @@ def bar(x0: float, y0: float, x1: float, y1: float) -> Part:
 
 
 def disc() -> Shape:
-    """A filled circle."""
     return [(regular(48), True)]
 
 
@@ -40,17 +39,14 @@ def crescent() -> Shape:
 
 
 def square() -> Shape:
-    """A filled square."""
     return [bar(-0.85, -0.85, 0.85, 0.85)]
 
 
 def triangle() -> Shape:
-    """A filled triangle with three equal sides."""
     return [(regular(3), True)]
 
 
 def star() -> Shape:
-    """A star with five points."""
     corners = regular(10)
     corners[1::2] *= 0.42
     return [(corners, True)]

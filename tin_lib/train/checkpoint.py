@@ -93,7 +93,7 @@ def finished(folder: Path, recipe: Recipe, data: TinyImageNet) -> bool:
     return there and holds(folder, identity(recipe, data))
 
 
-def begun(folder: Path, recipe: Recipe, data: TinyImageNet) -> bool:
+def has_checkpoint(folder: Path, recipe: Recipe, data: TinyImageNet) -> bool:
     """Whether the folder holds a checkpoint of this fit."""
     return (folder / CHECKPOINT).is_file() and holds(folder, identity(recipe, data))
 
@@ -102,7 +102,7 @@ def as_recorded(folder: Path, recipe: Recipe, data: TinyImageNet) -> Recipe:
     """Resume in the recorded precision, which ``auto`` might choose differently on this machine,
     and without a file of starting weights that has been deleted since.
     """
-    if not begun(folder, recipe, data):
+    if not has_checkpoint(folder, recipe, data):
         return recipe
     if weights_digest(recipe.weights) is None:
         recipe = recipe.replace(weights=None)
@@ -112,10 +112,10 @@ def as_recorded(folder: Path, recipe: Recipe, data: TinyImageNet) -> Recipe:
 
 def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.device) -> None:
     """Make the folder ready for this fit; another fit in it is moved aside."""
-    if holds(folder, identity(recipe, data)):
+    if has_checkpoint(folder, recipe, data):
         report_other_code(folder)
         return
-    if (folder / "recipe.json").is_file():
+    if (folder / "recipe.json").is_file() and not holds(folder, identity(recipe, data)):
         move_aside(folder)
     files.write_json(folder / "meta.json", describe(recipe, data, device))
     files.write_json(folder / "recipe.json", recipe.to_dict())
@@ -130,14 +130,16 @@ def report_other_code(folder: Path) -> None:
     now = files.source_digest(core=True)
     if before != now:
         what = "finished fit" if (folder / "summary.json").is_file() else "checkpoint"
-        say(f"{folder}: {what} by other library code ({before} -> {now}); delete it to train anew")
+        say(f"{folder}: {what} by other library code ({before} -> {now}); delete it to train again")
 
 
 def move_aside(folder: Path) -> None:
     """Move another fit into ``.previous`` beside it."""
     name = f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    candidates = (folder.parent / ".previous" / f"{name}{end}" for end in ("", *range(-2, -99, -1)))
-    aside = next(path for path in candidates if not path.exists())
+    aside, number = folder.parent / ".previous" / name, 1
+    while aside.exists():
+        number += 1
+        aside = aside.with_name(f"{name}-{number}")
     aside.parent.mkdir(exist_ok=True)
     folder.rename(aside)
     other = "a fit of another recipe, other data or other starting weights"
@@ -191,6 +193,6 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
 
 def saved_epochs(folder: Path, recipe: Recipe, data: TinyImageNet) -> int:
     """Number of epochs in the folder's checkpoint of this fit; 0 if there is none."""
-    if not begun(folder, recipe, data) or not (folder / HISTORY).is_file():
+    if not has_checkpoint(folder, recipe, data) or not (folder / HISTORY).is_file():
         return 0
     return len((folder / HISTORY).read_text().splitlines())

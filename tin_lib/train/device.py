@@ -58,7 +58,8 @@ def kept_blocks() -> Iterator[bool]:
         yield False
         return
     try:
-        yield all([library.mallopt(*setting) for setting in KEEP.items()])
+        done = [library.mallopt(*setting) for setting in KEEP.items()]
+        yield all(done)
     finally:
         for setting in AFTER.items():
             library.mallopt(*setting)

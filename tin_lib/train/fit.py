@@ -111,6 +111,7 @@ def train_and_write(
             trainer.network.origin = str(recipe.weights)
         if world.writes:
             checkpoint.prepare(folder, recipe, data, world.device)
+        distributed.wait(world)
         distributed.check_shared(folder / "recipe.json", world)
         state = checkpoint.load_checkpoint(folder, world.device)
         history = trainer.load(state) if state else []

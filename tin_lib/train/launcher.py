@@ -76,7 +76,7 @@ def launch(request: dict[str, Any], processes: int, quiet: bool) -> None:
 
 def environment(processes: int) -> dict[str, str]:
     """This process's environment, with its CPU threads divided among ``processes``."""
-    return dict(os.environ) | thread_environment(max(1, torch.get_num_threads() // processes))
+    return os.environ | thread_environment(max(1, torch.get_num_threads() // processes))
 
 
 def follow(job: subprocess.Popen, quiet: bool) -> str:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from tin_lib.analysis.errors.boxes import VIEWS
-from tin_lib.analysis.logit import NoEstimate, conditional_logit, logistic, one_outcome
 from tin_lib.analysis.statistics import above_chance, decide, holm
 
 # Property -> (unit of the odds ratio, sign of the coefficient that the paper's explanation
@@ -99,6 +98,8 @@ def _view(table: pd.DataFrame, view: str) -> pd.DataFrame:
 
 def _nothing_to_compare(table: pd.DataFrame, used: pd.DataFrame) -> str:
     """Why a property has no estimate where it does not vary among the images used."""
+    from tin_lib.analysis.logit import one_outcome
+
     if table.empty:
         return NO_BOXES
     return CONSTANT if len(used) else one_outcome(table.correct.to_numpy(bool))
@@ -124,6 +125,8 @@ def _varying(x: pd.DataFrame, table: pd.DataFrame, view: str) -> list[str]:
 
 def _fitted(x: pd.DataFrame, table: pd.DataFrame, view: str) -> dict[str, Any]:
     """Estimates by property, or a note why there are none."""
+    from tin_lib.analysis.logit import NoEstimate, conditional_logit, logistic
+
     correct, classes = table.correct.to_numpy(bool), table.wnid.to_numpy(str)
     fit = conditional_logit if view == "within classes" else logistic
     try:

@@ -25,6 +25,7 @@ from tin_lib.analysis.filters.measure import (
     summarise,
     untrained,
 )
+from tin_lib.analysis.filters.receptive_field import Field, receptive_field
 from tin_lib.analysis.filters.top_activations import (
     Survey,
     patch,
@@ -34,12 +35,10 @@ from tin_lib.analysis.filters.top_activations import (
     survey,
 )
 from tin_lib.networks.inspect import (
-    Field,
     activation,
     conv_layers,
     filter_count,
     find_layer,
-    receptive_field,
     weight,
 )
 

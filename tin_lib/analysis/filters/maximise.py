@@ -14,14 +14,8 @@ import torch
 from torch import Tensor
 
 from tin_lib.analysis.filters import parametrisation
-from tin_lib.networks.inspect import (
-    Leak,
-    activation,
-    evaluation_mode,
-    filter_count,
-    find_layer,
-    leaky_relus,
-)
+from tin_lib.analysis.filters.leak import Leak, leaky_relus
+from tin_lib.networks.inspect import activation, evaluation_mode, filter_count, find_layer
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

@@ -19,8 +19,9 @@ from tin_lib import files, runs
 from tin_lib.analysis.disk_cache import DiskCache, safe_name
 from tin_lib.analysis.filters.images import Images
 from tin_lib.analysis.filters.maximise import Options, Progress, maximise
+from tin_lib.analysis.filters.receptive_field import receptive_field
 from tin_lib.analysis.filters.top_activations import Survey, survey
-from tin_lib.networks.inspect import SIZE, conv_layers, filter_count, receptive_field
+from tin_lib.networks.inspect import SIZE, conv_layers, filter_count
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from tin_lib.analysis.filters.images import Images
+from tin_lib.analysis.filters.receptive_field import Field, receptive_field
 from tin_lib.networks.inspect import (
     SIZE,
-    Field,
     activation,
     evaluation_mode,
     filter_count,
     find_layer,
-    receptive_field,
 )
 
 if TYPE_CHECKING:

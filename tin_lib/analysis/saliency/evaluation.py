@@ -110,29 +110,37 @@ def _measure(
     network: "Network", images: ExplainedImages, method: str
 ) -> tuple[dict[str, np.ndarray], list[dict[str, object]]]:
     """Columns of ``per_image`` and rows of ``curves`` of one pair, a batch of maps at a time."""
-    parts, found = [], []
+    parts, curves = [], []
     for batch in images.batches(CHUNK):
         maps = make_maps(network, batch, method)
-        along = insertion_deletion(network, batch.inputs, maps)
-        columns = {"empty": maps.flatten(1).amax(1) == 0}
-        columns |= {name: area(curve) for name, curve in along.items()}
-        if batch.inside is not None:
-            columns |= _box_measures(maps, batch.inside)
-        parts.append(columns)
-        found.append(along)
+        curves.append(insertion_deletion(network, batch.inputs, maps))
+        parts.append(_of_batch(maps, batch.inside, curves[-1]))
     values = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    empty = values["empty"]
-    for name in values.keys() - {"empty"}:
-        values[name] = values[name].masked_fill(empty, math.nan)
-    points = [
-        {"curve": name, "share": share, "probability": float(probability)}
-        for name in found[0]
-        for share, probability in zip(
-            STEPS.tolist(), torch.cat([part[name] for part in found])[~empty].mean(0), strict=True
-        )
+    empty = values.pop("empty")
+    columns = {name: each.masked_fill(empty, math.nan).numpy() for name, each in values.items()}
+    table = {"image": np.arange(len(images)), "empty": empty.numpy(), **columns}
+    joined = {name: torch.cat([part[name] for part in curves]) for name in curves[0]}
+    return table, _points({name: each[~empty] for name, each in joined.items()})
+
+
+def _of_batch(maps: Tensor, inside: Tensor | None, curves: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The measures of a batch of maps (N, H, W), and whether each is empty, (N,) each."""
+    values = {"empty": maps.flatten(1).amax(1) == 0}
+    values |= {name: area(curve) for name, curve in curves.items()}
+    if inside is not None:
+        mass, box = mass_inside(maps, inside), inside.flatten(1).double().mean(1)
+        values |= {"mass inside": mass, "beyond the box": mass - box}
+        values["pointing"] = pointing(maps, inside)
+    return values
+
+
+def _points(curves: dict[str, Tensor]) -> list[dict[str, object]]:
+    """The points of the mean curves, of curves (N, STEPS)."""
+    return [
+        {"curve": name, "share": share, "probability": probability}
+        for name, values in curves.items()
+        for share, probability in zip(STEPS.tolist(), values.mean(0).tolist(), strict=True)
     ]
-    table = {"image": np.arange(len(images))} | {k: v.numpy() for k, v in values.items()}
-    return table, points
 
 
 def make_maps(network: "Network", images: ExplainedImages, method: str) -> Tensor:
@@ -152,13 +160,6 @@ def grad_cam_size(network: "Network", side: int = 64) -> tuple[int, int]:
         _, found = network.forward_features(image, [find_layer(network, "last")])
     (output,) = found.values()
     return output.shape[2], output.shape[3]
-
-
-def _box_measures(maps: Tensor, inside: Tensor) -> dict[str, Tensor]:
-    """The measures of maps (N, H, W) that need boxes, (N,) each."""
-    mass = mass_inside(maps, inside)
-    beyond = mass - inside.flatten(1).double().mean(1)
-    return {"mass inside": mass, "beyond the box": beyond, "pointing": pointing(maps, inside)}
 
 
 def mass_inside(maps: Tensor, inside: Tensor) -> Tensor:

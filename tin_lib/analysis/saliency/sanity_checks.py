@@ -7,12 +7,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from tin_lib.analysis.reinitialised import reinitialised
 from tin_lib.analysis.saliency.comparisons import interval
 from tin_lib.analysis.saliency.evaluation import Progress
 from tin_lib.analysis.saliency.images import ExplainedImages
 from tin_lib.analysis.saliency.methods import CHUNK, explain, predicted_classes, unavailable
 from tin_lib.analysis.saliency.views import absolute
-from tin_lib.networks.inspect import evaluation_mode, reinitialised
+from tin_lib.networks.inspect import evaluation_mode
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

@@ -26,7 +26,7 @@ class Page:
 
 
 def read_notebook(path: Path) -> Any | None:
-    """The notebook, or None where the file is absent or was cut off while being written."""
+    """The notebook, or None if the file is absent or incomplete."""
     import nbformat
 
     try:
@@ -36,7 +36,7 @@ def read_notebook(path: Path) -> Any | None:
 
 
 def render(notebook: Any, name: str) -> Page:
-    """The page of an executed notebook; ``name`` is its title where it has no heading."""
+    """The page of an executed notebook; ``name`` is its title if it has no heading."""
     from nbconvert import HTMLExporter
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 

@@ -16,13 +16,13 @@ HEADINGS = {
     "paper_train": "Paper train",
     "paper_val": "Paper val",
     "paper_test": "Paper test",
+    "data": "Data",
     "parameters": "Parameters",
     "epochs": "Epochs",
     "seconds": "Seconds",
     "images_per_second": "Images/s",
     "device": "Device",
     "precision": "Precision",
-    "data": "Data",
 }
 INTEGERS = ("parameters", "epochs", "seconds", "images_per_second")
 STEP_HEADINGS = ["Notebook", "State", "Seconds", "When", "Data", "Parameters"]

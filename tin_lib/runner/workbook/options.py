@@ -1,4 +1,4 @@
-"""How to run the workbook, and what the steps came to."""
+"""How to run the workbook, and the results of its steps."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -9,13 +9,15 @@ import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tin_lib.networks import registry
-from tin_lib.networks.base import SIZE, Network
+from tin_lib import catalog, networks
+from tin_lib.networks import Network
+from tin_lib.networks.inspect import SIZE, find_layer
 
 BATCH = 16  # images at a time
 
@@ -37,6 +39,17 @@ class Field(NamedTuple):
         return first, first + self.size
 
 
+_fields: WeakKeyDictionary[Network, dict[str, Field | None]] = WeakKeyDictionary()
+
+
+def receptive_field(network: Network, layer: str) -> Field | None:
+    """The field of a layer's units; None where each sees the whole image, or where the fields are
+    not evenly spaced squares."""
+    if network not in _fields:
+        _fields[network] = measure(network)
+    return _fields[network][find_layer(network, layer)]
+
+
 def measure(network: Network) -> dict[str, Field | None]:
     """The field of every layer's units; None where they see the whole image or nearly so, or where
     the fields are not the same for rows and columns or not evenly spaced."""
@@ -56,9 +69,9 @@ def measure(network: Network) -> dict[str, Field | None]:
 
 def _probe_network(network: Network) -> Network:
     """A copy to probe; a narrow one of built-in networks, whose width changes no field."""
-    if network.name in registry.BUILT_IN:
+    if network.name in catalog.ORDER:
         with torch.random.fork_rng(devices=[]):
-            network = registry.build(network.name, 2, 0.01, network.options)
+            network = networks.create(network.name, 2, 0.01, **network.options)
     return copy.deepcopy(network).cpu().double().eval()
 
 

@@ -1,0 +1,45 @@
+"""Whether guided backpropagation applies to a network."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from tin_lib.networks.inspect import SIZE, evaluation_mode
+
+# Autograd's names for activations other than ReLU's.
+OTHERS = "Gelu Silu LeakyRelu PreluKernel RreluWithNoise Elu Celu Selu Hardswish Hardtanh Mish"
+OTHERS += " Softplus Threshold ClampMin Clamp Maximum"
+
+
+def has_relu_modules_only(network: nn.Module) -> bool:
+    """Whether the network's activations are ReLUs, all of them ``nn.ReLU`` modules.
+
+    Only then guided backpropagation, which changes the gradient at such modules, is what its name
+    says. Counted in one forward pass; gates such as the sigmoid do not count as activations.
+    """
+    calls: list[nn.Module] = []
+    hook = lambda module, inputs, output: calls.append(module)
+    relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
+    handles = [relu.register_forward_hook(hook) for relu in relus]
+    try:
+        with evaluation_mode(network, gradients=False), torch.enable_grad():
+            like = next(network.parameters())
+            scores = network(like.new_zeros(2, 3, SIZE, SIZE).requires_grad_())
+    finally:
+        for handle in handles:
+            handle.remove()
+    counts = Counter(autograd_nodes(scores))
+    return 0 < counts["Relu"] == len(calls) and not counts.keys() & set(OTHERS.split())
+
+
+def autograd_nodes(result: Tensor) -> Iterator[str]:
+    """Names of the operations that gave ``result``, such as ``Relu``, each once per call."""
+    waiting, seen = [result.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            yield node.name().partition("Backward")[0]
+            waiting += [parent for parent, _ in node.next_functions]
