@@ -8,9 +8,8 @@ from torch import nn
 
 from tin_lib import networks
 from tin_lib.analysis import filters
-from tin_lib.analysis.filters import parametrisation
+from tin_lib.analysis.filters import Field, parametrisation
 from tin_lib.networks.base import Network
-from tin_lib.analysis.filters import Field
 
 
 @pytest.fixture

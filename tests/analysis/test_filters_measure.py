@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tin_lib.analysis import filters
-from tin_lib.networks.base import Network
 from tin_lib.analysis.filters import Field
+from tin_lib.networks.base import Network
 
 
 @pytest.fixture

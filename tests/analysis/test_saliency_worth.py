@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tin_lib import networks
 from tin_lib.analysis import saliency
+from tin_lib.analysis.reinitialised import reinitialised
 from tin_lib.analysis.saliency import baselines
 from tin_lib.analysis.saliency.comparisons import (
     against_baselines,
@@ -32,7 +33,6 @@ from tin_lib.analysis.saliency.insertion_deletion import (
 )
 from tin_lib.analysis.saliency.sanity_checks import rank_correlation
 from tin_lib.data import TinyImageNet
-from tin_lib.analysis.reinitialised import reinitialised
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from tin_lib import catalog, networks, recipes, runs, train
 from tin_lib.analysis import filters, saliency
+from tin_lib.analysis.reinitialised import reinitialised
+from tin_lib.analysis.saliency.relu_modules import has_relu_modules_only
 from tin_lib.data import TinyImageNet
 from tin_lib.networks import inspect, registry
 
@@ -95,10 +97,10 @@ def test_a_registered_network_has_title_options_and_width() -> None:
 @pytest.mark.parametrize(
     ("make", "given", "message"),
     [
-        (build, {"dept": 3}, "mine has no option 'dept'; options: depth"),
-        (lambda n: build(n), {"depth": 3}, "no option 'depth'; options: none"),
+        (build, {"dept": 3}, "mine: .*unexpected .*'dept'; options: depth"),
+        (lambda n: build(n), {"depth": 3}, "unexpected .*'depth'; options: none"),
         (lambda n: build(n), {"width": 0.5}, "width=0.5: mine has no parameter width"),
-        (lambda n, depth: build(n), {}, "mine needs the option 'depth'"),
+        (lambda n, depth: build(n), {}, "mine: missing .*'depth'; options: depth"),
         (lambda n, **other: build(n), {"a": {1}}, r"option a=\{1\} must be a JSON value"),
         (lambda n: 5, {}, "build returns int; must return an nn.Module"),
         (lambda n: 1 / 0, {}, "network 'mine': ZeroDivisionError"),
@@ -303,7 +305,7 @@ def check_fit(fit: runs.Fit, tiny: TinyImageNet) -> None:
     assert found.value.shape == (filters.filter_count(network, "last"), 2)
     table = networks.table(network)
     assert table["parameters"].sum() == fit.summary["parameters"]
-    reset = inspect.reinitialised(network, 0.5)
+    reset = reinitialised(network, 0.5)
     first, *_, last = network.layers
     assert torch.equal(inspect.weight(reset, first), inspect.weight(network, first))
     assert not torch.equal(inspect.weight(reset, last), inspect.weight(network, last))
@@ -407,6 +409,6 @@ def test_functional_relus_are_seen(tmp_path: Path) -> None:
             return super().forward(F.relu(x))
 
     networks.register("mine", lambda n: Functional(*build(n)))
-    assert not inspect.has_relu_modules_only(networks.create("mine", 5))
+    assert not has_relu_modules_only(networks.create("mine", 5))
     networks.register("mine", build)
-    assert inspect.has_relu_modules_only(networks.create("mine", 5))
+    assert has_relu_modules_only(networks.create("mine", 5))

@@ -142,7 +142,7 @@ def test_foreign_files_are_refused_by_name(tmp_path: Path) -> None:
         ({"network": "vgg19"}, "no network 'vgg19'"),
         ({"num_classes": 9}, "size mismatch"),
         ({"options": {"variant": "keras"}}, "variant='keras'"),
-        ({"options": {"colour": 1}}, "no option 'colour'"),
+        ({"options": {"colour": 1}}, "vgg_like: .*'colour'; options: dropout"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, change: dict, message: str) -> None:

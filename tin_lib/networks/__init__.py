@@ -5,8 +5,8 @@
 """
 
 from tin_lib.networks.base import Layer, Network, parameter_count
-from tin_lib.networks.factory import create
 from tin_lib.networks.inspect import table
+from tin_lib.networks.pretrained import create
 from tin_lib.networks.registry import has_width, names, options, register, trust
 from tin_lib.networks.weights import load, read_meta, save
 

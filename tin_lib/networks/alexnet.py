@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Network, Stack, dropout, initialise, norms, scale
+from tin_lib.networks.base import Network, Stack, dropout, scale
 
 # filters, kernel, stride, padding, and whether a 3×3 pool of stride 2 follows
 CONVS = (
@@ -32,7 +32,6 @@ CONVS = (
     (256, 3, 1, 1, False),
     (256, 3, 1, 1, True),
 )
-DROPOUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,26 +42,14 @@ class Options(base.Options):
 
 
 def build(num_classes: int, width: float, options: Options) -> Network:
-    """The network, with random weights."""
-    features, channels = conv_part(width, options.batchnorm)
-    classifier, units = Stack("classifier").add(nn.Flatten()), scale(4096, width)
-    for number, inputs in ((1, channels * 2 * 2), (2, units)):
-        classifier.add(dropout(DROPOUT, options.dropout))
-        classifier.layer(f"dense{number}", nn.Linear(inputs, units), nn.ReLU())
-    classifier.layer("dense3", nn.Linear(units, num_classes))
-    network = Network(features, classifier)
-    initialise(network, options.init)
-    return network
-
-
-def conv_part(width: float, batchnorm: bool) -> tuple[Stack, int]:
-    """The five convolutions, and the channels of the last."""
-    features, before = Stack("features"), 3
-    for number, (filters, kernel, stride, padding, pool) in enumerate(CONVS, 1):
-        channels = scale(filters, width)
-        conv = nn.Conv2d(before, channels, kernel, stride, padding)
-        features.layer(f"conv{number}", conv, *norms(channels, batchnorm), nn.ReLU())
+    """The network, not yet initialised."""
+    features, norm = Stack("features"), nn.BatchNorm2d if options.batchnorm else None
+    for filters, kernel, stride, padding, pool in CONVS:
+        features.conv(scale(filters, width), kernel, stride, padding, norm)
         if pool:
             features.add(nn.MaxPool2d(3, 2))
-        before = channels
-    return features, before
+    classifier, units = Stack("classifier").add(nn.Flatten()), scale(4096, width)
+    for number, inputs in ((1, features.channels * 2 * 2), (2, units)):
+        classifier.add(dropout(0.5, options.dropout))
+        classifier.layer(f"dense{number}", nn.Linear(inputs, units), nn.ReLU())
+    return Network(features, classifier.layer("dense3", nn.Linear(units, num_classes)))

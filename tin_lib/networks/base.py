@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from tin_lib.networks.layers import Dropout
 
 SIZE = 64  # pixels, height and width of every image
+Norm = Callable[[int], nn.Module] | None  # makes the normalisation of a number of channels
+Init = Literal["glorot", "he"]
 
 
 class Layer(NamedTuple):
@@ -26,7 +28,7 @@ class Stack:
     """Modules in order, with names for those that have weights."""
 
     def __init__(self, part: str) -> None:
-        self.part = part
+        self.part, self.channels = part, 3  # of the last convolution; at first of the image
         self.modules: list[nn.Module] = []
         self.layers: dict[str, Layer] = {}
 
@@ -46,6 +48,13 @@ class Stack:
         paths = tuple(f"{self.part}.{index}" for index in range(first, len(self.modules)))
         self.layers[name] = Layer(paths[filters], paths[-1], paths)
         return self
+
+    def conv(self, channels: int, kernel: int, stride: int, padding: int, norm: Norm) -> "Stack":
+        """Append the next of the layers conv1, conv2, …: convolution, ``norm`` if any, ReLU."""
+        conv = nn.Conv2d(self.channels, channels, kernel, stride, padding)
+        self.channels = channels
+        after = [norm(channels)] if norm else []
+        return self.layer(f"conv{len(self.layers) + 1}", conv, *after, nn.ReLU())
 
 
 class Network(nn.Module):
@@ -112,7 +121,7 @@ class Options:
     """Options of every built-in network. Raises ValueError, naming the field, for a bad value."""
 
     dropout: float = 1.0  # factor on the network's own dropout rates; 0 switches them off
-    init: Literal["glorot", "he"] = "glorot"  # of convolutions, see ``initialise``
+    init: Init = "glorot"  # of convolutions, see ``initialise``
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -135,11 +144,6 @@ def scale(count: int, width: float) -> int:
 def dropout(rate: float, factor: float) -> nn.Dropout:
     """Dropout at ``factor`` times the published rate, at most 0.95."""
     return Dropout(min(rate * factor, 0.95))
-
-
-def norms(channels: int, wanted: bool) -> list[nn.Module]:
-    """One batchnorm or none, to stand between a convolution and its ReLU."""
-    return [nn.BatchNorm2d(channels)] if wanted else []
 
 
 @torch.no_grad()
@@ -187,5 +191,4 @@ def evaluation_mode(network: nn.Module, gradients: bool = True) -> Iterator[torc
         for module, mode in modes.items():
             module.training = mode
         for parameter, flag in flags.items():
-            if parameter.requires_grad != flag:
-                parameter.requires_grad_(flag)
+            parameter.requires_grad_(flag)

@@ -18,17 +18,18 @@ and 200 classes, 11,615,240 weights:
 | dense2 | 200         | 102,600    |
 """
 
+import functools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 from torch import nn
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Network, Stack, dropout, initialise, scale
+from tin_lib.networks.base import Network, Stack, dropout, scale
 
 FILTERS = (64, 64, 128, 128, 256, 256, 512, 512, 1024)
 DROPOUT_AFTER = {"paper": (3, 6), "code": (3, 6, 9)}  # conv layers, rate 0.25
-EPSILON, MOMENTUM = 1e-6, 0.1  # of batchnorm; Keras calls this momentum 0.9
+NORM = {"eps": 1e-6, "momentum": 0.1}  # Keras calls this momentum 0.9
 
 
 @dataclass(frozen=True)
@@ -37,35 +38,22 @@ class Options(base.Options):
 
     # Places of dropout. paper: 0.25 after conv 3 and conv 6, 0.5 after each dense layer, the
     # output too. code (the author's): 0.25 also after conv 9, and none after the output.
-    variant: str = "paper"
-
-    CHOICES: ClassVar = base.Options.CHOICES | {"variant": ("paper", "code")}
+    variant: Literal["paper", "code"] = "paper"
 
 
 def build(num_classes: int, width: float, options: Options) -> Network:
-    """The network, with random weights."""
-    features, channels = conv_part(width, options)
+    """The network, not yet initialised."""
+    features, norm = Stack("features"), functools.partial(nn.BatchNorm2d, **NORM)
+    for number, filters in enumerate(FILTERS, 1):
+        kernel, stride = 5 if number == 1 else 3, 1 + number % 2
+        features.conv(scale(filters, width), kernel, stride, kernel // 2, norm)
+        if number in DROPOUT_AFTER[options.variant]:
+            features.add(dropout(0.25, options.dropout))
     classifier, units = Stack("classifier").add(nn.Flatten()), scale(512, width)
-    norm = nn.BatchNorm1d(units, EPSILON, MOMENTUM)
-    classifier.layer("dense1", nn.Linear(channels * 2 * 2, units), norm, nn.ReLU())
+    dense = nn.Linear(features.channels * 2 * 2, units)
+    classifier.layer("dense1", dense, nn.BatchNorm1d(units, **NORM), nn.ReLU())
     classifier.add(dropout(0.5, options.dropout))
     classifier.layer("dense2", nn.Linear(units, num_classes))
     if options.variant == "paper":
         classifier.add(dropout(0.5, options.dropout))
-    network = Network(features, classifier)
-    initialise(network, options.init)
-    return network
-
-
-def conv_part(width: float, options: Options) -> tuple[Stack, int]:
-    """The nine convolutions, and the channels of the last."""
-    features, before = Stack("features"), 3
-    for number, filters in enumerate(FILTERS, 1):
-        channels, kernel = scale(filters, width), 5 if number == 1 else 3
-        conv = nn.Conv2d(before, channels, kernel, stride=1 + number % 2, padding=kernel // 2)
-        norm = nn.BatchNorm2d(channels, EPSILON, MOMENTUM)
-        features.layer(f"conv{number}", conv, norm, nn.ReLU())
-        if number in DROPOUT_AFTER[options.variant]:
-            features.add(dropout(0.25, options.dropout))
-        before = channels
-    return features, before
+    return Network(features, classifier)

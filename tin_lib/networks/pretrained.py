@@ -1,10 +1,9 @@
 """Starting weights: torchvision's ImageNet weights, a state dict, or a checkpoint of this library.
 
-torchvision's networks were trained on images in 0..1, less ImageNet's mean, divided by its
-deviation. Here images are scaled by Tiny ImageNet's: the mean is the same to 0.04 of a deviation,
-but the deviation is 0.276, 0.269, 0.282 (red, green, blue; of single pixels) against 0.229, 0.224,
-0.225. So the first layer sees contrasts about a fifth weaker than in its training; training adapts,
-and one normalisation for all networks makes their maps and inputs comparable.
+torchvision's networks were trained on images less ImageNet's mean, divided by its deviation 0.229,
+0.224, 0.225 (red, green, blue); here images are divided by Tiny ImageNet's 0.276, 0.269, 0.282. So
+the first layer sees contrasts about a fifth weaker than in its training; training adapts, and one
+normalisation for all networks makes their maps and inputs comparable.
 """
 
 import pickle
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tin_lib.files import file_digest
+from tin_lib.networks import registry
 from tin_lib.networks.base import Network
 from tin_lib.networks.weights import read_state
 from tin_lib.networks.wrapped import WrappedNetwork
@@ -31,6 +31,29 @@ IMAGENET = {
 }
 
 
+def create(
+    name: str,
+    num_classes: int = 200,
+    width: float = 1.0,
+    *,
+    weights: str | None = None,
+    **given: Any,
+) -> Network:
+    """A network for 64×64 images; random weights come from torch's global generator.
+
+    ``name``: see ``names()``; also ``torchvision:NAME``, ``timm:NAME``, or a registered or trusted
+    ``module:build``. ``width`` multiplies channel and unit counts. ``weights``: None (random),
+    "imagenet" (conv part of vgg16 and alexnet, at width 1), a file of a state dict (.pth), or a
+    checkpoint of this library (a .safetensors file or a fit's folder; also one with another number
+    of classes). ``given``: the network's options, see ``options(name)``.
+    Raises ValueError for an unknown name, option or unfit weights, FileNotFoundError without them.
+    """
+    network = registry.build(name, num_classes, width, given)
+    if weights is not None:
+        load_pretrained_(network, weights)
+    return network
+
+
 def load_pretrained_(network: Network, weights: str | Path) -> None:
     """Put starting weights into ``network``, and set ``network.origin`` to where they came from.
 
@@ -40,13 +63,42 @@ def load_pretrained_(network: Network, weights: str | Path) -> None:
     ValueError, naming the file or network, when there are none or they do not fit.
     """
     path = weights_file(weights)
-    if path is None:
-        state = imagenet_state(network)
-        network.origin = from_state_dict(network, state, "ImageNet weights")
-    elif path.suffix == ".safetensors" and is_own(path):
-        network.origin = from_checkpoint(network, path)
+    source, note, classes, fault = str(path or "ImageNet weights"), "", "", "does not fit"
+    if path is not None and is_own(path):
+        meta, state = read_state(path)
+        if (meta["network"], meta["width"]) != (network.name, network.width):
+            holds = f"{path} holds {meta['network']} at width {meta['width']}"
+            raise ValueError(f"weights: {holds}, not {described(network)}")
+        fault = f"was made with {meta['options']}; it does not fit"
+        classes = f"of {meta['num_classes']} classes; "
     else:
-        network.origin = from_state_dict(network, read_state_dict(path), str(path))
+        state = imagenet_state(network) if path is None else read_state_dict(path)
+        if isinstance(network, WrappedNetwork):
+            state = {f"module.{key}": value for key, value in state.items()}
+        else:
+            dense = {k: v for k, v in network.state_dict().items() if not k.startswith("features.")}
+            state = {k: v for k, v in state.items() if k.startswith("features.")} | dense
+            note, fault = " (conv part; dense layers random)", "does not fit the conv part of"
+    output = output_layer(network)
+    if any(getattr(state.get(k), "shape", v.shape) != v.shape for k, v in output.items()):
+        state, note = state | output, f" ({classes}output layer random)"
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, AttributeError, TypeError):  # the latter two: values that are no tensors
+        raise ValueError(f"weights: {source} {fault} {described(network)}") from None
+    network.origin = source + note
+
+
+def output_layer(network: Network) -> dict[str, Tensor]:
+    """The part of the network's state dict that depends on the number of classes."""
+    last = f"{list(network.layers.values())[-1].weight}." if network.layers else "no layer"
+    return {k: v for k, v in network.state_dict().items() if k.startswith(last)}
+
+
+def described(network: Network) -> str:
+    """The network as text, for a message."""
+    options = ", ".join(f"{name}={value!r}" for name, value in network.options.items())
+    return f"{network.name} at width {network.width} ({options})"
 
 
 def weights_digest(weights: str | None) -> str | None:
@@ -72,47 +124,13 @@ def weights_file(weights: str | Path | None) -> Path | None:
 def is_own(path: Path) -> bool:
     """Whether a .safetensors file is, or should be, one of this library's: not a sound one of
     others."""
+    if path.suffix != ".safetensors":
+        return False
     try:
         with safe_open(str(path), "pt") as file:
             return "tin" in (file.metadata() or {})
     except (OSError, SafetensorError):
         return True
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Return the state dict in a file of torch's or a .safetensors file. Errors name the file.
-
-    Never runs code in the file. Unwraps what training scripts add: a key such as "state_dict", and
-    prefixes of all names such as "module.".
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"weights: {path} does not exist")
-    try:
-        own_format = path.suffix == ".safetensors"
-        state = load_file(path) if own_format else torch.load(path, "cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ValueError(
-            f"weights: {path} is damaged or not a file of weights, or holds other Python objects "
-            "than tensors, which are never unpickled: save the state dict alone"
-        ) from None
-    except Exception as error:  # torch raises many kinds for damaged and for hostile files
-        raise ValueError(
-            f"weights: {path} is damaged or not a file of weights ({type(error).__name__})"
-        ) from None
-    return unwrapped(state, path)
-
-
-def unwrapped(state: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict without wrapper and prefixes. Raises ValueError where there is none."""
-    for key in WRAPPERS:
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise ValueError(f"weights: {path} holds no state dict")
-    for prefix in PREFIXES * 2:  # a compiled network within a parallel one, or the reverse
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return state
 
 
 def imagenet_state(network: Network) -> dict[str, Tensor]:
@@ -137,54 +155,35 @@ def imagenet_state(network: Network) -> dict[str, Tensor]:
         ) from None
 
 
-def from_state_dict(network: Network, state: dict[str, Tensor], source: str) -> str:
-    """Copy a state dict of others; returns what was done as text."""
-    if isinstance(network, WrappedNetwork):
-        target, wanted, note = network.module, state, source
-        outputs = {k.removeprefix("module."): v for k, v in output_layer(network).items()}
-        if any(k in state and state[k].shape != v.shape for k, v in outputs.items()):
-            wanted, note = state | outputs, f"{source} (output layer random)"
-    else:
-        start = "features."
-        wanted = {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-        target, note = network.features, f"{source} (conv part; dense layers random)"
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Return the state dict in a file of torch's or a .safetensors file. Errors name the file.
+
+    Never runs code in the file. Unwraps what training scripts add: a key such as "state_dict", and
+    prefixes of all names such as "module.".
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"weights: {path} does not exist")
     try:
-        target.load_state_dict(wanted)
-    except (RuntimeError, AttributeError, TypeError):  # the latter two: values that are no tensors
-        part = "" if isinstance(network, WrappedNetwork) else "the conv part of "
-        raise ValueError(f"weights: {source} does not fit {part}{described(network)}") from None
-    return note
+        safe = path.suffix == ".safetensors"
+        state = load_file(path) if safe else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged and for hostile files
+        reason = f" ({type(error).__name__})"
+        if isinstance(error, pickle.UnpicklingError):
+            reason = ", or holds other Python objects than tensors, which are never unpickled: "
+            reason += "save the state dict alone"
+        text = f"weights: {path} is damaged or not a file of weights{reason}"
+        raise ValueError(text) from None
+    return unwrapped(state, path)
 
 
-def from_checkpoint(network: Network, path: Path) -> str:
-    """Copy a checkpoint of this library; returns what was done as text."""
-    meta, state = read_state(path)
-    if (meta["network"], meta["width"]) != (network.name, network.width):
-        raise ValueError(
-            f"weights: {path} holds {meta['network']} at width {meta['width']}, "
-            f"not {described(network)}"
-        )
-    note = str(path)
-    if meta["num_classes"] != network.num_classes:
-        state |= output_layer(network)
-        note += f" (of {meta['num_classes']} classes; output layer random)"
-    try:
-        network.load_state_dict(state)
-    except RuntimeError:
-        raise ValueError(
-            f"weights: {path} was made with {meta['options']}; it does not fit {described(network)}"
-        ) from None
-    return note
-
-
-def output_layer(network: Network) -> dict[str, Tensor]:
-    """The part of the network's state dict that depends on the number of classes."""
-    last = list(network.layers.values())[-1:]
-    state = network.state_dict()
-    return {k: v for k, v in state.items() if last and k.startswith(f"{last[0].weight}.")}
-
-
-def described(network: Network) -> str:
-    """The network as text, for a message."""
-    options = ", ".join(f"{name}={value!r}" for name, value in network.options.items())
-    return f"{network.name} at width {network.width} ({options})"
+def unwrapped(state: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict without wrapper and prefixes. Raises ValueError where there is none."""
+    for key in WRAPPERS:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise ValueError(f"weights: {path} holds no state dict")
+    for prefix in PREFIXES * 2:  # a compiled network within a parallel one, or the reverse
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state

@@ -12,14 +12,13 @@ At full width and 200 classes, 11,271,432 weights:
 | dense1 | 200         | 102,600    |
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Layer, Network, Stack, dropout, initialise, scale
+from tin_lib.networks.base import Layer, Network, Stack, dropout, scale
 
 FILTERS = (64, 128, 256, 512)
 
@@ -29,18 +28,15 @@ class Options(base.Options):
     """Choices for the residual network."""
 
     dropout: float = 0.0  # rate before the dense layer; the published network has none
-    init: str = "he"  # as published (normal, fan out); glorot for comparison
+    init: base.Init = "he"  # as published (normal, fan out); glorot for comparison
     blocks: tuple[int, ...] = (2, 2, 2, 2)  # a stage; (3, 4, 6, 3) is ResNet-34
     stem_stride: int = 1  # 2 quarters the work of every layer, for some accuracy
     squeeze_excite: bool = False  # channel attention (Hu et al., 2018)
-    drop_path: float = 0.0  # rate at which an image skips the last block; less in earlier ones
-    # (stochastic depth, Huang et al., 2016): regularises long trainings
-    zero_init: bool = (
-        True  # blocks start as the identity (Goyal et al., 2017): stable at high rates
-    )
+    drop_path: float = 0.0  # stochastic depth (Huang et al., 2016): rate at which an image skips
+    # the last block, less in earlier ones; regularises long trainings
+    zero_init: bool = True  # blocks start as the identity (Goyal et al., 2017): for high rates
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "blocks", tuple(self.blocks))  # JSON has lists
         super().__post_init__()
         if len(self.blocks) != 4 or min(self.blocks) < 1:
             raise ValueError(f"blocks={self.blocks}: must be four counts of at least 1")
@@ -79,47 +75,31 @@ class Stage(nn.Sequential):
 
 
 def build(num_classes: int, width: float, options: Options) -> Network:
-    """The network, with random weights."""
-    features, channels = conv_part(width, options)
-    classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    classifier.add(dropout(options.dropout, 1.0))
-    classifier.layer("dense1", nn.Linear(channels, num_classes))
-    network = Network(features, classifier)
-    initialise(network, options.init)
-    if options.zero_init:
-        for block in blocks_of(network):
-            nn.init.zeros_(block.norm2.weight)
-    return network
-
-
-def conv_part(width: float, options: Options) -> tuple[Stack, int]:
-    """Stem and four stages, and the channels of the last."""
+    """The network, not yet initialised but for the zeros of ``zero_init``."""
     features, before = Stack("features"), scale(FILTERS[0], width)
     stem = nn.Conv2d(3, before, 3, options.stem_stride, 1, bias=False)
     features.layer("stem", stem, nn.BatchNorm2d(before), nn.ReLU())
     for number, (filters, count) in enumerate(zip(FILTERS, options.blocks, strict=True), 1):
-        channels, stride = scale(filters, width), 1 if number == 1 else 2
+        channels, stride, name = scale(filters, width), 1 if number == 1 else 2, f"stage{number}"
         rest = [Block(channels, channels, 1) for _ in range(count - 1)]
-        name = f"stage{number}"
         features.layer(name, Stage(Block(before, channels, stride), *rest))
         path = features.layers[name].output  # a stage's filters are those of its last convolution
         features.layers[name] = Layer(f"{path}.{count - 1}.conv2", path, (path,))
         before = channels
-    extend(features, options)
-    return features, before
+    classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    classifier.add(dropout(options.dropout, 1.0)).layer("dense1", nn.Linear(before, num_classes))
+    network = Network(features, classifier)
+    extend([module for module in network.modules() if isinstance(module, Block)], options)
+    return network
 
 
-def extend(features: Stack, options: Options) -> None:
-    """Add to the blocks what the options ask for."""
-    blocks = [block for stack in features.modules for block in blocks_of(stack)]
+def extend(blocks: list[Block], options: Options) -> None:
+    """Add to the blocks, first to last, what the options ask for."""
     for number, block in enumerate(blocks, 1):
         channels = block.conv2.out_channels
         if options.squeeze_excite:
             block.excite = SqueezeExcitation(channels, scale(channels, 1 / 16))
         if options.drop_path:
             block.skip = StochasticDepth(options.drop_path * number / len(blocks), "row")
-
-
-def blocks_of(network: nn.Module) -> Iterator[Block]:
-    """The residual blocks, first to last."""
-    return (module for module in network.modules() if isinstance(module, Block))
+        if options.zero_init:
+            nn.init.zeros_(block.norm2.weight)

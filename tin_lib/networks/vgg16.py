@@ -25,12 +25,12 @@ weights fit, and dense layers of 4096, 4096 and the classes. At full width and 2
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 from torch import nn
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Network, Stack, dropout, initialise, norms, scale
+from tin_lib.networks.base import Network, Stack, dropout, scale
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions; then a pool
 DROPOUT = 0.75
@@ -45,44 +45,24 @@ class Options(base.Options):
     """
 
     batchnorm: bool = False  # after each convolution, as torchvision's vgg16_bn; the paper: none
-    head: str = "paper"  # paper: 4096, 4096, classes; gap: mean over positions, one dense layer
-
-    CHOICES: ClassVar = base.Options.CHOICES | {"head": ("paper", "gap")}
+    head: Literal["paper", "gap"] = "paper"  # gap: mean over positions, one dense layer
 
 
 def build(num_classes: int, width: float, options: Options) -> Network:
-    """The network, with random weights."""
-    features, channels = conv_part(width, options.batchnorm)
+    """The network, not yet initialised."""
+    features, norm = Stack("features"), nn.BatchNorm2d if options.batchnorm else None
+    for filters, count in BLOCKS:
+        for _ in range(count):
+            features.conv(scale(filters, width), 3, 1, 1, norm)
+        features.add(nn.MaxPool2d(2))
     if options.head == "gap":
         classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         classifier.add(dropout(DROPOUT, options.dropout))
-        classifier.layer("dense1", nn.Linear(channels, num_classes))
-    else:
-        sizes = (channels * 2 * 2, scale(4096, width), num_classes)
-        classifier = dense_part(sizes, options.dropout)
-    network = Network(features, classifier)
-    initialise(network, options.init)
-    return network
-
-
-def conv_part(width: float, batchnorm: bool) -> tuple[Stack, int]:
-    """The thirteen convolutions, and the channels of the last."""
-    features, before, number = Stack("features"), 3, 0
-    for filters, count in BLOCKS:
-        for _ in range(count):
-            number, channels = number + 1, scale(filters, width)
-            conv = nn.Conv2d(before, channels, 3, padding=1)
-            features.layer(f"conv{number}", conv, *norms(channels, batchnorm), nn.ReLU())
-            before = channels
-        features.add(nn.MaxPool2d(2))
-    return features, before
-
-
-def dense_part(sizes: tuple[int, int, int], factor: float) -> Stack:
-    """Two dense layers with dropout each, and the output; ``sizes``: inputs, units, classes."""
-    inputs, units, num_classes = sizes
-    classifier = Stack("classifier").add(nn.Flatten())
-    for number, before in ((1, inputs), (2, units)):
-        classifier.layer(f"dense{number}", nn.Linear(before, units), nn.ReLU())
-        classifier.add(dropout(DROPOUT, factor))
-    return classifier.layer("dense3", nn.Linear(units, num_classes))
+        return Network(
+            features, classifier.layer("dense1", nn.Linear(features.channels, num_classes))
+        )
+    classifier, units = Stack("classifier").add(nn.Flatten()), scale(4096, width)
+    for number, inputs in ((1, features.channels * 2 * 2), (2, units)):
+        classifier.layer(f"dense{number}", nn.Linear(inputs, units), nn.ReLU())
+        classifier.add(dropout(DROPOUT, options.dropout))
+    return Network(features, classifier.layer("dense3", nn.Linear(units, num_classes)))

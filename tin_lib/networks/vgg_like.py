@@ -14,12 +14,12 @@ Two blocks of two unpadded 3×3 convolutions, and two dense layers. At full widt
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Literal
 
 from torch import nn
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Network, Stack, dropout, initialise, norms, scale
+from tin_lib.networks.base import Network, Stack, dropout, scale
 
 SECOND_DROPOUT = {"paper": 0.25, "code": 0.5}
 
@@ -28,32 +28,18 @@ SECOND_DROPOUT = {"paper": 0.25, "code": 0.5}
 class Options(base.Options):
     """Choices for the VGG-like network."""
 
-    variant: str = "paper"  # dropout after the second block: paper 0.25, code (the author's) 0.5
+    variant: Literal["paper", "code"] = "paper"  # dropout after the second block: 0.25 or 0.5
     batchnorm: bool = False  # after each convolution; the paper has none
-
-    CHOICES: ClassVar = base.Options.CHOICES | {"variant": ("paper", "code")}
 
 
 def build(num_classes: int, width: float, options: Options) -> Network:
-    """The network, with random weights."""
-    features, channels = conv_part(width, options)
-    classifier, units = Stack("classifier").add(nn.Flatten()), scale(256, width)
-    classifier.layer("dense1", nn.Linear(channels * 13 * 13, units), nn.ReLU())
-    classifier.add(dropout(0.5, options.dropout))
-    classifier.layer("dense2", nn.Linear(units, num_classes))
-    network = Network(features, classifier)
-    initialise(network, options.init)
-    return network
-
-
-def conv_part(width: float, options: Options) -> tuple[Stack, int]:
-    """The two blocks, and the channels of the last convolution."""
-    features, before, number = Stack("features"), 3, 0
+    """The network, not yet initialised."""
+    features, norm = Stack("features"), nn.BatchNorm2d if options.batchnorm else None
     for filters, rate in ((32, 0.25), (64, SECOND_DROPOUT[options.variant])):
         for _ in range(2):
-            number, channels = number + 1, scale(filters, width)
-            norm = norms(channels, options.batchnorm)
-            features.layer(f"conv{number}", nn.Conv2d(before, channels, 3), *norm, nn.ReLU())
-            before = channels
+            features.conv(scale(filters, width), 3, 1, 0, norm)
         features.add(nn.MaxPool2d(2), dropout(rate, options.dropout))
-    return features, before
+    classifier, units = Stack("classifier").add(nn.Flatten()), scale(256, width)
+    classifier.layer("dense1", nn.Linear(features.channels * 13 * 13, units), nn.ReLU())
+    classifier.add(dropout(0.5, options.dropout))
+    return Network(features, classifier.layer("dense2", nn.Linear(units, num_classes)))

@@ -29,13 +29,11 @@ def save(network: Network, path: str | Path, **meta: Any) -> None:
         "options": network.options,
         "origin": network.origin,
     }
-    state: dict[str, Tensor] = {}
-    for name, value in network.state_dict().items():
-        value = value.detach().cpu().contiguous()
-        tied = any(value.data_ptr() == other.data_ptr() for other in state.values())
-        state[name] = value.clone() if tied else value  # safetensors refuses shared memory
+    text = json.dumps(header | meta)
+    plain = torch.contiguous_format  # copies: safetensors refuses shared memory
+    state = {k: v.cpu().clone(memory_format=plain) for k, v in network.state_dict().items()}
     with files.atomic_path(path) as temporary:
-        save_file(state, temporary, {"tin": json.dumps(header | meta)})
+        save_file(state, temporary, {"tin": text})
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
@@ -56,6 +54,15 @@ def read_meta(path: str | Path) -> dict[str, Any]:
     return meta
 
 
+def read_state(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return header and weights of a file that ``save`` wrote. Raises as ``read_meta``."""
+    meta = read_meta(path)
+    try:
+        return meta, load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+
+
 def load(path: str | Path) -> Network:
     """The saved network on the CPU, in evaluation mode; leaves the random generators as they are.
 
@@ -64,29 +71,16 @@ def load(path: str | Path) -> Network:
     Raises as ``read_meta``, and ValueError, naming the file, when its weights do not fit.
     """
     meta, state = read_state(path)
+    what = meta["network"], meta["num_classes"], meta["width"], meta["options"]
     # A built-in network needs no memory or initial weights: the saved ones replace them.
     empty = meta["network"] in registry.BUILT_IN
     try:
         with torch.device("meta") if empty else torch.random.fork_rng(devices=[]):
-            network = registry.build(
-                meta["network"], meta["num_classes"], meta["width"], meta["options"]
-            )
+            network = registry.build(*what)
         network.load_state_dict(state, assign=empty)
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"{path}: its network cannot be rebuilt: {_first_lines(error)}") from None
+        # The first line of load_state_dict's message says only where it failed.
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise ValueError(f"{path}: its network cannot be rebuilt: {reason}") from None
     network.origin = str(meta.get("origin", ""))
     return network.eval()
-
-
-def read_state(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return header and weights of a file that ``save`` wrote. Raises as ``read_meta``."""
-    meta = read_meta(path)
-    try:
-        return meta, load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {_first_lines(error)}") from None
-
-
-def _first_lines(error: Exception) -> str:
-    """The first two lines of a message: load_state_dict's first says only where it failed."""
-    return " ".join(line.strip() for line in str(error).splitlines()[:2])

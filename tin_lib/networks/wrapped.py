@@ -54,6 +54,8 @@ class WrappedNetwork(Network):
 
     def forward_features(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
         """Scores like ``forward``, and the activations of the named layers."""
+        if not names:
+            return self(x), {}  # as in training: without hooks
         found: dict[str, Tensor] = {}
 
         def keep(name: str) -> Any:
