@@ -51,8 +51,8 @@ def run_order(network: nn.Module) -> list[str]:
     owners = [(p, m) for p, m in network.named_modules() if m._parameters or m._buffers]
     handles = [module.register_forward_pre_hook(note(path)) for path, module in owners]
     try:
-        with evaluation_mode(network), torch.no_grad():
-            network(next(network.parameters()).new_zeros(1, 3, SIZE, SIZE))
+        with evaluation_mode(network) as device, torch.no_grad():
+            network(torch.zeros(1, 3, SIZE, SIZE, device=device))
     finally:
         for handle in handles:
             handle.remove()

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
@@ -97,13 +97,11 @@ class Network(nn.Module):
         def stop(module: nn.Module, inputs: Any, output: Tensor) -> None:
             raise _Reached(output)
 
-        handle = self.get_submodule(self.check(name).output).register_forward_hook(stop)
-        try:
-            return self(x)  # never returns: a layer runs in every pass
-        except _Reached as reached:
-            return reached.args[0]
-        finally:
-            handle.remove()
+        with forward_hooks([(self.get_submodule(self.check(name).output), stop)]):
+            try:
+                return self(x)  # never returns: a layer runs in every pass
+            except _Reached as reached:
+                return reached.args[0]
 
     def check(self, name: str) -> Layer:
         """Return the layer of that name. Raises ValueError, listing the layers, for another."""
@@ -170,6 +168,17 @@ def initialise(network: nn.Module, init: str) -> None:
 def parameter_count(module: nn.Module) -> int:
     """Number of trained weights, biases included."""
     return sum(p.numel() for p in module.parameters())
+
+
+@contextlib.contextmanager
+def forward_hooks(hooks: Iterable[tuple[nn.Module, Callable]]) -> Iterator[None]:
+    """Context in which each module has the forward hook beside it."""
+    handles = [module.register_forward_hook(hook) for module, hook in hooks]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from tin_lib.networks.base import Network, Stack, dropout, scale
 
 FILTERS = (64, 64, 128, 128, 256, 256, 512, 512, 1024)
 DROPOUT_AFTER = {"paper": (3, 6), "code": (3, 6, 9)}  # conv layers, rate 0.25
-NORM = {"eps": 1e-6, "momentum": 0.1}  # Keras calls this momentum 0.9
+EPSILON = 1e-6  # of batchnorm; its momentum is PyTorch's 0.1, which Keras calls 0.9
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class Options(base.Options):
 
 def build(num_classes: int, width: float, options: Options) -> Network:
     """The network, not yet initialised."""
-    features, norm = Stack("features"), functools.partial(nn.BatchNorm2d, **NORM)
+    features, norm = Stack("features"), functools.partial(nn.BatchNorm2d, eps=EPSILON)
     for number, filters in enumerate(FILTERS, 1):
         kernel, stride = 5 if number == 1 else 3, 1 + number % 2
         features.conv(scale(filters, width), kernel, stride, kernel // 2, norm)
         if number in DROPOUT_AFTER[options.variant]:
             features.add(dropout(0.25, options.dropout))
     classifier, units = Stack("classifier").add(nn.Flatten()), scale(512, width)
-    dense = nn.Linear(features.channels * 2 * 2, units)
-    classifier.layer("dense1", dense, nn.BatchNorm1d(units, **NORM), nn.ReLU())
+    dense, after = nn.Linear(features.channels * 2 * 2, units), nn.BatchNorm1d(units, EPSILON)
+    classifier.layer("dense1", dense, after, nn.ReLU())
     classifier.add(dropout(0.5, options.dropout))
     classifier.layer("dense2", nn.Linear(units, num_classes))
     if options.variant == "paper":

@@ -8,8 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from tin_lib.networks.base import SIZE, Network, evaluation_mode, parameter_count
-from tin_lib.networks.wrapped import black_images
+from tin_lib.networks.base import SIZE, Network, evaluation_mode, forward_hooks, parameter_count
 
 __all__ = ["SIZE", "activation", "conv_layers", "evaluation_mode", "filter_count", "find_layer"]
 __all__ += ["table", "weight"]
@@ -86,11 +85,7 @@ def measure_modules(network: Network) -> tuple[dict[nn.Module, tuple], dict[nn.M
             places = shape[1:] if isinstance(module, nn.Conv2d) else shape[:-1]
             work[module] += module.weight.numel() * math.prod(places)
 
-    handles = [module.register_forward_hook(note) for module in network.modules()]
-    try:
-        with evaluation_mode(network), torch.no_grad():
-            network(black_images(network)[:1])
-    finally:
-        for handle in handles:
-            handle.remove()
+    hooks = forward_hooks((module, note) for module in network.modules())
+    with hooks, evaluation_mode(network) as device, torch.no_grad():
+        network(torch.zeros(1, 3, SIZE, SIZE, device=device))
     return shapes, work

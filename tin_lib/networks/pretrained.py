@@ -44,9 +44,9 @@ def create(
     ``name``: see ``names()``; also ``torchvision:NAME``, ``timm:NAME``, or a registered or trusted
     ``module:build``. ``width`` multiplies channel and unit counts. ``weights``: None (random),
     "imagenet" (conv part of vgg16 and alexnet, at width 1), a file of a state dict (.pth), or a
-    checkpoint of this library (a .safetensors file or a fit's folder; also one with another number
-    of classes). ``given``: the network's options, see ``options(name)``.
-    Raises ValueError for an unknown name, option or unfit weights, FileNotFoundError without them.
+    checkpoint of this library (.safetensors or a fit's folder), also for other classes.
+    ``given``: options, see ``options(name)``. Raises ValueError for an unknown name or option and
+    for weights that do not fit, FileNotFoundError without them.
     """
     network = registry.build(name, num_classes, width, given)
     if weights is not None:
@@ -57,10 +57,8 @@ def create(
 def load_pretrained_(network: Network, weights: str | Path) -> None:
     """Put starting weights into ``network``, and set ``network.origin`` to where they came from.
 
-    ``weights``: "imagenet"; a state dict saved by torch (of built-in networks the convolutional
-    part is taken and the dense layers stay random); a .safetensors file or a fit's folder. An
-    output layer for another number of classes stays random. Raises FileNotFoundError or
-    ValueError, naming the file or network, when there are none or they do not fit.
+    ``weights``: as for ``create``. Of others' state dicts built-in networks take the convolutional
+    part. An output layer for another number of classes stays random. Raises as ``create``.
     """
     path = weights_file(weights)
     source, note, classes, fault = str(path or "ImageNet weights"), "", "", "does not fit"
@@ -122,8 +120,7 @@ def weights_file(weights: str | Path | None) -> Path | None:
 
 
 def is_own(path: Path) -> bool:
-    """Whether a .safetensors file is, or should be, one of this library's: not a sound one of
-    others."""
+    """Whether a file is, or when damaged may have been, a checkpoint of this library."""
     if path.suffix != ".safetensors":
         return False
     try:

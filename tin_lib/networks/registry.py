@@ -151,13 +151,11 @@ def find(name: str) -> Build:
         if short(name) not in _registered and entry not in _imported:
             _import(entry)
     if short(name) not in _registered:
-        known = f"networks: {', '.join(names())}, torchvision:NAME, timm:NAME"
-        hint = "; make others known by networks.register"
-        if ":" in name:  # of a file's name the folder is not recorded
-            whole = f"path/to/{name}" if ".py:" in name else name
-            known = f"call networks.trust({whole!r}) or set {ENVIRONMENT}={whole}"
-            hint = " to have it imported"
-        raise ValueError(f"no network {name!r}; {known}{hint}")
+        raise ValueError(
+            f"no network {name!r}; networks: {', '.join(names())}, torchvision:NAME, timm:NAME; "
+            "make others known by networks.register(name, build), networks.trust('path/to/file.py:"
+            f"build') or set {ENVIRONMENT}=path/to/file.py:build"
+        )
     return _registered[short(name)]
 
 
@@ -171,7 +169,7 @@ def _built_in(module: ModuleType) -> Build:
         return network
 
     own, given = (inspect.signature(each).parameters.values() for each in (call, module.Options))
-    call.__signature__ = inspect.Signature([*own][:2] + [*given])  # type: ignore[attr-defined]
+    call.__signature__ = inspect.Signature([*list(own)[:2], *given])  # type: ignore[attr-defined]
     return call
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from tin_lib.networks.base import SIZE, Layer, Network, evaluation_mode
+from tin_lib.networks.base import SIZE, Layer, Network, evaluation_mode, forward_hooks
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations")  # modules that hold them
@@ -65,13 +65,9 @@ class WrappedNetwork(Network):
 
             return hook
 
-        outputs = [(self.get_submodule(self.check(name).output), name) for name in names]
-        handles = [module.register_forward_hook(keep(name)) for module, name in outputs]
-        try:
+        paths = {name: self.check(name).output for name in names}
+        with forward_hooks((self.get_submodule(p), keep(name)) for name, p in paths.items()):
             return self(x), found
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 def trace(module: nn.Module, num_classes: int) -> list[Call]:
@@ -89,13 +85,8 @@ def trace(module: nn.Module, num_classes: int) -> list[Call]:
 
         return hook
 
-    parts = [(path, part) for path, part in module.named_modules() if path]
-    handles = [part.register_forward_hook(note(path)) for path, part in parts]
-    try:
+    with forward_hooks((part, note(path)) for path, part in module.named_modules() if path):
         check_scores(module, num_classes)
-    finally:
-        for handle in handles:
-            handle.remove()
     return calls
 
 
@@ -105,9 +96,9 @@ def check_scores(module: nn.Module, num_classes: int) -> None:
 
     In evaluation mode; parameters, buffers and the random generator stay as they are.
     """
-    with evaluation_mode(module), torch.random.fork_rng(devices=[]):
+    with evaluation_mode(module) as device, torch.random.fork_rng(devices=[]):
         try:
-            scores = module(black_images(module))
+            scores = module(torch.zeros(2, 3, SIZE, SIZE, device=device))
         except Exception as error:  # anything, from a network of others
             raise ValueError(
                 f"its forward pass fails on images (N, 3, {SIZE}, {SIZE}): "
@@ -116,12 +107,6 @@ def check_scores(module: nn.Module, num_classes: int) -> None:
     if not isinstance(scores, Tensor) or scores.shape != (2, num_classes):
         found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"gives {found} for 2 images; must give scores (2, {num_classes})")
-
-
-def black_images(module: nn.Module) -> Tensor:
-    """Two images of zeros, of the type and on the device of the module's parameters."""
-    like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(0))
-    return torch.zeros(2, 3, SIZE, SIZE, dtype=like.dtype, device=like.device)
 
 
 def named_layers(calls: list[Call]) -> dict[str, Layer]:

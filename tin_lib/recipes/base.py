@@ -21,9 +21,8 @@ CHOICES = {
     "compile": ("", "default", "reduce-overhead", "max-autotune"),
     "keep": ("last", "best"),
 }
-WHOLE = ("epochs", "batch_size", "patience", "seed")
 RESERVED = {"name", "num_classes", "width", "weights"}  # networks.create has them itself
-SWITCHES = ("nesterov", "flip_test", "channels_last")
+WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
 RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
     "lr": (-1e6, 1e6),
@@ -82,12 +81,19 @@ class Recipe:
     compile: str = ""  # torch.compile's mode; "" is off; falls back, saying why
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            object.__setattr__(self, name, _plain(name, value))
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r}: choose one of {allowed}")
-        _check_ranges(self)
+        for each in dataclasses.fields(self):
+            value = _checked(each.name, each.type, getattr(self, each.name))
+            object.__setattr__(self, each.name, value)
+        if self.lr <= 0:
+            raise ValueError(f"lr={self.lr}: must be positive")
+        if not isinstance(self.network_options, dict) or not isinstance(self.augment, AugmentSpec):
+            raise ValueError("network_options and augment: must be given by their fields, a dict")
+        if taken := RESERVED & self.network_options.keys():
+            raise ValueError(f"network_options: {min(taken)} is not one of a network's options")
+        if self.weights is not None and (not isinstance(self.weights, str) or not self.weights):
+            raise ValueError(f"weights={self.weights!r}: must be a path, 'imagenet', or None")
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov=True needs momentum > 0")
 
     def replace(self, **changes: Any) -> "Recipe":
         """A copy with some fields changed; unknown fields are refused with the nearest name.
@@ -123,35 +129,23 @@ def augment_from(values: dict[str, Any]) -> AugmentSpec:
     return AugmentSpec(**plain)
 
 
-def _plain(name: str, value: Any) -> Any:
-    """The value as a plain Python number where a number is meant: NumPy's (of np.logspace), text
-    that is a number (YAML reads 1e-3 as text), and 3.0 (of a pandas column) for a whole number."""
+def _checked(name: str, kind: Any, value: Any) -> Any:
+    """The value, as a plain Python number where one is meant: of NumPy's (np.logspace), of text
+    (YAML reads 1e-3 as text), and of 3.0 (a pandas column) for a whole number.
+
+    Raises ValueError for a value of another type, out of range or not among the choices.
+    """
     value = value.item() if isinstance(value, np.generic) else value
     if name in RANGES and isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value)
-    return int(value) if name in WHOLE and isinstance(value, float) and value % 1 == 0 else value
-
-
-def _check_ranges(recipe: Recipe) -> None:
-    """Raise ValueError for a value of another type or out of range."""
-    for name, (low, high) in RANGES.items():
-        value = getattr(recipe, name)
-        kind, words = (int, "a whole") if name in WHOLE else ((int, float), "a")
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(f"{name}={value!r}: must be {words} number")
-        if not low <= value <= high:
-            raise ValueError(f"{name}={value}: must lie between {low} and {high}")
-    if recipe.lr <= 0:
-        raise ValueError(f"lr={recipe.lr}: must be positive")
-    for name in SWITCHES:
-        if not isinstance(getattr(recipe, name), bool):
-            raise ValueError(f"{name}={getattr(recipe, name)!r}: must be true or false")
-    if not isinstance(recipe.network_options, dict) or not isinstance(recipe.augment, AugmentSpec):
-        raise ValueError("network_options and augment: must be given by their fields, as a dict")
-    if taken := RESERVED & recipe.network_options.keys():
-        raise ValueError(f"network_options: {sorted(taken)[0]} is not one of a network's options")
-    if recipe.weights is not None and (not isinstance(recipe.weights, str) or not recipe.weights):
-        raise ValueError(f"weights={recipe.weights!r}: must be a path, 'imagenet', or None")
-    if recipe.nesterov and not recipe.momentum:
-        raise ValueError("nesterov=True needs momentum > 0")
+    if kind is int and isinstance(value, float) and value % 1 == 0:
+        value = int(value)
+    accepted = (int, float) if kind is float else (kind,)
+    if kind in WORDS and type(value) not in accepted:
+        raise ValueError(f"{name}={value!r}: must be {WORDS[kind]}")
+    if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:
+        raise ValueError("{}={}: must lie between {} and {}".format(name, value, *RANGES[name]))
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError(f"{name}={value!r}: choose one of {CHOICES[name]}")
+    return value

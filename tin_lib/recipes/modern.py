@@ -1,17 +1,14 @@
 """Current practice for the paper's four networks, trained from random weights.
 
-The reasons: batchnorm keeps deep plain networks trainable at high rates; He's initial weights keep
-the variance through ReLUs; one cycle (warm-up, then a fall to zero) reaches the low rates at which
-the loss converges; decoupled weight decay replaces the paper's L1/L2 penalties; label smoothing and
-CutMix regularise 500 images a class; averaged weights and test-time mirroring cost little and
-reduce the variance of the result. No vertical flips: validation images are upright.
+Batchnorm keeps deep plain networks trainable at high rates, He's initial weights the variance
+through ReLUs. One cycle (warm-up, then a fall to zero) ends at the low rates at which the loss
+converges. Decoupled weight decay replaces the paper's penalties; label smoothing and CutMix
+regularise 500 images a class. No vertical flips: validation images are upright.
 
-Reached so far, on ten real classes with 500 training images each, two CPU cores, width 0.25, batch
-64, compile off, commits a469bec to 9275f8f (command and table in results/): vgg_like 0.590 in
-152 s, vgg16 0.694 in 671 s (40 epochs; now 30), alexnet 0.650 in 170 s; on one core, commit
-95b9f99, convnet9 0.720 in 1,014 s. At full width on all 200 classes none has been run: there the
-values are a starting point, and the epochs what should take a minute to three on one H100, by its
-arithmetic and memory.
+Reached on ten real classes of 500 images, two CPU cores, width 0.25, batch 64, compile off (command
+and table in results/): vgg_like 0.590 in 152 s, vgg16 0.694 in 671 s (40 epochs; now 30), alexnet
+0.650 in 170 s; on one core convnet9 0.720 in 1,014 s. Not yet run at full width on 200 classes: the
+epochs are what should take one to three minutes on one H100, by its arithmetic and memory.
 """
 
 from typing import Any
@@ -40,14 +37,12 @@ COMMON: dict[str, Any] = {
     "batch_size": 256,  # fills a GPU; still thousands of updates
     "compile": "default",  # fuses batchnorm, ReLU and the loss
 }
-# CutMix shows real patches only; on every other batch, since fits of some tens of epochs underfit
-# where all batches are mixed.
+# CutMix on every other batch: some tens of epochs underfit where all batches are mixed.
 MIXED: dict[str, Any] = {"cutmix": 1.0, "mix_probability": 0.5}
 
 RECIPES = {
     # The author's places for dropout: the paper's, after the scores, would hide the true class's
-    # score from the loss. On a held-out part (ten classes, 40 epochs) 0.634 in place of 0.626, and
-    # 0.648 with He's initial weights and half the dropout.
+    # score from the loss. On a held-out part of ten classes 0.634 in place of 0.626.
     "convnet9": Recipe(
         "convnet9",
         epochs=80,  # its epochs are short: a fifth of VGG-16's arithmetic
@@ -57,12 +52,11 @@ RECIPES = {
         **COMMON,
     ),
     # Small (2.9 M weights): it underfits, so it is regularised least and trained longest. On a
-    # held-out part less dropout helped (0.44 to 0.55 at ten classes), batchnorm did not (0.51; and
-    # at 100 classes of 200 images, half the width, 8 epochs: 0.195 without, 0.125 with).
+    # held-out part of ten classes less dropout helped (0.44 to 0.55), batchnorm did not (0.51).
     "vgg_like": Recipe(
         "vgg_like",
         epochs=60,
-        lr=0.05,  # there 0.1 came to 0.092 without batchnorm, 0.123 with
+        lr=0.05,  # 0.1 is too high without batchnorm
         network_options={"dropout": 0.3},
         **COMMON,
     ),

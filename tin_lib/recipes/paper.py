@@ -1,14 +1,12 @@
 """The paper's recipes ("Tiny ImageNet Challenge", CS231n), with its augmentation and penalties.
 
 The paper's validation accuracy: 9-layer ConvNet 0.455 (from assignment-3 weights, which are not
-public), VGG-like 0.288 (from scratch), VGG-16 0.535 (from ImageNet weights); AlexNet ran out of
-memory. Here they have not been run to their end at full scale: that takes a GPU and one command,
-``python benchmarks/full_scale.py DATA OUT``.
+public), VGG-like 0.288 (from scratch), VGG-16 0.535 (from ImageNet weights). Not yet run at full
+scale here, which takes a GPU and ``python benchmarks/full_scale.py DATA OUT``.
 
-Reached so far, on ten real classes with 500 training images each, one CPU core, width 0.25, random
-weights, commit 95b9f99 (command and table in results/): convnet9 0.480 in 392 s, vgg_like 0.386
-in 409 s, alexnet 0.236 in 69 s, vgg16 0.148 in 425 s. The last two are meant for ImageNet's
-weights: from random ones, six epochs at this rate are too few.
+Reached on ten real classes of 500 images, one CPU core, width 0.25, random weights (command and
+table in results/): convnet9 0.480 in 392 s, vgg_like 0.386 in 409 s, alexnet 0.236 in 69 s, vgg16
+0.148 in 425 s. The last two are meant for ImageNet's weights: six epochs are too few without.
 """
 
 from tin_lib.augment import AugmentSpec

@@ -1,9 +1,8 @@
 """A residual network with a 64×64 stem: ``fast`` for time to accuracy, ``best`` for accuracy.
 
-Reached so far, on ten real classes with 500 training images each, one CPU core, width 0.25 (of
-``best`` an eighth of its own), batch 64, compile off, commit 95b9f99 (command and table in
-results/): ``fast`` 0.614 in 411 s, ``best`` 0.622 in 975 s. At full scale on all 200 classes
-neither has been run: there the values are a starting point.
+Reached on ten real classes of 500 images, one CPU core, width 0.25 (of ``best`` an eighth of its
+own), batch 64, compile off (command and table in results/): ``fast`` 0.614 in 411 s, ``best`` 0.622
+in 975 s. Not yet run at full scale on 200 classes: there the values are a starting point.
 """
 
 from dataclasses import replace

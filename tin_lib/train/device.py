@@ -34,32 +34,26 @@ def precision(recipe: Recipe, device: torch.device) -> str:
     return "bf16" if fast else "float32"
 
 
-def autocast(recipe: Recipe, device: torch.device) -> contextlib.AbstractContextManager:
-    """bf16 autocast if ``precision`` is bf16; otherwise nothing."""
-    wanted = precision(recipe, device) == "bf16"
-    return torch.autocast(device.type, torch.bfloat16) if wanted else contextlib.nullcontext()
-
-
-def memory_kept(device: torch.device) -> contextlib.AbstractContextManager:
-    """``kept_blocks`` on a CPU. GPUs have PyTorch's caching allocator for this."""
-    return kept_blocks() if device.type == "cpu" else contextlib.nullcontext()
+def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
+    """bf16 autocast if ``precision`` is bf16; otherwise none."""
+    enabled = precision(recipe, device) == "bf16"
+    return torch.autocast(device.type, torch.bfloat16, enabled)
 
 
 @contextlib.contextmanager
-def kept_blocks() -> Iterator[bool]:
-    """Reuse freed memory of any size; afterwards, what is free is returned to the system.
+def kept_blocks(device: torch.device) -> Iterator[bool]:
+    """On a CPU, reuse freed memory of any size; at the end, return what is free to the system.
 
-    The C library takes fresh pages from the kernel for every large tensor; mapping and zeroing them
-    costs deep networks as much as a good part of their arithmetic. Works with Linux's glibc, in the
-    main thread (elsewhere it still maps blocks above 64 MB afresh). Yields whether it works.
+    Mapping and zeroing fresh pages for every large tensor costs deep networks a good part of their
+    arithmetic; GPUs have PyTorch's caching allocator. Works with Linux's glibc, in the main thread
+    (elsewhere blocks above 64 MB are still mapped afresh). Yields whether it works.
     """
-    library = glibc()
+    library = glibc() if device.type == "cpu" else None
     if library is None:
         yield False
         return
     try:
-        done = [library.mallopt(*setting) for setting in KEEP.items()]
-        yield all(done)
+        yield all([library.mallopt(*setting) for setting in KEEP.items()])
     finally:
         for setting in AFTER.items():
             library.mallopt(*setting)
@@ -91,7 +85,7 @@ def kernels_tried(device: torch.device, wanted: bool) -> Iterator[None]:
 class Compiled(nn.Module):
     """Calls ``module`` compiled; after a failure of the compiler, uncompiled.
 
-    Only the first batch's size is compiled: a second compilation for an epoch's smaller last batch
+    Only the first batch's size is compiled: another compilation, for an epoch's smaller last batch,
     would take longer than all such batches of a fit. ``reason`` says why it fell back, else "".
     """
 
@@ -103,23 +97,22 @@ class Compiled(nn.Module):
     def forward(self, *inputs: Any) -> Any:
         """The module's output; the first input is a batch."""
         self.size = self.size or len(inputs[0])
-        if self.reason or len(inputs[0]) != self.size:
-            return self.module(*inputs)
-        try:
-            return self.call(*inputs)
-        except Exception as error:  # compilers raise anything: no toolchain, unsupported operations
-            self.reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
-            message = f"torch.compile failed, training continues without it: {self.reason}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
-            return self.module(*inputs)
+        if not self.reason and len(inputs[0]) == self.size:
+            try:
+                return self.call(*inputs)
+            except Exception as error:  # anything: no toolchain, unsupported operations
+                self.reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+                message = f"torch.compile failed, training continues without it: {self.reason}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return self.module(*inputs)
 
 
 def renderer(recipe: Recipe, images: Tensor, mean: Tensor, std: Tensor) -> Any:
     """``augment.render`` of plans for resident images, compiled if the recipe is and on a GPU.
 
-    There dozens of small kernels become a few. A CPU is faster if only the images that change are
-    touched, and compiled code cannot know their number. Never in a mode with CUDA graphs: a graph's
-    output would be overwritten while the network's own graph still reads it.
+    A CPU is faster if only the images that change are touched; compiled code cannot know how many.
+    Never in a mode with CUDA graphs: a graph's output would be overwritten while the network's own
+    graph still reads it.
     """
 
     def render(batch: augment.EpochPlan) -> Tensor:

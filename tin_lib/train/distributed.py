@@ -6,7 +6,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -46,9 +46,9 @@ def launched() -> bool:
 
 def join(device: str = "auto") -> World:
     """Join torchrun's process group, once; without torchrun this process is alone."""
-    if not launched():
-        return World(choose_device(device))
     chosen = choose_device(device)
+    if not launched():
+        return World(chosen)
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.cuda.set_device(chosen)
@@ -76,7 +76,7 @@ def choose_device(device: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def collective() -> Iterator[None]:
+def collective(world: World) -> Iterator[None]:
     """For a call that all processes make together: raises LostProcess when another is lost.
 
     NCCL raises a DistError then, gloo a bare RuntimeError: only here it can mean nothing else.
@@ -84,45 +84,44 @@ def collective() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if type(error) is RuntimeError or isinstance(error, dist.DistError):
+        if world.size > 1 and (type(error) is RuntimeError or isinstance(error, dist.DistError)):
             raise LostProcess(str(error).partition("\n")[0]) from error
         raise
 
 
-def add_up(totals: torch.Tensor, world: World) -> torch.Tensor:
-    """Sum ``totals`` over all processes, in place."""
+def together(world: World, call: Callable, *args: Any) -> None:
+    """Make the collective ``call``, if there are several processes."""
     if world.size > 1:
-        with collective():
-            dist.all_reduce(totals)
-    return totals
+        with collective(world):
+            call(*args)
 
 
 def wait(world: World) -> None:
     """Wait until every process is here."""
-    if world.size > 1:
-        with collective():
-            dist.barrier()
+    together(world, dist.barrier)
+
+
+def add_up(totals: torch.Tensor, world: World) -> torch.Tensor:
+    """Sum ``totals`` over all processes, in place."""
+    together(world, dist.all_reduce, totals)
+    return totals
 
 
 def broadcast_buffers(network: nn.Module, world: World) -> None:
     """Give every process the first one's batchnorm statistics."""
-    if world.size > 1:
-        with collective():
-            for buffer in network.buffers():
-                dist.broadcast(buffer, 0)
+    for buffer in network.buffers():
+        together(world, dist.broadcast, buffer, 0)
 
 
 def agreed(value: int, world: World, folder: Path) -> int:
     """``value``, which every process read from ``folder``; ValueError, in all, if they differ."""
-    if world.size > 1:
-        ends = torch.tensor([value, -value], device=world.device)
-        with collective():
-            dist.all_reduce(ends, dist.ReduceOp.MAX)
-        if ends[0] != -ends[1]:
-            raise ValueError(
-                f"{folder}: the processes of this job do not see the same files there; on several "
-                "machines it must be on a file system that all share, under the same path"
-            )
+    ends = torch.tensor([value, -value], device=world.device)
+    together(world, dist.all_reduce, ends, dist.ReduceOp.MAX)
+    if ends[0] != -ends[1]:
+        raise ValueError(
+            f"{folder}: the processes of this job do not see the same files there; on several "
+            "machines it must be on a file system that all share, under the same path"
+        )
     return value
 
 
@@ -136,10 +135,7 @@ def check_shared(path: Path, world: World) -> None:
 
 @contextlib.contextmanager
 def lost_process_explained(folder: Path) -> Iterator[None]:
-    """Under torchrun: a LostProcess says how to resume; SIGTERM, by torchrun, raises one too.
-
-    The previous handler of SIGTERM is restored.
-    """
+    """Under torchrun: a LostProcess says how to resume; SIGTERM, by torchrun, raises one too."""
     handles = launched() and threading.current_thread() is threading.main_thread()
 
     def terminated(number: int, frame: Any) -> None:

@@ -51,27 +51,25 @@ def decay_weights_(parameters: Iterable[torch.Tensor], factor: float) -> None:
 class EMA:
     """Exponential moving average of a network's weights and of its batchnorm statistics.
 
-    The statistics are averaged too: those of the current network would not fit the averaged weights
-    while the rate is high. Counts are copied. The decay starts low, min(decay, (1 + updates) /
-    (10 + updates)), so that early weights fade.
+    Those of the current network would not fit the averaged weights while the rate is high. Counts
+    are copied. The decay is min(decay, (1 + updates) / (10 + updates)), so that early weights fade.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0
         self.network = copy.deepcopy(network).requires_grad_(False)
         # Listed once, since searching all modules at every update would take time.
-        self.values = tensors(network, floats=True), tensors(self.network, floats=True)
-        self.counts = tensors(network, floats=False), tensors(self.network, floats=False)
+        self.values, self.counts = (
+            [tensors(n, floats) for n in (self.network, network)] for floats in (True, False)
+        )
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the network."""
         weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        theirs, mine = self.values
-        torch._foreach_lerp_(mine, theirs, weight)
-        theirs, mine = self.counts
-        if mine:
-            torch._foreach_copy_(mine, theirs)
+        torch._foreach_lerp_(*self.values, weight)
+        if self.counts[0]:
+            torch._foreach_copy_(*self.counts)
         self.updates += 1
 
 

@@ -1,10 +1,9 @@
 """One update: augmented batch, forward, loss, backward, penalties, optimizer, averaged weights.
 
-Nothing here waits for the device.
+Nothing here waits for the device, except evaluation.
 """
 
-import contextlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,79 +11,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from tin_lib import augment, networks, penalties
+from tin_lib import augment, networks, penalties, predict
 from tin_lib.data import TinyImageNet
 from tin_lib.data.resident import to_device
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import Compiled, autocast, kernels_tried, renderer
-from tin_lib.train.distributed import World, collective
+from tin_lib.train.distributed import World, add_up, broadcast_buffers, collective
+from tin_lib.train.losses import Losses, Objective, Target
 from tin_lib.train.optim import EMA, decay_weights_, decayed, make_optimizer
 
 
-class Target(NamedTuple):
-    """Labels int64 (N,) of a batch; ``other`` and ``share`` if it was mixed (mixup, CutMix)."""
-
-    labels: Tensor
-    other: Tensor | None = None
-    # float32 (): weight of ``labels``; 1 - share is that of ``other``. A tensor, since
-    # torch.compile makes a new graph for every new number.
-    share: Tensor | None = None
-
-
-class Losses(NamedTuple):
-    """``total`` is differentiated, ``sums`` are recorded.
-
-    Both without the penalties on weights, which need no graph: ``penalties.add_gradient_``.
-    """
-
-    total: Tensor
-    sums: Tensor  # float32 (3,) over the batch's images: cross-entropy, penalty, correct
-
-
-class Objective(nn.Module):
-    """Network and loss as one module, so that torch.compile and DDP see the whole of a step."""
-
-    def __init__(self, network: networks.Network, recipe: Recipe) -> None:
-        super().__init__()
-        self.network = network
-        self.smoothing = recipe.label_smoothing
-        self.penalties = penalties.named(recipe.penalties, recipe.network)
-        self.watched = [k for k, p in self.penalties.items() if p.activity_l1 or p.activity_l2]
-
-    def forward(self, images: Tensor, target: Target, weight: float = 1.0) -> Losses:
-        """Cross-entropy and penalties on activations of normalised ``images`` (N,3,64,64).
-
-        ``weight`` scales the mean over the batch: this process's share of the batch times their
-        number, so that the gradients averaged over processes are the whole batch's.
-        """
-        logits, activations = self.network.forward_features(images, self.watched)
-        logits = logits.float()
-        entropy = self.cross_entropy(logits, target)
-        activity = penalties.activity_penalty(activations, self.penalties)
-        total = weight * (entropy + activity)
-        # Detached as one new tensor: of two equal ones, torch.compile may return the same for both,
-        # and then without its gradient (seen with torch 2.15).
-        correct = (logits.argmax(1) == target.labels).sum()
-        means = torch.stack([entropy, torch.zeros_like(entropy) + activity])
-        return Losses(total, torch.cat([means * len(images), correct[None]]).detach())
-
-    def cross_entropy(self, logits: Tensor, target: Target) -> Tensor:
-        """Mean cross-entropy; of a mixed batch, with both labels, weighted by their shares."""
-        loss = F.cross_entropy(logits, target.labels, label_smoothing=self.smoothing)
-        if target.other is None or target.share is None:
-            return loss
-        other = F.cross_entropy(logits, target.other, label_smoothing=self.smoothing)
-        return target.share * loss + (1 - target.share) * other
-
-
 class Step:
-    """What an update needs: network, objective, optimizer, averaged weights, training images."""
+    """What an update needs: network, objective, optimizer, averaged weights, data on the device."""
 
     def __init__(self, recipe: Recipe, data: TinyImageNet, world: World) -> None:
         self.recipe, self.world, self.device = recipe, world, world.device
-        self.network = make_network(recipe, data.num_classes).to(self.device)
-        if recipe.channels_last:
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        memory = torch.channels_last if recipe.channels_last else torch.preserve_format
+        self.network = make_network(recipe, data.num_classes)
+        self.network.to(self.device, memory_format=memory)  # type: ignore[call-overload]
         objective = Objective(self.network, recipe)
         self.penalties = objective.penalties
         self.objective = wrap(objective, recipe, world)
@@ -94,7 +38,8 @@ class Step:
         self.best = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
         self.mean = torch.as_tensor(data.mean, dtype=torch.float32, device=self.device)
         self.std = torch.as_tensor(data.std, dtype=torch.float32, device=self.device)
-        self.resident = {"train": to_device(data.train, self.device, recipe.channels_last)}
+        splits = filter(None, (data.train, data.heldout, data.val))
+        self.resident = {s.name: to_device(s, self.device, recipe.channels_last) for s in splits}
         self.renderer = renderer(recipe, self.resident["train"].images, self.mean, self.std)
 
     def step(
@@ -138,7 +83,7 @@ class Step:
 
     def differentiate(self, losses: Losses) -> None:
         """Backward; with several processes, gradients are averaged over them."""
-        with collective() if self.world.size > 1 else contextlib.nullcontext():
+        with collective(self.world):
             losses.total.backward()
 
     def update(self, lr: float) -> Tensor | float:
@@ -166,6 +111,26 @@ class Step:
         """The mode of torch.compile; "" if it is off, or the reason why it failed."""
         reasons = [getattr(part, "reason", "") for part in (self.objective, self.renderer)]
         return next(filter(None, reasons), self.recipe.compile)
+
+    def scores(self, images: Tensor) -> Tensor:
+        """Scores float32 (N, classes) of uint8 images (N,3,64,64): what a fit is evaluated by.
+
+        In float32, whatever the precision of training, as for those who load the weights; averaged
+        with the mirrored images' if the recipe has ``flip_test``.
+        """
+        return predict.scores(self.evaluated, images, self.mean, self.std, self.recipe.flip_test)
+
+    def evaluate(self, split: str) -> dict[str, float]:
+        """Loss, top-1 and top-5 accuracy (0..1) of a split, over all processes."""
+        broadcast_buffers(self.evaluated, self.world)
+        rank, size = self.world.rank, self.world.size
+        resident = self.resident[split]
+        labels, logits = resident.labels[rank::size], self.scores(resident.images[rank::size])
+        loss = F.cross_entropy(logits, labels, reduction="sum")
+        correct = predict.top(logits, 5) == labels[:, None]
+        sums = torch.stack([v.double() for v in (loss, correct[:, 0].sum(), correct.sum())])
+        means = add_up(sums, self.world) / len(resident)
+        return dict(zip(("loss", "accuracy", "top5"), means.tolist(), strict=True))
 
     def state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """Everything that is needed to resume."""
@@ -196,10 +161,9 @@ def make_network(recipe: Recipe, num_classes: int) -> networks.Network:
         return networks.create(recipe.network, num_classes, recipe.width, **options)
 
 
-def wrap(objective: Objective, recipe: Recipe, world: World) -> nn.Module:
+def wrap(objective: nn.Module, recipe: Recipe, world: World) -> nn.Module:
     """The objective for several processes and compiled, if asked."""
-    module: nn.Module = objective.to(world.device)
     if world.size > 1:
-        with collective():  # buffers are only needed by evaluation, see ``broadcast_buffers``
-            module = DistributedDataParallel(module, broadcast_buffers=False)
-    return Compiled(module, recipe.compile) if recipe.compile else module
+        with collective(world):  # buffers are only needed by evaluation, see ``broadcast_buffers``
+            objective = DistributedDataParallel(objective, broadcast_buffers=False)
+    return Compiled(objective, recipe.compile) if recipe.compile else objective

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tin_lib import catalog, networks
 from tin_lib.networks import Network
+from tin_lib.networks.base import forward_hooks
 from tin_lib.networks.inspect import SIZE, find_layer
 
 BATCH = 16  # images at a time
@@ -86,22 +87,17 @@ def _dependence(
         if maps.ndim == 4:
             found[name].append(maps.isnan().any(1).any(4 - axis))
 
-    handles = [
-        network.get_submodule(network.layers[name].output).register_forward_hook(
-            lambda module, inputs, output, name=name: keep(name, output)
-        )
-        for name in layers
-    ]
-    try:
+    outputs = {name: network.get_submodule(network.layers[name].output) for name in layers}
+    with forward_hooks(
+        (output, lambda module, inputs, maps, name=name: keep(name, maps))
+        for name, output in outputs.items()
+    ):
         for first in range(0, len(pixels) if layers else 0, BATCH):
             part = pixels[first : first + BATCH]
             images = torch.zeros(len(part), 3, SIZE, SIZE, dtype=torch.float64)
             for image, pixel in zip(images, part, strict=True):
                 image.select(axis - 1, pixel).fill_(torch.nan)
             network.activation(images, layers[-1])
-    finally:
-        for handle in handles:
-            handle.remove()
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from tin_lib.networks.base import forward_hooks
 from tin_lib.networks.inspect import SIZE, evaluation_mode
 
 # Autograd's names for activations other than ReLU's.
@@ -22,14 +23,12 @@ def has_relu_modules_only(network: nn.Module) -> bool:
     calls: list[nn.Module] = []
     hook = lambda module, inputs, output: calls.append(module)
     relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
-    handles = [relu.register_forward_hook(hook) for relu in relus]
-    try:
-        with evaluation_mode(network, gradients=False), torch.enable_grad():
-            like = next(network.parameters())
-            scores = network(like.new_zeros(2, 3, SIZE, SIZE).requires_grad_())
-    finally:
-        for handle in handles:
-            handle.remove()
+    with (
+        forward_hooks((relu, hook) for relu in relus),
+        evaluation_mode(network, gradients=False) as device,
+        torch.enable_grad(),
+    ):
+        scores = network(torch.zeros(2, 3, SIZE, SIZE, device=device, requires_grad=True))
     counts = Counter(autograd_nodes(scores))
     return 0 < counts["Relu"] == len(calls) and not counts.keys() & set(OTHERS.split())
 

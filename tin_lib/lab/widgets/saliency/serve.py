@@ -26,7 +26,7 @@ OPTIONS = (
 )
 
 
-class Page(SaliencyBrowser):
+class ServedSaliencyBrowser(SaliencyBrowser):
     """The browser in a web page, where a link can reopen the view."""
 
     live = True  # voila executes cells without standard input, as batch runs do
@@ -36,10 +36,10 @@ class Page(SaliencyBrowser):
         return f'<a href="?{html.escape(self._view.query())}">Link to this view</a>'
 
 
-def page(run: str, data: str) -> Page:
+def page(run: str, data: str) -> ServedSaliencyBrowser:
     """Return the browser for the page being opened, with the view in its address."""
     opened = runs.open_run(run)
-    return Page(opened, opened.data(data), **from_query(os.environ.get("QUERY_STRING", "")))
+    return ServedSaliencyBrowser(opened, opened.data(data), **from_query(os.environ.get("QUERY_STRING", "")))
 
 
 def serve(
