@@ -17,15 +17,17 @@ import _archive
 import _common
 import _outcome
 import _plan
+import numpy
 import torch
 import torchvision
 from _outcome import Skipped
 
+import tin_lib
 from tin_lib import files
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.recipes import Recipe
 from tin_lib.train import fit
-from tin_lib.train.checkpoint import device_name, versions
+from tin_lib.train.checkpoint import device_name
 from tin_lib.train.distributed import join
 
 SEEDS = (1, 2)  # of time_to_accuracy, beside seed 0 of every recipe
@@ -170,8 +172,10 @@ def now() -> str:
 
 def all_versions() -> dict[str, str]:
     """Versions of what computes, and of the system."""
-    more = {"torchvision": torchvision.__version__, "system": platform.platform()}
-    return versions() | more | {"cuda": str(torch.version.cuda)}
+    modules = (torch, torchvision, numpy, tin_lib)
+    system = {"python": platform.python_version(), "system": platform.platform()}
+    found = {module.__name__: module.__version__ for module in modules}
+    return system | found | {"cuda": str(torch.version.cuda)}
 
 
 def items() -> dict[str, Call]:

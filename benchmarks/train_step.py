@@ -106,7 +106,7 @@ def as_in_fit(run: Callable[[], int], warm: Callable[[], object], device: str) -
     """``run`` timed with freed memory kept, as ``fit`` has it, after ``warm`` has filled it."""
 
     def work() -> tuple[int, float]:
-        with kept_blocks():
+        with kept_blocks(torch.device(device)):
             warm()
             return timed(run, device)()
 

@@ -31,10 +31,16 @@ ROOMS = {
         "analysis.saliency",
         "analysis.filters",
         "analysis.audit",
+        "analysis.augmentation",
         "analysis.statistics",
     ),
     "Lab": ("lab.widgets", "lab.conclusions", "lab.network_study"),
-    "Runner": ("runner.workbook.run", "runner.jobs.sweep", "runner.jobs.executor"),
+    "Runner": (
+        "runner.download",
+        "runner.workbook.run",
+        "runner.jobs.sweep",
+        "runner.jobs.executor",
+    ),
 }
 HEAD = """# API
 

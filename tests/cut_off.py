@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tin_lib.progress import Silent
+from tin_lib.progress import Progress
 
 
-class CutOff(Silent):
+class CutOff(Progress):
     """Interrupts after an epoch, as Ctrl-C would."""
 
     def __init__(self, after: int) -> None:

@@ -13,11 +13,6 @@ RESULTS: dict[str, dict[str, float]] = {
 }
 CLASSES, TRAIN_IMAGES = 200, 100_000
 
-# Measured on the official data set: grayscale files; groups of byte-identical files, and those
-# with a file in train and one in val under another label.
-GRAYSCALE = {"train": 1_821, "val": 168, "test": 189}
-IDENTICAL = {"groups": 39, "across": 7}
-
 TITLES = {  # the paper's order first; networks.register adds to it
     "convnet9": "9-layer ConvNet",
     "vgg_like": "VGG-like",
@@ -27,16 +22,6 @@ TITLES = {  # the paper's order first; networks.register adds to it
 }
 ORDER = tuple(TITLES)
 ERROR_CORRELATION = 0.732  # Pearson, across the networks' validation errors
-
-# VGG-16's errors of 50 validation images of a class.
-BEST_CLASSES = {"goldfish": 4, "school bus": 6, "bullet train": 7, "monarch": 8, "ladybug": 8}
-WORST_CLASSES = {
-    "umbrella": 39,
-    "punching bag": 39,
-    "wooden spoon": 39,
-    "syringe": 41,
-    "plunger": 42,
-}
 
 
 def title(network: str) -> str:

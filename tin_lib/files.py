@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import socket
-import stat
 import tempfile
 import time
 import zlib
@@ -33,9 +32,8 @@ _NOT_CORE = ("analysis", "lab", "runner", "__main__.py")
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in ``path``'s folder and rename it to ``path`` on success.
 
-    A reader sees the old file or the whole new one, never a part; a crash or a power loss leaves
-    one of the two. A link is followed; a device or a pipe is written into, not replaced. Temporary
-    files that a killed writer left for the same target are removed.
+    A crash or a power loss leaves the old file or the whole new one. A link is followed; a device
+    or a pipe is written into. Temporary files of killed writers of this target are removed.
     """
     if _is_stream(path):
         with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +46,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     _remove_stale(target)
     writer = f"{_host()}-{os.getpid()}-{next(_COUNTER)}"
     temporary = target.with_name(f".{target.name}.{writer}.tmp")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    open(temporary, "x").close()
     try:
         yield temporary
         sync(temporary)
@@ -76,10 +74,7 @@ def _is_stream(path: str | Path) -> bool:
     """Whether ``path`` is a device, a pipe or an open descriptor such as /dev/stdout."""
     if os.path.abspath(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
         return True
-    with contextlib.suppress(OSError):
-        mode = os.stat(path).st_mode
-        return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-    return False
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 @functools.cache
@@ -92,30 +87,31 @@ def _host() -> str:
 
 
 def _remove_stale(target: Path) -> None:
-    """Remove the temporary files of ``target`` whose writer has ended."""
+    """Remove temporary files of ``target`` that are a day old or whose writer here has ended."""
     for name in os.listdir(target.parent):
         if name.startswith(f".{target.name}.") and name.endswith(".tmp"):
             with contextlib.suppress(OSError):  # another process removed it
-                if _is_stale(target.with_name(name)):
+                old = time.time() - target.with_name(name).stat().st_mtime > _DAY
+                if old or _has_ended(name.split(".")[-2]):
                     target.with_name(name).unlink()
 
 
-def _is_stale(temporary: Path) -> bool:
-    host, *process = temporary.name.split(".")[-2].split("-")
+def _has_ended(writer: str) -> bool:
+    host, *process = writer.split("-")
     if host == _host() and os.name != "nt":  # there, kill(process, 0) would end the process
         try:
             os.kill(int(process[0]), 0)
         except ProcessLookupError:
             return True
-    return time.time() - temporary.stat().st_mtime > _DAY
+    return False
 
 
 @contextlib.contextmanager
 def only_one(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file ``path`` while the block runs.
+    """Hold the lock file ``path``, which the system drops when its holder ends.
 
-    The system drops the lock when its holder ends. Raises ValueError, naming the holder, if another
-    process has it. On a file system without locks nothing is locked.
+    Raises ValueError, naming the holder, if another process has it. On a file system without locks
+    nothing is locked.
     """
     holder = path.with_name(f"{path.name}.holder")
     try:
@@ -133,10 +129,8 @@ def only_one(path: Path, what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def waiting_lock(path: Path, leftovers: str) -> Iterator[None]:
-    """Wait for the lock file ``path`` and hold it while the block runs.
-
-    Folders beside it that match the pattern ``leftovers`` then belong to nobody and are removed. On
-    a file system without locks nothing is locked and nothing removed.
+    """Wait for the lock file ``path`` and hold it; remove the folders beside it that match the
+    pattern ``leftovers``. On a file system without locks nothing is locked and nothing removed.
     """
     with _acquire(path, timeout=-1) as lock:
         if lock:
@@ -150,9 +144,7 @@ def _acquire(path: Path, timeout: float) -> contextlib.AbstractContextManager:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return FileLock(path).acquire(timeout=timeout)
-    except Timeout:
-        raise
-    except OSError as error:
+    except OSError as error:  # a Timeout too, without an errno
         if error.errno not in _NO_LOCKS:
             raise
         return contextlib.nullcontext()
@@ -165,7 +157,7 @@ def cache_folder() -> Path:
 
 
 def make_folder(folder: Path) -> Path:
-    """Create a folder for what can be made again; OSError says what helps if that is impossible."""
+    """Create a folder that ``TIN_CACHE`` can move; OSError says so if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
@@ -214,14 +206,13 @@ def read_table(path: str | Path, dtype: Mapping[str, Any] | None = None) -> pd.D
     No type is guessed: ``00012`` and ``NA`` stay text. In columns of another type an empty cell is
     NaN. FileNotFoundError and ValueError name the file.
     """
-    types = dict(dtype or {})
+    types = defaultdict(lambda: str, dtype or {})
     empty = {name: ["", "nan", "NaN"] for name in types}
-    types = defaultdict(lambda: str, types)
     try:
         return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist; run its notebook or command") from None
-    except ValueError as error:  # pandas' parser errors and UnicodeDecodeError are of this kind
+    except ValueError as error:  # also pandas' parser errors and UnicodeDecodeError
         why = " ".join(str(error).split())
         raise ValueError(f"{path} is not a readable table ({why}); remove it, run again") from None
 
@@ -241,8 +232,7 @@ def file_digest(path: str | Path) -> str:
 @functools.cache
 def source_digest(core: bool = False) -> str:
     """Twelve hex digits of the SHA-256 of the library's Python sources, or of the core's alone."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
+    root, digest = Path(__file__).parent, hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         name = path.relative_to(root)
         if not (core and name.parts[0] in _NOT_CORE):

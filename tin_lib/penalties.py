@@ -31,11 +31,8 @@ def alike(weights: float, activity: float = 0.0) -> Penalty:
     return Penalty(weights, weights, activity, activity)
 
 
-_VGG16_CONVS = {
-    "conv11": alike(1e-7, 1e-7),
-    "conv12": alike(1e-6, 1e-6),
-    "conv13": alike(1e-5, 1e-5),
-}
+_FACTORS = {"conv11": 1e-7, "conv12": 1e-6, "conv13": 1e-5}
+_VGG16_CONVS = {name: alike(factor, factor) for name, factor in _FACTORS.items()}
 
 PAPER: dict[str, dict[str, Penalty]] = {
     "convnet9": {"conv1": alike(1e-7), "dense1": alike(1e-5), "dense2": alike(1e-5)},
@@ -65,24 +62,17 @@ def add_gradient_(network: Network, penalties: Mapping[str, Penalty]) -> Tensor 
 
     The gradient l1·sign(w) + 2·l2·w is added in place, after the batch's own backward: autograd
     would need twice as many passes over the weights, which are most of VGG-16.
-    Frozen weights (``requires_grad`` False) are not penalised. Raises ValueError when the network
-    has no layer of a name.
+    Frozen weights are not penalised. Raises ValueError when the network has no layer of a name.
     """
     total: Tensor | float = 0.0
     for name, penalty in penalties.items():
         weight = network.get_parameter(f"{network.check(name).weight}.weight")
         if weight.requires_grad and (penalty.l1 or penalty.l2):
-            total = total + _add_gradient_(weight, penalty)
+            sign = weight.sign()
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            weight.grad.add_(sign, alpha=penalty.l1).add_(weight, alpha=2 * penalty.l2)
+            total = total + penalty.l1 * _product(weight, sign) + penalty.l2 * _squares(weight)
     return total
-
-
-def _add_gradient_(weight: Tensor, penalty: Penalty) -> Tensor:
-    """One layer's part."""
-    sign = weight.sign()
-    if weight.grad is None:
-        weight.grad = torch.zeros_like(weight)
-    weight.grad.add_(sign, alpha=penalty.l1).add_(weight, alpha=2 * penalty.l2)
-    return penalty.l1 * _product(weight, sign) + penalty.l2 * _squares(weight)
 
 
 def _product(one: Tensor, other: Tensor) -> Tensor:
@@ -114,19 +104,14 @@ def activity_penalty(
     """
     total: Tensor | float = 0.0
     for name, penalty in penalties.items():
-        if name in activations:
-            values = activations[name]
-            total = total + _l1_l2(values, penalty.activity_l1, penalty.activity_l2) / len(values)
+        l1, l2 = penalty.activity_l1, penalty.activity_l2
+        if name in activations and (l1 or l2):
+            total = total + _L1L2.apply(activations[name], l1, l2) / len(activations[name])
     return total
 
 
-def _l1_l2(values: Tensor, l1: float, l2: float) -> Tensor | float:
-    """l1·Σ|v| + l2·Σv², added up in float32 or better."""
-    return _Sums.apply(values, l1, l2) if l1 or l2 else 0.0
-
-
-class _Sums(torch.autograd.Function):
-    """The sums with their gradient, l1·sign(v) + 2·l2·v, without autograd's intermediate copies."""
+class _L1L2(torch.autograd.Function):
+    """l1·Σ|v| + l2·Σv², in float32 or better; gradient l1·sign(v) + 2·l2·v without copies."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, l1: float, l2: float) -> Tensor:

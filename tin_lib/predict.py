@@ -30,20 +30,14 @@ def scores(
 ) -> Tensor:
     """Scores before softmax, float32 (N, classes), of uint8 images (N,3,64,64) on any device."""
     size = BATCH[images.device.type]
+    batches = (images[start : start + size] for start in range(0, max(len(images), 1), size))
     with evaluation_mode(network):
-        return torch.cat(
-            [
-                forward(network, augment.normalise(images[i : i + size], mean, std), flip_test)
-                for i in range(0, max(len(images), 1), size)
-            ]
-        )
+        normalised = (augment.normalise(batch, mean, std) for batch in batches)
+        return torch.cat([forward(network, batch, flip_test) for batch in normalised])
 
 
 def top(logits: Tensor, k: int) -> Tensor:
-    """Classes of the ``k`` highest scores, int64 (N, at most k), best first; ties in class order.
-
-    The one definition of what a network predicts: the first column.
-    """
+    """Classes of the ``k`` highest scores, int64 (N, at most k), best first, ties in order."""
     return logits.sort(dim=1, descending=True, stable=True).indices[:, :k]
 
 

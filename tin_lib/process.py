@@ -28,9 +28,8 @@ def start_child(
 ) -> subprocess.Popen:
     """Start ``python LAUNCHER… REQUEST MORE…``, with ``request`` as JSON.
 
-    Its standard input is a pipe that closes with this process: the child calls
-    ``end_with_parent``. Ctrl-C does not reach the child, so that the parent decides how it ends.
-    It imports this ``tin_lib`` and prints UTF-8, unbuffered, into ``output``.
+    The child imports this ``tin_lib`` and prints UTF-8, unbuffered, into ``output``. Its standard
+    input closes with this process, for ``end_with_parent``; Ctrl-C does not reach it.
     """
     own = {
         "PYTHONPATH": path_list(Path(__file__).parents[1], "PYTHONPATH", environment),
@@ -50,22 +49,8 @@ def start_child(
     )
 
 
-def stop_child(process: subprocess.Popen, grace: float) -> bool:
-    """Close a child's standard input and wait ``grace`` seconds; whether it has ended."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        process.wait(grace)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
 def end_with_parent(first: Callable[[], object] = lambda: None) -> None:
-    """From now on, end as soon as standard input closes, after calling ``first``.
-
-    Standard input is a pipe from whoever started this process; the system closes it with them.
-    """
+    """End as soon as standard input, a pipe from the parent, closes; call ``first`` before."""
 
     def watch() -> None:
         while os.read(0, 1):  # not sys.stdin, whose lock the interpreter would wait for at its end
@@ -78,6 +63,5 @@ def end_with_parent(first: Callable[[], object] = lambda: None) -> None:
 
 def usable_cores() -> frozenset[int]:
     """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
+    known = hasattr(os, "sched_getaffinity")
+    return frozenset(os.sched_getaffinity(0) if known else range(os.cpu_count() or 1))

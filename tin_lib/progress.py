@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -13,8 +13,8 @@ def say(text: str, end: str = "\n") -> None:
     print(text.encode(encoding, "replace").decode(encoding), end=end, flush=True)
 
 
-class Progress(Protocol):
-    """What ``train.fit`` reports while it works."""
+class Progress:
+    """What ``train.fit`` reports while it works; this one prints nothing."""
 
     def images(self, epoch: int, done: int, total: int, loss: float | None) -> None:
         """``done`` of the epoch's ``total`` images; mean ``loss`` so far, None if not yet known."""
@@ -23,16 +23,7 @@ class Progress(Protocol):
         """An epoch's history row is complete."""
 
 
-class Silent:
-    """Prints nothing."""
-
-    def images(self, *args: Any, **named: Any) -> None:
-        """Nothing."""
-
-    epoch = images
-
-
-class Lines:
+class Lines(Progress):
     """One line per epoch, and within a long epoch one every ``every`` seconds."""
 
     def __init__(self, every: float = 30.0) -> None:
@@ -43,42 +34,44 @@ class Lines:
         """Print a line if ``every`` seconds have passed since the last."""
         if time.monotonic() - self.last >= self.every:
             self.last = time.monotonic()
-            suffix = "" if loss is None else f"  loss {loss:.4f}"
-            say(f"epoch {epoch}  {done:,}/{total:,} images{suffix}")
+            known = f"  loss {loss:.4f}" if loss is not None else ""
+            say(f"epoch {epoch}  {done:,}/{total:,} images{known}")
 
     def epoch(self, row: dict[str, Any], epochs: int) -> None:
         """Print the epoch's line, with the time left, from the epochs done in this process."""
-        self.last = time.monotonic()
-        self.first = self.first or row["epoch"]
-        seconds = (self.last - self.started) / (row["epoch"] - self.first + 1)
-        say(epoch_line(row, epochs, seconds * (epochs - row["epoch"])))
+        self.last, number = time.monotonic(), row["epoch"]
+        self.first = self.first or number
+        seconds = (self.last - self.started) / (number - self.first + 1) * (epochs - number)
+        split = {"train": "train_accuracy", "held-out": "heldout_accuracy", "val": "val_accuracy"}
+        shown = [f"{label} {row[name]:.3f}" for label, name in split.items() if name in row]
+        begun = f"epoch {number:>3}/{epochs}", f"loss {row['train_loss']:.4f}"
+        rate, left = f"{row['images_per_second']:,.0f} images/s", timedelta(seconds=int(seconds))
+        say("  ".join([*begun, *shown, rate, f"{left} left"]))
 
 
-class Bars:
+class Bars(Lines):
     """A tqdm bar for the running epoch and a line for each finished one."""
 
-    def __init__(self) -> None:
-        self.bar: Any = None
-        self.lines = Lines()
+    bar: Any = None
 
     def images(self, epoch: int, done: int, total: int, loss: float | None) -> None:
         """Move the bar."""
         if self.bar is None:
             self.bar = open_bar(total, f"epoch {epoch}", unit="img", leave=False)
-        self.bar.update(done - self.bar.n)
         if loss is not None:
             self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        self.bar.update(done - self.bar.n)
 
     def epoch(self, row: dict[str, Any], epochs: int) -> None:
         """Close the bar and print the epoch's line."""
         if self.bar is not None:
             complete(self.bar)
-            self.bar = None
-        self.lines.epoch(row, epochs)
+        self.bar = None
+        super().epoch(row, epochs)
 
 
 def percent_bar(title: str) -> Any:
-    """A ``progress(done, total)`` callable: a tqdm bar for a person, a line each tenth in a log."""
+    """A ``progress(done, total)``: a tqdm bar for a person, a line each tenth in a log."""
     bar: Any = None
     tenth = 0
 
@@ -104,46 +97,26 @@ def open_bar(total: int, title: str, **options: Any) -> Any:
 
 
 def complete(bar: Any) -> None:
-    """Close a bar as successful: tqdm's notebook bar turns red if it is closed below its total."""
+    """Close a bar at its total: below it, tqdm's notebook bar would turn red."""
     bar.n = bar.total or bar.n
     bar.refresh()
     bar.close()
 
 
-def choose(progress: "Progress | str | None" = "auto") -> Progress:
+def choose(progress: Progress | str | None = "auto") -> Progress:
     """``auto``: bars for a person at a terminal or in a notebook, lines in a log; None: silent."""
-    if progress is None:
-        return Silent()
-    if progress != "auto":
-        return progress  # type: ignore[return-value]
-    return Bars() if interactive() else Lines()
+    if progress == "auto":
+        return Bars() if interactive() else Lines()
+    return Progress() if progress is None else progress  # type: ignore[return-value]
 
 
 def batch_run() -> bool:
-    """Whether a notebook runs unattended: under `tin run`, papermill or nbconvert.
-
-    Those execute cells in a kernel without standard input; JupyterLab's kernels have one.
-    """
-    if os.environ.get("TIN_BATCH"):
-        return True
-    if "IPython" not in sys.modules:
-        return False
-    from IPython import get_ipython
-
-    kernel = getattr(get_ipython(), "kernel", None)
-    return kernel is not None and not getattr(kernel, "_allow_stdin", True)
+    """Whether a notebook runs unattended: by `tin run`, or in a kernel without standard input."""
+    ipython = sys.modules.get("IPython")
+    kernel = getattr(ipython and ipython.get_ipython(), "kernel", None)
+    return bool(os.environ.get("TIN_BATCH")) or not getattr(kernel, "_allow_stdin", True)
 
 
 def interactive() -> bool:
     """Whether a person watches: at a terminal or in a live notebook, and not a batch run."""
     return not batch_run() and (sys.stderr.isatty() or "ipykernel" in sys.modules)
-
-
-def epoch_line(row: dict[str, Any], epochs: int, left: float) -> str:
-    """A history row as a line of text; ``left`` in seconds."""
-    parts = [f"epoch {row['epoch']:>3}/{epochs}", f"loss {row['train_loss']:.4f}"]
-    for label, split in (("train", "train"), ("held-out", "heldout"), ("val", "val")):
-        if f"{split}_accuracy" in row:
-            parts.append(f"{label} {row[f'{split}_accuracy']:.3f}")
-    parts.append(f"{row['images_per_second']:,.0f} images/s")
-    return "  ".join([*parts, f"{timedelta(seconds=int(left))} left"])

@@ -1,4 +1,4 @@
-"""The run directory: what is where, and checks that what is read belongs together.
+"""The run directory: reading it, and checking that what is read belongs together.
 
 A fit's folder, written by ``train.fit``::
 
@@ -32,9 +32,7 @@ PREDICTED = ("file", "label", "predicted", "probability", "top5")  # columns of 
 
 
 def locate(path: str | Path) -> Path:
-    """A run's folder: relative to the working directory, or to its parent if the working directory
-    holds the notebooks (JupyterLab starts kernels there), so that all agree on ``runs/``.
-    """
+    """A run's folder: relative to the working directory, or to its parent among the notebooks."""
     here = Path.cwd()
     base = here.parent if (here / "workbook.yaml").is_file() else here
     return base / Path(path).expanduser()
@@ -73,7 +71,7 @@ class Fit:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names in class order."""
+        """Class names, in the order of ``class_ids``."""
         return tuple(self.meta["class_names"])
 
     @property
@@ -92,24 +90,37 @@ class Fit:
         return files.file_digest(self.path / "weights.safetensors")[:12]
 
     def history(self) -> pd.DataFrame:
-        """One row an epoch: losses, accuracies (0..1), learning rate, seconds, images/s."""
-        return read_history(self.path / "history.jsonl")
+        """One row an epoch: losses, accuracies (0..1), learning rate, seconds, images/s.
+
+        A line cut short by a crash is left out. Raises FileNotFoundError or ValueError, naming the
+        file, if it is missing or holds no epoch.
+        """
+        path, rows = self.path / "history.jsonl", []
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist; train again")
+        for line in path.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+        if not rows:
+            raise ValueError(f"{path} holds no epoch: it was cut short or changed; train again")
+        return pd.DataFrame(rows)
 
     def predictions(self, split: str) -> pd.DataFrame:
         """Columns file, label, predicted, top5 (class ids, text) and probability of a split.
 
-        Raises FileNotFoundError or ValueError, naming the file, if it is absent or not whole.
+        Raises FileNotFoundError or ValueError, naming the file, if it is absent or cut short.
         """
         path, images = self.path / f"predictions_{split}.csv", self.meta.get("images", {})
         if images and split not in images:
             raise FileNotFoundError(f"{self.path}: the fit's data have no {split} images")
         table = files.read_table(path, dtype={"probability": float})
-        missing = [name for name in PREDICTED if name not in table]
-        short = len(table) != images.get(split, len(table))
-        if missing or short or not path.read_bytes().endswith(b"\n"):
-            wrong = f"has {len(table)} rows" if short else "ends within a line"
-            wrong = f"has no column {missing[0]}" if missing else wrong
-            raise ValueError(f"{path} {wrong}: it was cut short or changed; train again")
+        wrong = [f"has no column {name}" for name in PREDICTED if name not in table]
+        if len(table) != images.get(split, len(table)):
+            wrong.append(f"has {len(table)} rows")
+        if not path.read_bytes().endswith(b"\n"):
+            wrong.append("ends within a line")
+        if wrong:
+            raise ValueError(f"{path} {wrong[0]}: it was cut short or changed; train again")
         return table
 
     def codes(self, column: pd.Series) -> np.ndarray:
@@ -133,22 +144,6 @@ class Fit:
         return networks.load(self.path / "weights.safetensors")
 
 
-def read_history(path: str | Path) -> pd.DataFrame:
-    """Read one JSON object a line; a last line cut short by a crash is left out.
-
-    Raises FileNotFoundError or ValueError, naming the file, if it is missing or holds no epoch.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path} does not exist; train again")
-    rows = []
-    for line in Path(path).read_text().splitlines():
-        with contextlib.suppress(json.JSONDecodeError):
-            rows.append(json.loads(line))
-    if not rows:
-        raise ValueError(f"{path} holds no epoch: it was cut short or changed; train again")
-    return pd.DataFrame(rows)
-
-
 @dataclass(frozen=True, eq=False)
 class Run:
     """A workbook run: its folder and its finished fits, in the paper's order."""
@@ -163,33 +158,24 @@ class Run:
 
     def fit(self, name: str) -> Fit:
         """A network's fit; ValueError lists the networks that the run has."""
-        if name not in self.fits:
-            known = ", ".join(self.fits)
-            raise ValueError(f"{self.path}: no network {name!r}; the run has {known}")
-        return self.fits[name]
+        if name in self.fits:
+            return self.fits[name]
+        raise ValueError(f"{self.path}: no network {name!r}; the run has {', '.join(self.fits)}")
 
     def data(self, folder: str | Path | None = None) -> "TinyImageNet":
-        """The images that the fits were trained on, opened again.
-
-        ``folder``: the data folder, if it has moved. Raises ValueError if it holds other images.
-        """
+        """Open the fits' data, in ``folder`` if they have moved; ValueError for other images."""
         from tin_lib.data import open_data
 
         request = self.first.meta["data"] | ({"data": str(folder)} if folder else {})
         opened = open_data(**request)
         if opened.fingerprint != self.first.meta["fingerprint"]:
-            raise ValueError(
-                f"{opened.root} holds other images than {self.path} was trained on; "
-                "pass the right folder as data, or run the training notebooks again"
-            )
+            other = f"{opened.root} holds other images than {self.path} was trained on"
+            raise ValueError(f"{other}; pass the right folder as data, or train again")
         return opened
 
 
 def open_fit(path: str | Path) -> Fit:
-    """Open a finished fit.
-
-    Raises FileNotFoundError, saying what to run, if the folder holds no finished fit.
-    """
+    """Open a finished fit; FileNotFoundError says what to run if the folder holds none."""
     path = Path(path)
     if not (path / "summary.json").is_file():
         state = "has not finished" if (path / "recipe.json").is_file() else "is not there"
@@ -200,7 +186,7 @@ def open_fit(path: str | Path) -> Fit:
 
 
 def open_run(path: str | Path) -> Run:
-    """Open a workbook run and check that its fits belong together.
+    """Open a workbook run, and give each fit's folder name its network's title.
 
     Raises FileNotFoundError if there is no finished fit, and ValueError if two fits were made from
     different data or with different class orders.
@@ -213,18 +199,17 @@ def open_run(path: str | Path) -> Run:
         )
     fits = {name: open_fit(path / "networks" / name) for name in catalog.ordered(finished)}
     check_together(list(fits.values()))
+    for name, fit in fits.items():
+        network = fit.meta.get("network", name)
+        if catalog.folder_name(network) == name:  # else the user named the folder
+            catalog.TITLES.setdefault(name, catalog.title(network))
     return Run(path, fits)
 
 
 def check_together(fits: list[Fit]) -> None:
     """Raise ValueError unless all fits share class order and data fingerprint."""
-    first = fits[0]
     for fit in fits[1:]:
-        if fit.class_ids != first.class_ids:
-            raise ValueError(
-                f"{fit.path} and {first.path} have different class orders; train them alike"
-            )
-        if fit.meta["fingerprint"] != first.meta["fingerprint"]:
-            raise ValueError(
-                f"{fit.path} and {first.path} were trained on different data; train them alike"
-            )
+        wrong = "data" if fit.meta["fingerprint"] != fits[0].meta["fingerprint"] else ""
+        wrong = "class orders" if fit.class_ids != fits[0].class_ids else wrong
+        if wrong:
+            raise ValueError(f"{fit.path} and {fits[0].path} have different {wrong}; train again")

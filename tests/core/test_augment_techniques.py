@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage.transform import resize
 
 from tin_lib import augment
-from tin_lib.augment.resize import resize_matrix
+from tin_lib.augment.geometry import resize_matrix
 
 COUNT = 5
 
@@ -67,18 +67,6 @@ def test_the_authors_crops_have_dark_borders():
     assert resized[..., 1:-1, 1:-1].eq(200).all()
     assert resized[..., 0, 1:-1].lt(190).all()
     assert resized[..., 1:-1, -1].lt(190).all()
-
-
-def test_how_much_the_two_differ():
-    """As scikit-image has it, on the crops that the author's code can draw."""
-    batch = images(3)
-    top, left = augment.draw_offsets(3, torch.Generator().manual_seed(1), 55, "author")
-    crops = [
-        [reference_crop(image, y, x, 55, kind).clip(0, 255) for kind in ("spline", "author")]
-        for image, y, x in zip(batch.numpy(), top, left, strict=True)
-    ]
-    expected = np.mean([np.abs(spline - author).mean() for spline, author in crops])
-    assert augment.resize_difference(batch.numpy(), seed=1) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("size", [2, 17, 40, 63, 64])
@@ -161,14 +149,3 @@ def test_normalise_equals_arithmetic_and_leaves_its_input(channels_last, as_byte
     assert got.stride() == batch.stride()
     np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=2e-6)
     assert torch.equal(batch, before)
-
-
-def test_examples_show_each_technique_once() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
-    shown = augment.examples(image, seed=1)
-    assert shown.dtype == np.uint8
-    np.testing.assert_array_equal(shown[0], image)
-    np.testing.assert_array_equal(shown[1], image[:, :, ::-1])
-    np.testing.assert_array_equal(shown[2], image[:, ::-1])
-    np.testing.assert_array_equal(shown, augment.examples(image, seed=1))
-    assert all((shown[i] != image).mean() > 0.5 for i in (3, 4, 5))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tin_lib.analysis.audit import audit, identical_groups
 from tin_lib.data import TinyImageNet, open_data
-from tin_lib.data.stats import channel_sums, mean_std
+from tin_lib.data.decode import channel_sums, mean_std
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_what_changes_nothing_keeps_the_fingerprint(root: Path, options: dict) -
         ({"classes": 4}, "classes must lie between 1 and 3, not 4"),
         ({"classes": ["n7"]}, "classes: n7 is no class of the data"),
         ({"classes": CLASSES[0]}, "classes must be a number or a list"),
-        ({"classes": []}, "classes must name at least one"),
+        ({"classes": []}, "classes must be a number or a list"),
         ({"per_class": 0}, "per_class must be at least 1, not 0"),
         ({"holdout": 1.0}, "holdout must be at least 0 and below 1"),
         ({"holdout": -0.1}, "holdout must be at least 0 and below 1"),

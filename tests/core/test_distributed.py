@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 
 from tin_lib import runs
-from tin_lib.train.distributed import LostProcess, collective, lost_process_explained
+from tin_lib.train.distributed import LostProcess, World, collective, lost_process_explained
 
 # No dropout: each process would draw its own. vgg_like has no batchnorm, whose statistics are a
 # process's own too. 25 images a batch: the two shares differ.
@@ -73,11 +73,14 @@ def test_torchruns_sigterm_says_how_to_resume(monkeypatch: pytest.MonkeyPatch) -
 
 def test_errors_of_a_collective_call_are_those_of_a_lost_process() -> None:
     """gloo's have no class of their own; elsewhere an error is what it is, whatever its text."""
+    two = World(torch.device("cpu"), size=2)
     for error in (RuntimeError("Connection reset by peer"), dist.DistNetworkError("gone")):
-        with pytest.raises(LostProcess, match=str(error)), collective():
+        with pytest.raises(LostProcess, match=str(error)), collective(two):
             raise error
-    with pytest.raises(torch.OutOfMemoryError), collective():
+    with pytest.raises(torch.OutOfMemoryError), collective(two):
         raise torch.OutOfMemoryError("no memory")
+    with pytest.raises(RuntimeError, match="shape"), collective(World(torch.device("cpu"))):
+        raise RuntimeError("shape mismatch")
     with pytest.raises(RuntimeError, match="gloo"), lost_process_explained(Path("net")):
         raise RuntimeError("the backend gloo has no such operation")
 
@@ -120,7 +123,7 @@ def test_killed_worker_ends_the_job_and_a_rerun_resumes(tmp_path: Path, rank: in
     assert "SIGKILL" in said
     assert f"process {1 - rank} of the job stops: another process has failed" in said
     assert f"Run the same command again to resume from the last checkpoint in {out}" in said
-    done = len(runs.read_history(history))
+    done = len(runs.Fit(history.parent).history())
     assert 0 < done < 40
     again = subprocess.run(train(out), env=ENVIRONMENT, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr

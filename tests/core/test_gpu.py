@@ -63,9 +63,3 @@ def test_bf16_learns(tiny: TinyImageNet, tmp_path: Path, mode: str) -> None:
     assert done.summary["val_accuracy"] > 0.9
     assert done.summary["compiled"] == mode
     assert "cpu" not in done.summary["device"]
-
-
-def test_profile_sees_the_gpu(tiny: TinyImageNet, tmp_path: Path) -> None:
-    from tin_lib.train.profile import profile
-
-    assert "CUDA" in profile(RECIPE, tiny, tmp_path, 2, "cuda")

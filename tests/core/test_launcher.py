@@ -8,7 +8,7 @@ import torch
 
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.recipes import Recipe
-from tin_lib.train import fit, launcher
+from tin_lib.train import distributed, fit
 
 # No dropout, of which each process would draw its own.
 RECIPE = Recipe(
@@ -74,7 +74,7 @@ def test_an_interrupt_ends_all_processes(
         jobs.append(job)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(launcher, "follow", interrupted)
+    monkeypatch.setattr(distributed, "follow", interrupted)
     long, folder = RECIPE.replace(epochs=500), tmp_path / "net"
     with pytest.raises(KeyboardInterrupt):
         fit(long, sample, folder, device="cpu", processes=2)
@@ -84,10 +84,21 @@ def test_an_interrupt_ends_all_processes(
     assert len(fit(short, sample, folder, device="cpu", progress=None).history()) == 1
 
 
-def test_processes_share_the_threads_of_their_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_share_the_threads_of_their_job(
+    sample: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, str] = {}
+
+    def start(launcher: list[str], request: Any, environment: dict[str, str], output: int) -> None:
+        found.update(environment)
+        raise OSError("not started")
+
     monkeypatch.setenv("MKL_NUM_THREADS", "1")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
-    found = launcher.environment(3)
+    monkeypatch.setattr(distributed, "usable_cores", lambda: range(8))
+    monkeypatch.setattr(distributed, "start_child", start)
+    with pytest.raises(OSError, match="not started"):
+        fit(RECIPE, sample, tmp_path / "net", device="cpu", processes=3)
     assert (found["OMP_NUM_THREADS"], found["MKL_NUM_THREADS"]) == ("2", "2")
 
 

@@ -244,7 +244,7 @@ def test_options_survive_json(name: str) -> None:
     ("name", "options", "message"),
     [
         ("vgg19", {}, "no network 'vgg19'; networks: convnet9, vgg_like, vgg16, alexnet"),
-        ("vgg16", {"variant": "code"}, "vgg16: .*'variant'; options: dropout, init, batchnorm, head"),
+        ("vgg16", {"variant": "code"}, "vgg16: .*'variant'; options: dropout, init, batch"),
         ("convnet9", {"variant": "keras"}, "variant='keras': choose paper or code"),
         ("vgg16", {"head": "none"}, "head='none'"),
         ("alexnet", {"init": "lecun"}, "init='lecun': choose glorot or he"),

@@ -59,7 +59,7 @@ def faults(size):
 def resident():
     return int(open("/proc/self/statm").read().split()[1])
 outside, small = faults(10_000_000), faults(2_000_000)
-with kept_blocks() as kept:
+with kept_blocks(torch.device("cpu")) as kept:
     inside, high = faults(10_000_000), resident()
 print(kept, outside, inside, high - resident(), small, faults(2_000_000))
 """
@@ -79,12 +79,12 @@ def test_fits_keep_blocks_on_a_cpu(
     seen: list[str] = []
 
     @contextlib.contextmanager
-    def watched() -> Iterator[None]:
+    def watched(device: torch.device) -> Iterator[None]:
         seen.append("in")
         yield
         seen.append("out")
 
-    monkeypatch.setattr(device, "kept_blocks", watched)
+    monkeypatch.setattr(sys.modules["tin_lib.train.fit"], "kept_blocks", watched)
     fit(SMALL.replace(epochs=1), tiny, tmp_path / "net", device="cpu", progress=None)
     assert seen == ["in", "out"]
 
@@ -107,5 +107,5 @@ def test_a_fit_resumes_in_the_recorded_precision(
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "glibc", lambda: None)
-    with device.kept_blocks() as kept:
+    with device.kept_blocks(CPU) as kept:
         assert not kept

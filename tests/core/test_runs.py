@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tin_lib import files, runs
+from tin_lib import catalog, files, runs
 
 
 def _write_fit(folder: Path, class_ids: list[str], fingerprint: str) -> None:
@@ -91,10 +91,30 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
 
 
 def test_a_history_line_cut_short_is_left_out(tmp_path: Path) -> None:
-    (tmp_path / "h.jsonl").write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
-    assert runs.read_history(tmp_path / "h.jsonl").epoch.tolist() == [1, 2]
-    (tmp_path / "h.jsonl").write_text('{"epo')
-    with pytest.raises(ValueError, match=r"h\.jsonl holds no epoch: it was cut short"):
-        runs.read_history(tmp_path / "h.jsonl")
-    with pytest.raises(FileNotFoundError, match=r"gone\.jsonl does not exist; train again"):
-        runs.read_history(tmp_path / "gone.jsonl")
+    fit, path = runs.Fit(tmp_path), tmp_path / "history.jsonl"
+    with pytest.raises(FileNotFoundError, match=r"history\.jsonl does not exist; train again"):
+        fit.history()
+    path.write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
+    assert fit.history().epoch.tolist() == [1, 2]
+    path.write_text('{"epo')
+    with pytest.raises(ValueError, match=r"history\.jsonl holds no epoch: it was cut short"):
+        fit.history()
+
+
+def test_fits_are_titled_by_their_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is named after its network has the network's title; others keep their name."""
+    monkeypatch.setattr(catalog, "TITLES", catalog.TITLES | {"a+b": "My network"})
+    networks = {
+        "a_b": "a+b",
+        "torchvision_vit_b_16": "torchvision:vit_b_16",
+        "first": "vgg16",
+        "second": "vgg16",
+        "vgg16": "vgg16",
+    }
+    for folder, network in networks.items():
+        _write_fit(tmp_path / "networks" / folder, ["a"], "f")
+        meta = {"class_ids": ["a"], "fingerprint": "f", "network": network}
+        files.write_json(tmp_path / "networks" / folder / "meta.json", meta)
+    runs.open_run(tmp_path)
+    titles = ["My network", "torchvision:vit_b_16", "first", "second", "VGG-16"]
+    assert [catalog.title(folder) for folder in networks] == titles

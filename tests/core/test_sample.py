@@ -14,7 +14,7 @@ from PIL import Image
 from tin_lib import files as files_module
 from tin_lib import recipes, sample, train
 from tin_lib.data import open_data
-from tin_lib.sample import drawing
+from tin_lib.sample import build, drawing
 from tin_lib.sample.shapes import CLASSES
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two images a class and split, for tests of the writing alone."""
     for name in ("TRAIN", "VAL", "TEST"):
-        monkeypatch.setattr(sample, name, 2)
+        monkeypatch.setattr(build, name, 2)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -130,7 +130,7 @@ def test_twins_within_train_and_with_val_some_under_two_labels(folder: Path) -> 
 @settings(deadline=None, max_examples=40)
 @given(SHAPES, SEEDS)
 def test_box_is_the_smallest_around_the_shape(wnid: str, seed: int) -> None:
-    cover = drawing.cover_of(CLASSES[wnid][1](), np.random.default_rng(seed))
+    cover = drawing.cover_of(CLASSES[wnid][1], np.random.default_rng(seed))
     x0, y0, x1, y1 = drawing.box_of(cover)
     assert 0 <= x0 <= x1 < 64
     assert 0 <= y0 <= y1 < 64
@@ -146,7 +146,7 @@ def test_box_is_the_smallest_around_the_shape(wnid: str, seed: int) -> None:
 @given(SHAPES, SEEDS)
 def test_the_box_holds_what_was_painted(wnid: str, seed: int) -> None:
     """The picture with the shape differs from the one without it in the box and only there."""
-    shape = CLASSES[wnid][1]()
+    shape = CLASSES[wnid][1]
     cover = drawing.cover_of(shape, np.random.default_rng(seed))
     box = drawing.draw(shape, np.random.default_rng(seed)).box
     ground = np.full((64, 64, 3), 90.0)
@@ -219,7 +219,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Mon
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sample, "_write_mixed", full)
+    monkeypatch.setattr(build, "_write_mixed", full)
     with pytest.raises(OSError, match="No space left"):
         sample.write(tmp_path / "official")
     assert list(tmp_path.iterdir()) == []
@@ -249,7 +249,7 @@ def test_ensure_accepts_what_another_process_wrote(
         real(folder)  # the other process
         return real(folder)
 
-    monkeypatch.setattr(sample, "write", raced)
+    monkeypatch.setattr(build, "write", raced)
     assert (sample.ensure() / "wnids.txt").is_file()
 
 

@@ -91,7 +91,7 @@ def test_interrupted_fit_ends_with_the_same_numbers(
 
 KILLED = """
 import sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, {tests!r} + "/core"]
 from conftest import make_tiny
 from test_train import SMALL
 from tin_lib.train import fit
@@ -465,7 +465,7 @@ def test_savings_that_were_left_out_change_no_number(
         patched.setattr(Saving, "due", lambda self: next(saves))
         with pytest.raises(KeyboardInterrupt):
             fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=CutOff(3))
-    assert len(runs.read_history(tmp_path / "cut" / "history.jsonl")) == 1
+    assert len(runs.Fit(tmp_path / "cut").history()) == 1
     again = fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=None)
     assert figures(again) == figures(whole)
 

@@ -23,7 +23,7 @@ from tin_lib.lab.figures.tiles import fast_png
 from tin_lib.lab.widgets import SaliencyBrowser
 from tin_lib.lab.widgets.canvas import BACKGROUND, Canvas
 from tin_lib.lab.widgets.saliency import saliency_card
-from tin_lib.lab.widgets.saliency.serve import Page
+from tin_lib.lab.widgets.saliency.serve import ServedSaliencyBrowser
 from tin_lib.lab.widgets.saliency.view import View, from_query
 
 
@@ -251,7 +251,7 @@ def test_batch_starts_no_thread(run, data, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_served_page_is_live(run, data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIN_BATCH", "1")  # voila's kernels have no standard input either
-    page = Page(run, data)
+    page = ServedSaliencyBrowser(run, data)
     assert page.live
     page.close()
 

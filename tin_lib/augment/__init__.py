@@ -1,22 +1,13 @@
 """Augmentation on whole batches: the paper's five techniques, its expansion, and modern ones.
 
-`Augmenter` plans an epoch, `render` makes the normalised batches of it, on any device.
+`Augmenter` plans an epoch, `render` makes normalised batches of it, on any device.
 """
 
-from tin_lib.augment.draw import Augmenter, expansion_plan, generator_for
+from tin_lib.augment.draw import Augmenter, draw_offsets, expansion_plan
+from tin_lib.augment.geometry import crop_resize, flip_horizontal_axis, flip_vertical_axis
 from tin_lib.augment.mixing import Mixed, Mixing, draw_mixing, mix
 from tin_lib.augment.plan import AugmentSpec, EpochPlan, Technique, unchanged
-from tin_lib.augment.render import erase_, normalise, render, saturate_
-from tin_lib.augment.transforms import (
-    contrast,
-    crop_resize,
-    draw_offsets,
-    examples,
-    flip_horizontal_axis,
-    flip_vertical_axis,
-    resize_difference,
-    tint,
-)
+from tin_lib.augment.render import contrast, erase_, normalise, render, saturate_, tint
 
 __all__ = [
     "AugmentSpec",
@@ -30,15 +21,12 @@ __all__ = [
     "draw_mixing",
     "draw_offsets",
     "erase_",
-    "examples",
     "expansion_plan",
     "flip_horizontal_axis",
     "flip_vertical_axis",
-    "generator_for",
     "mix",
     "normalise",
     "render",
-    "resize_difference",
     "saturate_",
     "tint",
     "unchanged",

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tin_lib.augment.geometry import FIRST_CROP, IDENTITY, REVERSED, SIDE, operators
+from tin_lib.augment import geometry
+from tin_lib.augment.geometry import SIDE
 from tin_lib.augment.plan import AugmentSpec, EpochPlan, Technique, unchanged
-from tin_lib.augment.transforms import draw_offsets, uniform
 
 TECHNIQUES = tuple(Technique)[1:]
 MIDDLE_GRAY = 127.5
@@ -41,7 +41,8 @@ class Augmenter:
         if self.spec.mode == "paper_copies":
             return self._copies[order]
         if self.spec.mode == "paper_fresh":
-            technique = _draw_techniques(self.n, self.spec.fraction, generator)
+            shares = torch.tensor([1.0] + [self.spec.fraction] * len(TECHNIQUES))
+            technique = torch.multinomial(shares, self.n, replacement=True, generator=generator)
             return paper_plan(order, technique, self.spec, generator)
         if self.spec.mode == "modern":
             return modern_plan(order, self.spec, generator)
@@ -80,6 +81,19 @@ def generator_for(*stream: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state[0]))
 
 
+def uniform(n: int, bounds: tuple[float, float], generator: torch.Generator) -> Tensor:
+    """Numbers (n,), float32, uniform between the bounds."""
+    return torch.empty(n).uniform_(*bounds, generator=generator)
+
+
+def draw_offsets(
+    n: int, generator: torch.Generator, size: int = 55, resize: str = "spline"
+) -> tuple[Tensor, Tensor]:
+    """``top`` and ``left`` of n crops, int64 (n,) each, uniform over all `crop_offsets`."""
+    top, left = torch.randint(geometry.crop_offsets(size, resize), (2, n), generator=generator)
+    return top, left
+
+
 def paper_plan(
     image: Tensor, technique: Tensor, spec: AugmentSpec, generator: torch.Generator
 ) -> EpochPlan:
@@ -95,7 +109,7 @@ def paper_plan(
         bias=torch.where((technique == Technique.TINT)[:, None], colour, 0.0),
         rows=_operator(technique, Technique.UPSIDE_DOWN, top),
         columns=_operator(technique, Technique.MIRROR, left),
-        operators=operators(spec.crop_size, spec.resize),
+        operators=geometry.operators(spec.crop_size, spec.resize),
     )
 
 
@@ -106,23 +120,16 @@ def modern_plan(image: Tensor, spec: AugmentSpec, generator: torch.Generator) ->
     if spec.mirror or spec.shift or spec.resized_crop_scale:
         plan = replace(plan, boxes=_draw_boxes(n, spec, generator))
     if spec.jitter:
-        gain, bias, saturation = _draw_jitter(n, spec.jitter, generator)
-        plan = replace(plan, gain=gain, bias=bias, saturation=saturation)
+        plan = replace(plan, **_draw_jitter(n, spec.jitter, generator))
     if spec.erase:
         plan = replace(plan, erased=_draw_erased(n, spec.erase, generator))
     return plan
 
 
 def _operator(technique: Tensor, flip: Technique, offset: Tensor) -> Tensor:
-    operator = torch.full_like(technique, IDENTITY)
-    operator[technique == flip] = REVERSED
-    return torch.where(technique == Technique.CROP, FIRST_CROP + offset, operator)
-
-
-def _draw_techniques(n: int, fraction: float, generator: torch.Generator) -> Tensor:
-    """Techniques in the expansion's shares: 1 without to ``fraction`` with each."""
-    shares = torch.tensor([1.0] + [fraction] * len(TECHNIQUES))
-    return torch.multinomial(shares, n, replacement=True, generator=generator)
+    operator = torch.full_like(technique, geometry.IDENTITY)
+    operator[technique == flip] = geometry.REVERSED
+    return torch.where(technique == Technique.CROP, geometry.FIRST_CROP + offset, operator)
 
 
 def _draw_boxes(n: int, spec: AugmentSpec, generator: torch.Generator) -> Tensor:
@@ -140,14 +147,12 @@ def _draw_boxes(n: int, spec: AugmentSpec, generator: torch.Generator) -> Tensor
     return torch.stack([top, left, height, width], dim=1)
 
 
-def _draw_jitter(
-    n: int, jitter: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """gain (n, 1), bias (n, 3) and saturation (n,): contrast turns about middle gray."""
+def _draw_jitter(n: int, jitter: float, generator: torch.Generator) -> dict[str, Tensor]:
+    """The plan's gain, bias and saturation; contrast turns about middle gray."""
     bounds = (1 - jitter, 1 + jitter)
     brightness, contrast, saturation = (uniform(n, bounds, generator) for _ in range(3))
-    bias = MIDDLE_GRAY * (1 - contrast)
-    return (brightness * contrast)[:, None], bias[:, None].repeat(1, 3), saturation
+    bias = (MIDDLE_GRAY * (1 - contrast))[:, None].repeat(1, 3)
+    return {"gain": (brightness * contrast)[:, None], "bias": bias, "saturation": saturation}
 
 
 def _draw_erased(n: int, probability: float, generator: torch.Generator) -> Tensor:

@@ -8,21 +8,47 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from tin_lib.augment.resize import resize_matrix
-
 SIDE = 64  # pixels; Tiny ImageNet's images are SIDE x SIDE
+KINDS = ("spline", "author")  # of resizing
 
-# Operators by their index in `operators()`.
-IDENTITY = 0
-REVERSED = 1
-FIRST_CROP = 2  # FIRST_CROP + t cuts out the pixels t .. t + crop_size - 1 and resizes them
+# Places in `operators()`; FIRST_CROP + t cuts out pixels t .. t + crop_size - 1 and resizes them.
+IDENTITY, REVERSED, FIRST_CROP = 0, 1, 2
+
+
+def flip_vertical_axis(images: Tensor) -> Tensor:
+    """Mirrored: left becomes right; images (n, 3, H, W) of any dtype."""
+    return images.flip(-1)
+
+
+def flip_horizontal_axis(images: Tensor) -> Tensor:
+    """Upside down; images (n, 3, H, W) of any dtype."""
+    return images.flip(-2)
+
+
+def crop_resize(
+    images: Tensor, top: Tensor, left: Tensor, size: int = 55, resize: str = "spline"
+) -> Tensor:
+    """A ``size`` x ``size`` crop of each image (n, 3, 64, 64), resized to 64x64, float32.
+
+    ``resize``: "spline" or "author", as in `AugmentSpec`. ``top`` and ``left``: int64 (n,), pixels,
+    0 .. 64 - size; 0 .. 63 - size for "author". Nothing is clipped: the spline overshoots.
+    ValueError if an offset is outside (not checked on a GPU, which would have to wait).
+    """
+    offsets = crop_offsets(size, resize)
+    if not images.is_cuda:
+        for name, offset in (("top", top), ("left", left)):
+            if len(offset) and not 0 <= int(offset.min()) <= int(offset.max()) < offsets:
+                raise ValueError(f"{name} of a crop of {size} must lie in 0..{offsets - 1}")
+    table = operators(size, resize).to(images.device)
+    return resample(images, table[FIRST_CROP + top], table[FIRST_CROP + left])
 
 
 def crop_offsets(crop_size: int, resize: str = "spline") -> int:
-    """How many offsets a crop of ``crop_size`` pixels has on one axis.
+    """Number of offsets of a crop of ``crop_size`` pixels on one axis.
 
     All that are possible, 0 .. 64 - crop_size; the author's code leaves out the last one.
     """
@@ -43,6 +69,36 @@ def operators(crop_size: int, resize: str = "spline") -> Tensor:
     return table
 
 
+def resize_matrix(length: int, size: int, kind: str = "spline") -> np.ndarray:
+    """The matrix (size, length), float64, that resizes ``length`` pixels to ``size``.
+
+    "spline", the paper's: ``skimage.transform.resize`` with ``order=3, mode="reflect",
+    anti_aliasing=False, clip=False``; reflected about the outermost pixel centres.
+    "author", what the author's code calls: scikit-image 0.11's defaults, now ``order=1,
+    mode="constant", anti_aliasing=False``: bilinear, black beyond the border.
+    """
+    if length < 2 or size < 1:
+        raise ValueError(f"cannot resize {length} pixels to {size}: needs at least 2 and 1")
+    positions = (np.arange(size) + 0.5) * length / size - 0.5  # pixel centres
+    pixels = np.arange(length, dtype=np.float64)
+    if kind == "author":
+        return np.clip(1 - np.abs(positions[:, None] - pixels), 0, None)
+    # The spline passes through the pixels when its coefficients solve: basis @ c = pixels.
+    return _basis_at(positions, length) @ np.linalg.inv(_basis_at(pixels, length))
+
+
+def _basis_at(positions: np.ndarray, length: int) -> np.ndarray:
+    """Values (positions, length) of the cubic B-splines, those beyond the ends folded back."""
+    knots, period = np.arange(-2, length + 2), 2 * (length - 1)
+    distance = np.abs(positions[:, None] - knots)
+    near = 2 / 3 - distance**2 + distance**3 / 2
+    values = np.where(distance < 1, near, np.clip(2 - distance, 0, None) ** 3 / 6)
+    folded = np.abs(knots) % period
+    basis = np.zeros((len(positions), length))
+    np.add.at(basis.T, np.minimum(folded, period - folded), values.T)
+    return basis
+
+
 def bilinear(start: Tensor, extent: Tensor) -> Tensor:
     """Matrices (..., 64, 64) that spread the interval ``start .. start + extent`` over 64 pixels.
 
@@ -57,10 +113,10 @@ def bilinear(start: Tensor, extent: Tensor) -> Tensor:
 
 
 def resample(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """``rows @ pixels @ columns.T`` for each image and channel.
+    """``rows @ pixels @ columns.T`` for each image and channel, float32.
 
-    ``pixels`` (n, 3, 64, 64) of any dtype and memory format, ``rows`` and ``columns`` (n, 64, 64);
-    returns float32. Runs outside autocast: bf16 would lose the low bits of a pixel.
+    ``pixels`` (n, 3, 64, 64) of any dtype and memory format, ``rows`` and ``columns`` (n, 64, 64).
+    Runs outside autocast: bf16 would lose the low bits of a pixel.
     """
     n, channels, height, width = pixels.shape
     # With the channel between row and column, each axis is one product and nothing is copied.

@@ -16,22 +16,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Mixing:
-    """How a batch is mixed: the share of an image itself, and the box that is its partner's.
+    """How a batch is mixed, as plain Python numbers, so that nothing waits for a GPU."""
 
-    Plain Python numbers, so that nothing waits for a GPU. ``box`` is (y0, y1, x0, x1), ends
-    excluded, or None for mixup.
-    """
-
-    share: float = 1.0
-    box: tuple[int, int, int, int] | None = None
+    share: float = 1.0  # of an image itself
+    box: tuple[int, int, int, int] | None = None  # its partner's: y0, y1, x0, x1, ends excluded
 
 
 @dataclass(frozen=True, eq=False)
 class Mixed:
-    """A mixed batch; its loss is ``share * loss(labels) + (1 - share) * loss(partners)``.
-
-    ``share`` is the `Mixing`'s.
-    """
+    """A mixed batch: its loss is ``share * loss(labels) + (1 - share) * loss(partners)``."""
 
     images: Tensor  # (n, 3, H, W)
     labels: Tensor  # int64 (n,)
@@ -41,10 +34,10 @@ class Mixed:
 def draw_mixing(
     rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0, side: int = 64
 ) -> Mixing:
-    """Draws for one batch: mixup's or CutMix's share ~ Beta(a, a) with a = ``mixup``, ``cutmix``.
+    """Draws for one batch: a share ~ Beta(a, a) with a = ``mixup`` or ``cutmix``.
 
-    With both above 0, either one with probability 1/2; with neither, nothing is mixed.
-    Zhang et al. 2018 (mixup), Yun et al. 2019 (CutMix). ValueError for a negative value.
+    With both above 0, either with probability 1/2; with neither, nothing is mixed. ValueError for a
+    negative value. Zhang et al. 2018 (mixup), Yun et al. 2019 (CutMix).
     """
     if mixup < 0 or cutmix < 0:
         raise ValueError(f"mixup and cutmix must be >= 0, not {mixup} and {cutmix}")

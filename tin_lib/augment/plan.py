@@ -6,14 +6,15 @@ depend on the batch size, the device or the number of processes.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from tin_lib.augment.resize import KINDS
+from tin_lib.augment.geometry import KINDS
 
 MODES = ("none", "paper_copies", "paper_fresh", "modern")
 
@@ -34,16 +35,16 @@ class AugmentSpec:
     """What is done to the training images. ValueError names the field that is out of range.
 
     mode: "none"; "paper_copies": N originals and 5 x fraction x N copies with one technique
-        each, the same copies in every epoch (what the paper trained on); "paper_fresh": N
-        items an epoch, each image once with a newly drawn technique, in the shares that
-        paper_copies has; "modern": N items an epoch, newly drawn from the fields below "modern".
+        each, the same in every epoch (what the paper trained on); "paper_fresh": each image once
+        an epoch, with a newly drawn technique in paper_copies' shares; "modern": each image once
+        an epoch, newly drawn from the fields below "modern".
     """
 
     mode: str = "none"
     # paper_copies, paper_fresh
     fraction: float = 1 / 3  # of the images copied for each technique; 1/3 gives 266,665 items
     crop_size: int = 55  # pixels, resized to 64
-    resize: str = "spline"  # as the paper says; "author": as the author's code did, see resize.py
+    resize: str = "spline"  # as the paper says; "author": as the author's code, see geometry.py
     contrast: tuple[float, float] = (0.8, 1.2)  # factor
     tint: tuple[float, float] = (-5.0, 5.0)  # added to a channel, 0..255 scale
     # modern
@@ -54,21 +55,20 @@ class AugmentSpec:
     erase: float = 0.0  # probability that a rectangle is replaced by the mean colour
 
     def __post_init__(self) -> None:
-        for name, known in (("mode", MODES), ("resize", KINDS)):
-            if getattr(self, name) not in known:
-                got = getattr(self, name)
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {got!r}")
-        if not isinstance(self.mirror, bool):
-            raise ValueError(f"mirror must be true or false, not {self.mirror!r}")
-        for name in _NUMBERS:
-            _check_number(name, getattr(self, name))
-        for name in _RANGES:
-            bounds = getattr(self, name)
-            if bounds is not None or name != "resized_crop_scale":
-                _check_range(name, bounds)
-                object.__setattr__(self, name, tuple(bounds))  # JSON has lists
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if not isinstance(value, type(choices[0])) or value not in choices:
+                known = ", ".join(map(str, choices))
+                raise ValueError(f"{name} must be one of {known}, not {value!r}")
+        for name, limits in _NUMBERS.items():
+            _check(name, getattr(self, name), 1, limits)
+        for name, limits in _PAIRS.items():
+            if name != "resized_crop_scale" or self.resized_crop_scale is not None:
+                _check(name, getattr(self, name), 2, limits)
+                object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
 
 
+_CHOICES = {"mode": MODES, "resize": KINDS, "mirror": (True, False)}
 _NUMBERS = {  # the smallest and the largest value; a pixel count is whole
     "fraction": (0.0, 1.0),
     "crop_size": (2, 64),
@@ -76,32 +76,20 @@ _NUMBERS = {  # the smallest and the largest value; a pixel count is whole
     "jitter": (0.0, 1.0),
     "erase": (0.0, 1.0),
 }
-_RANGES = {
-    "contrast": (0.0, math.inf),
-    "tint": (-255.0, 255.0),
-    "resized_crop_scale": (1e-4, 1.0),
-}
+_PAIRS = {"contrast": (0.0, 255.0), "tint": (-255.0, 255.0), "resized_crop_scale": (1e-4, 1.0)}
 
 
-def _number(value: object) -> bool:
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return plain and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def _check_number(name: str, value: object) -> None:
-    low, high = _NUMBERS[name]
-    whole = isinstance(low, int)
-    fits = _number(value) and (isinstance(value, int) or not whole)
-    if not fits or not low <= value <= high:  # type: ignore[operator]
-        kind = "whole number" if whole else "number"
-        raise ValueError(f"{name} must be a {kind} between {low} and {high}, not {value!r}")
-
-
-def _check_range(name: str, bounds: object) -> None:
-    low, high = _RANGES[name]
-    pair = isinstance(bounds, (tuple, list)) and len(bounds) == 2 and all(map(_number, bounds))
-    if not pair or not low <= bounds[0] <= bounds[1] <= high:  # type: ignore[index]
-        raise ValueError(f"{name} must be (a, b) with {low} <= a <= b <= {high}, not {bounds!r}")
+def _check(name: str, value: Any, count: int, limits: tuple[float, float]) -> None:
+    """Raise ValueError unless ``value`` is one number, or two ascending ones, within the limits."""
+    low, high = limits
+    numbers = value if count == 2 and isinstance(value, (tuple, list)) else (value,)
+    kinds = int if isinstance(low, int) else (int, float)
+    plain = all(isinstance(v, kinds) and not isinstance(v, bool) for v in numbers)
+    ordered = plain and all(a <= b for a, b in pairwise((low, *numbers, high)))  # not NaN
+    if len(numbers) != count or not ordered:
+        what = "a whole number" if isinstance(low, int) else "a number"
+        what = "(a, b), a <= b," if count == 2 else what
+        raise ValueError(f"{name} must be {what} between {low} and {high}, not {value!r}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Makes a training batch of a plan: gather, move, colour and normalise, on the whole batch.
 
-On a GPU nothing here waits for the device: every image goes through the same products, an
-unchanged one through the identity. On a CPU only the images that need it are touched.
+On a GPU nothing waits for the device: every image goes through the same products. On a CPU only
+the images that need it are touched.
 """
 
 from __future__ import annotations
@@ -16,11 +16,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's and torchvision's gray
 
 
 def render(
-    images: Tensor,
-    plan: EpochPlan,
-    mean: Tensor,
-    std: Tensor,
-    out_dtype: torch.dtype = torch.float32,
+    images: Tensor, plan: EpochPlan, mean: Tensor, std: Tensor, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """The batch (items, 3, 64, 64) that ``plan`` describes, normalised.
 
@@ -29,9 +25,8 @@ def render(
     the same device. ValueError for images of another kind.
     """
     if images.dtype != torch.uint8 or images.shape[1:] != (3, 64, 64):
-        raise ValueError(
-            f"images must be uint8 (N, 3, 64, 64), not {images.dtype} {tuple(images.shape)}"
-        )
+        got = f"{images.dtype} {tuple(images.shape)}"
+        raise ValueError(f"images must be uint8 (N, 3, 64, 64), not {got}")
     layout = memory_format(images)
     pixels = _move(_gather(images, plan.image), plan)
     pixels = pixels.float().contiguous(memory_format=layout)
@@ -41,7 +36,7 @@ def render(
     batch = _affine_(pixels, plan.gain / std, (plan.bias - mean) / std)
     if plan.erased is not None:
         erase_(batch, plan.erased)
-    return batch.to(out_dtype)
+    return batch.to(dtype)
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -59,6 +54,16 @@ def memory_format(images: Tensor) -> torch.memory_format:
     contiguous = images.is_contiguous()
     last = not contiguous and images.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if last else torch.contiguous_format
+
+
+def contrast(images: Tensor, factor: Tensor) -> Tensor:
+    """Each image times its own factor, not clipped; ``factor`` (n,)."""
+    return images * factor[:, None, None, None]
+
+
+def tint(images: Tensor, colour: Tensor) -> Tensor:
+    """One RGB colour added to each image, not clipped; ``colour`` (n, 3)."""
+    return images + colour[:, :, None, None]
 
 
 def saturate_(images: Tensor, factor: Tensor) -> Tensor:
@@ -121,17 +126,14 @@ def _move_some(pixels: Tensor, rows: Tensor, columns: Tensor, operators: Tensor)
 def _affine_(pixels: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """``pixels * scale + shift`` in place; pixels float32 (n, 3, H, W), scale and shift (n, 3).
 
-    Those are written out along the innermost axis of the memory, since the CPU's
-    kernel does not vectorise where they change with every element or not at all.
+    Both are written out along the innermost axis in memory: else the CPU does not vectorise.
     """
     width = pixels.shape[3]
     if memory_format(pixels) is torch.channels_last:
         lines = pixels.permute(0, 2, 3, 1).flatten(2)  # (n, H, W * 3)
-        scale, shift = (values.repeat(1, width)[:, None] for values in (scale, shift))
+        scale, shift = (v.repeat(1, width)[:, None] for v in (scale, shift))
     else:
         lines = pixels  # (n, 3, H, W)
-        scale, shift = (
-            values[:, :, None, None].repeat(1, 1, 1, width) for values in (scale, shift)
-        )
+        scale, shift = (v[:, :, None, None].repeat(1, 1, 1, width) for v in (scale, shift))
     torch.addcmul(shift, lines, scale, out=lines)
     return pixels

@@ -17,9 +17,8 @@ def read_words(path: Path) -> dict[str, str]:
 def read_boxes(path: Path, images: list[str]) -> dict[str, Box]:
     """Boxes of the images at these paths; none if there is no such file."""
     paths = {image.rsplit("/", 1)[1]: image for image in images}
-    boxes = {}
-    for line, (file, *numbers) in _rows(path, columns=5) if path.is_file() else ():
-        boxes[file] = _box(path, line, numbers)
+    rows = _rows(path, columns=5) if path.is_file() else ()
+    boxes = {file: _box(numbers, place) for place, (file, *numbers) in rows}
     refuse_absent(boxes, paths, path)
     return {paths[file]: box for file, box in boxes.items()}
 
@@ -27,42 +26,41 @@ def read_boxes(path: Path, images: list[str]) -> dict[str, Box]:
 def read_annotations(path: Path, folders: Sequence[str]) -> dict[str, tuple[int, Box]]:
     """Label (index into ``folders``) and box of each validation image, by its file."""
     code = {folder: label for label, folder in enumerate(folders)}
-    rows: dict[str, tuple[int, Box]] = {}
-    for line, (file, folder, *numbers) in _rows(path, columns=6):
+    found: dict[str, tuple[int, Box]] = {}
+    for place, (file, folder, *numbers) in _rows(path, columns=6):
         if folder not in code:
-            raise ValueError(f"{path}, line {line}: class {folder} is not in wnids.txt")
-        if file in rows:
-            raise ValueError(f"{path}, line {line}: {file} is listed twice")
-        rows[file] = code[folder], _box(path, line, numbers)
-    return rows
+            raise ValueError(f"{place}: class {folder} is not in wnids.txt")
+        if file in found:
+            raise ValueError(f"{place}: {file} is listed twice")
+        found[file] = code[folder], _box(numbers, place)
+    return found
 
 
-def _rows(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and fields of a tab-separated file without its blank lines."""
+def _rows(path: Path, columns: int) -> Iterator[tuple[str, list[str]]]:
+    """Yield place (file and line) and fields of each line of a tab-separated file."""
     for number, line in enumerate(read_text(path).splitlines(), 1):
         fields = line.split("\t")
+        place = f"{path}, line {number}"
         if len(fields) == columns:
-            yield number, fields
+            yield place, fields
         elif line.strip():
-            raise ValueError(f"{path}, line {number}: {len(fields)} columns, expected {columns}")
+            raise ValueError(f"{place}: {len(fields)} columns, expected {columns}")
 
 
-def _box(path: Path, line: int, numbers: list[str]) -> Box:
+def _box(numbers: list[str], place: str) -> Box:
     try:
         x0, y0, x1, y1 = map(int, numbers)
     except ValueError:
-        raise ValueError(f"{path}, line {line}: the box {numbers} is not four integers") from None
+        raise ValueError(f"{place}: the box {numbers} is not four integers") from None
     if not (0 <= x0 <= x1 < SIZE and 0 <= y0 <= y1 < SIZE):
-        raise ValueError(f"{path}, line {line}: the box {(x0, y0, x1, y1)} leaves the image")
+        raise ValueError(f"{place}: the box {(x0, y0, x1, y1)} leaves the image")
     return x0, y0, x1, y1
 
 
 def refuse_absent(listed: Iterable[str], files: Container[str], path: Path) -> None:
-    for file in listed:
-        if file not in files:
-            raise FileNotFoundError(
-                f"{path} names {file}, but there is no such image; unpack the data again"
-            )
+    """Raise FileNotFoundError unless every listed file is there."""
+    if absent := [file for file in listed if file not in files]:
+        raise FileNotFoundError(f"{path} names {absent[0]}, which is absent; unpack the data again")
 
 
 def read_text(path: Path) -> str:

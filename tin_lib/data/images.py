@@ -11,14 +11,14 @@ from PIL import Image, ImageOps
 from tin_lib.data.annotations import SIZE
 
 UNCHANGED = 0  # torchvision's ImageReadMode: as many channels as the file has
-USUAL_BYTES = 8192  # every file of Tiny ImageNet is shorter, but it need not be
+USUAL_BYTES = 8192  # every file of Tiny ImageNet is shorter
 JPEG = b"\xff\xd8"  # how every JPEG file begins
 GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes
 NOT_TEXT = getattr(os, "O_BINARY", 0)  # Windows
 
 
 def read(path: str) -> bytearray:
-    """A file's content; OSError names the file."""
+    """Return a file's content; OSError names the file."""
     handle = os.open(path, os.O_RDONLY | NOT_TEXT)
     try:
         data = bytearray(os.read(handle, USUAL_BYTES))  # one call for nearly every file
@@ -41,12 +41,10 @@ def decode_image(data: bytearray, path: str) -> torch.Tensor:
     try:
         image = decode_jpeg(data)
     except (RuntimeError, OSError, SyntaxError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{path} is cut short or damaged ({reason}); unpack the data again"
-        ) from None
+        why = str(error).splitlines()[0]
+        raise ValueError(f"{path} is cut short or damaged ({why}); unpack the data again") from None
     _, height, width = image.shape
-    if height != SIZE or width != SIZE:
+    if (height, width) != (SIZE, SIZE):
         raise ValueError(f"{path} is {width}x{height} pixels, expected {SIZE}x{SIZE}")
     return image
 
@@ -54,9 +52,9 @@ def decode_image(data: bytearray, path: str) -> torch.Tensor:
 def decode_any(data: bytearray, path: str) -> torch.Tensor:
     """Decode any image that Pillow reads to uint8 (3, 64, 64), or (1, 64, 64) if grayscale.
 
-    It is turned as its EXIF orientation says, and another size is resized to 64×64 (bicubic with
-    antialiasing, the aspect ratio is not kept). Transparent pixels become white; of an animation
-    the first frame is taken. ValueError names ``path``.
+    The EXIF orientation is applied, and another size is resized (bicubic with antialiasing, the
+    aspect ratio is not kept). Transparent pixels become white; of an animation the first frame is
+    taken. ValueError names ``path``.
     """
     try:
         if len(data) < USUAL_BYTES and data[:2] == JPEG and b"Exif" not in data:
@@ -67,17 +65,13 @@ def decode_any(data: bytearray, path: str) -> torch.Tensor:
     except MemoryError:
         raise
     except Exception as error:  # Pillow's readers raise many kinds for damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
-            f"{path} cannot be read as an image ({reason}); replace it or move it away"
-        ) from None
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be read as an image ({why}); replace or move it") from None
 
 
 def _with_pil(data: bytearray) -> torch.Tensor:
     with Image.open(io.BytesIO(data)) as opened:
-        opened.draft(
-            None, (4 * SIZE, 4 * SIZE)
-        )  # a large JPEG is decoded at a fraction of its size
+        opened.draft(None, (4 * SIZE, 4 * SIZE))  # decode a large JPEG at a fraction of its size
         gray = opened.mode in GRAY
         image = ImageOps.exif_transpose(opened)
     if image.mode == "F":
@@ -95,8 +89,7 @@ def decode_jpeg(data: bytearray) -> torch.Tensor:
     """Decode a JPEG to uint8 (3, H, W), or (1, H, W) if it is grayscale.
 
     RuntimeError or OSError if it is damaged. torchvision's operator is three times as fast as
-    Pillow. Its public wrapper warns at every call since torchvision 0.29, which means to drop it:
-    so the operator itself is called, and Pillow if there is none.
+    Pillow, which replaces it where it is absent. Its public wrapper warns since torchvision 0.29.
     """
     if not hasattr(torch.ops.image, "decode_jpeg"):
         return decode_with_pil(data)
@@ -106,7 +99,7 @@ def decode_jpeg(data: bytearray) -> torch.Tensor:
 
 
 def decode_with_pil(data: bytearray) -> torch.Tensor:
-    """The same by Pillow."""
+    """Decode the same with Pillow."""
     with Image.open(io.BytesIO(data)) as image:
         return _tensor(image if image.mode == "L" else image.convert("RGB"))
 

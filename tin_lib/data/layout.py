@@ -1,32 +1,32 @@
-"""The folders of a data set: which images are in them, their classes, labels and boxes.
+"""The images in a data folder with their classes, labels and boxes.
 
-Tiny ImageNet as its zip has it, or anybody's pictures in class folders::
+Tiny ImageNet as its zip has it, or other images in class folders::
 
     wnids.txt   words.txt
     train/<class>/images/*.JPEG   train/<class>/<class>_boxes.txt
     val/images/*.JPEG             val/val_annotations.txt
     test/images/*.JPEG
 
-Without wnids.txt the folders in train are the classes. Folders ``images``, words.txt, boxes and
-test are optional. Without val_annotations.txt val holds class folders as train does.
+Without wnids.txt the folders in train are the classes. ``images``, words.txt, boxes and test are
+optional. Without val_annotations.txt val holds class folders as train does.
 """
 
-import contextlib
 import itertools
 import os
 import re
 import shlex
 import zipfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from tin_lib import sample
 from tin_lib.data import annotations
 from tin_lib.data.annotations import Box
 
+OFFICIAL = "tiny-imagenet-200"  # the folder in the official zip
 NO_BOX = (-1, -1, -1, -1)
 ANNOTATIONS = "val_annotations.txt"
 SYSTEM = ("thumbs.db", "desktop.ini", "__macosx", "@eadir")  # of no interest, as hidden files are
@@ -34,27 +34,21 @@ SYSTEM = ("thumbs.db", "desktop.ini", "__macosx", "@eadir")  # of no interest, a
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes in order: ids without blanks, names, and names of their folders.
+    """The classes in order."""
 
-    ``listed``: whether wnids.txt lists them, so that every image must be a 64×64 JPEG.
-    """
-
-    ids: tuple[str, ...]
+    ids: tuple[str, ...]  # without blanks
     names: tuple[str, ...]
-    folders: tuple[str, ...]
-    listed: bool
+    folders: tuple[str, ...]  # their names
+    listed: bool  # in wnids.txt; every image must then be a 64×64 JPEG
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A split's images as files, in row order.
+    """A split's images as files, in row order."""
 
-    paths: relative to the root; labels: int64 (N,), -1 for none; boxes: int16 (N, 4), -1 for none.
-    """
-
-    paths: list[str]
-    labels: np.ndarray
-    boxes: np.ndarray
+    paths: list[str]  # relative to the root
+    labels: np.ndarray  # int64 (N,), -1 for none
+    boxes: np.ndarray  # int16 (N, 4), -1 for none
 
     @property
     def files(self) -> list[str]:
@@ -69,26 +63,17 @@ class Table:
 def find_root(data: str | Path) -> Path:
     """Return the data folder that ``data`` names, as an absolute path.
 
-    Raises FileNotFoundError if there is no such folder or train or val is missing in it, and
-    ValueError if it is a file.
+    Raises FileNotFoundError if it, train or val does not exist, and ValueError if it is a file.
     """
-    if str(data) == "sample":
-        from tin_lib import sample
-
-        data = sample.ensure()
-    root = Path(data).expanduser().resolve()
+    path = sample.ensure() if str(data) == "sample" else Path(data).expanduser()
+    root = path.resolve()
     if not root.exists():
-        advice = f"`tin download {shlex.quote(str(root.parent))}`"
-        makes = root.parent / "tiny-imagenet-200"
-        raise FileNotFoundError(
-            f"{root}: no such folder; {advice} fetches Tiny ImageNet to {makes}"
-        )
+        advice = f"`tin download {shlex.quote(str(root.parent))}` fetches Tiny ImageNet to"
+        raise FileNotFoundError(f"{root}: no such folder; {advice} {root.parent / OFFICIAL}")
     if not root.is_dir():
         kind = "a zip file" if zipfile.is_zipfile(root) else "a file"
-        raise ValueError(
-            f"{root} is {kind}, not a folder; unpack it (the official zip with "
-            f"`tin download FOLDER --source {shlex.quote(str(root))}`) and give the folder"
-        )
+        advice = f"`tin download FOLDER --source {shlex.quote(str(root))}` unpacks the official zip"
+        raise ValueError(f"{root} is {kind}, not a folder; unpack it and give the folder; {advice}")
     if missing := [name for name in ("train", "val") if not (root / name).is_dir()]:
         inner = sorted(root.glob("*/train"))
         hint = f"did you mean {inner[0].parent}?" if inner else "give a folder with both"
@@ -102,8 +87,8 @@ def find_root(data: str | Path) -> Path:
 def read_classes(root: Path) -> Classes:
     """Read the classes of wnids.txt, or else of the folders in train, sorted by id.
 
-    An id is the folder's name with ``_`` for every blank, since blanks separate the ids in text
-    files. Names come from words.txt, or else are those of the folders.
+    An id is the folder's name with ``_`` for every blank, which separates ids in text files. Names
+    come from words.txt, or else are those of the folders.
     """
     path = root / "wnids.txt"
     listed = path.is_file()
@@ -126,10 +111,8 @@ def read_classes(root: Path) -> Classes:
 def read_train(root: Path, classes: Classes) -> Table:
     """List the images of ``train``, ordered by class, then by file number."""
     if absent := sorted(set(classes.folders) - set(_folders(root / "train"))):
-        raise FileNotFoundError(
-            f"class {absent[0]} is missing: {root}/train/{absent[0]} does not exist, "
-            "though wnids.txt lists it; unpack the data again"
-        )
+        folder = f"{root}/train/{absent[0]}, though wnids.txt lists it"
+        raise FileNotFoundError(f"class {absent[0]} is missing: no {folder}; unpack the data again")
     rows = _in_class_folders(root, "train", classes)
     boxes: dict[str, Box] = {}
     for label, images in itertools.groupby(rows, key=rows.__getitem__):
@@ -145,16 +128,16 @@ def read_val(root: Path, classes: Classes) -> Table:
     where = "val/images" if _names(root / "val/images") else "val"
     if set(_folders(root / where)) - {"images"}:
         rows = _in_class_folders(root, where, classes)
-    else:
+    elif path.is_file():
         files = _images(root / where, ANNOTATIONS)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} does not exist, and {root / where} holds no class folders: the classes of "
-                "its images are unknown; unpack the data again or sort them into class folders"
-            )
         if unlabelled := [file for file in files if file not in annotated]:
             raise ValueError(f"{path} has no line for {root / where}/{unlabelled[0]}")
         rows = {f"{where}/{file}": annotated[file][0] for file in files}
+    else:
+        raise FileNotFoundError(
+            f"{path} does not exist, and {root / where} holds no class folders: the classes of its "
+            "images are unknown; unpack the data again or sort them into class folders"
+        )
     paths = {path.rsplit("/", 1)[1]: path for path in rows}
     annotations.refuse_absent(annotated, paths, path)
     for file, (label, _) in annotated.items():
@@ -166,31 +149,23 @@ def read_val(root: Path, classes: Classes) -> Table:
 
 
 def read_test(root: Path) -> Table:
-    """List the images of ``test``, by class folder if there are any, then by file number.
-
-    They count as unlabelled. No images if there is no such folder.
-    """
-    where = "test/images" if (root / "test/images").is_dir() else "test"
-    if where == "test" and not _names(root / "test"):
+    """List the images of ``test``, if any, as unlabelled, by class folder, then by file number."""
+    where = _place(root, "test")
+    if not _names(root / "test"):
         return _table({}, {})
-    folders = _folders(root / where)
-    places = [_place(root, f"{where}/{folder}") for folder in folders] or [where]
+    places = [_place(root, f"{where}/{folder}") for folder in _folders(root / where)] or [where]
     paths = [f"{place}/{file}" for place in places for file in _images(root / place)]
     table = _table(dict.fromkeys(paths, -1), {})
-    for path, file in zip(paths, table.files):
-        if len(file.split()) != 1:
-            raise ValueError(
-                f"{root}/{path}: the name of a test image must not hold blanks, which separate "
-                "the columns of a submission; rename or remove it"
-            )
+    if blank := [path for path, file in zip(paths, table.files) if len(file.split()) != 1]:
+        problem = "the name of a test image must not hold blanks, which separate the columns of a"
+        raise ValueError(f"{root}/{blank[0]}: {problem} submission; rename or remove it")
     return table
 
 
 def _in_class_folders(root: Path, where: str, classes: Classes) -> dict[str, int]:
     """Label of each image in the class folders of ``root/where``, by its path."""
-    known = set(classes.folders)
-    folders = [name for name in _folders(root / where) if name in known or name != "images"]
-    if extra := sorted(set(folders) - known):
+    folders = set(_folders(root / where)) - ({"images"} - set(classes.folders))
+    if extra := sorted(folders - set(classes.folders)):
         source = "in wnids.txt" if classes.listed else "a class: train has no such folder"
         raise ValueError(f"{root}/{where}/{extra[0]} is not {source}; add it or move it away")
     if loose := sorted(set(_names(root / where)) - {*folders, "images", ANNOTATIONS}):
@@ -209,10 +184,9 @@ def _place(root: Path, folder: str) -> str:
 
 
 def _names(folder: Path) -> list[str]:
-    """What is in a folder but for hidden and system files; nothing if there is no folder."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return [n for n in os.listdir(folder) if n[0] != "." and n.lower() not in SYSTEM]
-    return []
+    """What is in a folder, if any, except hidden and system files."""
+    names = os.listdir(folder) if folder.is_dir() else []
+    return [name for name in names if name[0] != "." and name.lower() not in SYSTEM]
 
 
 def _folders(folder: Path) -> list[str]:
@@ -222,8 +196,9 @@ def _folders(folder: Path) -> list[str]:
 def _images(folder: Path, *besides: str) -> list[str]:
     """Names of the images in a folder, by the number in them: val_9 before val_10."""
     names = [name for name in _names(folder) if name not in besides]
+    readable = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     for name in names:
-        if os.path.splitext(name)[1].lower() not in _suffixes():
+        if os.path.splitext(name)[1].lower() not in readable:
             raise ValueError(f"{folder}/{name} is no image; move it away")
     if not names:
         raise FileNotFoundError(f"{folder} holds no image; unpack the data again or remove it")
@@ -232,13 +207,6 @@ def _images(folder: Path, *besides: str) -> list[str]:
 
 def _by_number(name: str) -> tuple[int, str]:
     return len(name), name  # numbers carry no leading zeros
-
-
-@cache
-def _suffixes() -> frozenset[str]:
-    """Suffixes of the formats that Pillow reads."""
-    known = Image.registered_extensions()
-    return frozenset(suffix for suffix, kind in known.items() if kind in Image.OPEN)
 
 
 def _table(rows: dict[str, int], boxes: dict[str, Box]) -> Table:

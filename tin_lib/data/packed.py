@@ -6,8 +6,7 @@ A packed data set is a folder ``v<format>-<signature of the source>``::
     {train,val,test}.npy      uint8 (N, 3, 64, 64), RGB
     {train,val,test}.npz      labels, files, boxes, gray, digests (SHA-256), sums, squares
 
-It is written under another name, flushed to the disk and renamed. It is used only while the source
-has the same signature and its own files have the sizes in meta.json; otherwise it is built again.
+It is built again if the source's signature changes, or if its files do not agree with meta.json.
 """
 
 import contextlib
@@ -26,14 +25,13 @@ import numpy as np
 from tin_lib import files
 from tin_lib.data import images, layout
 from tin_lib.data.annotations import SIZE
-from tin_lib.data.decode import Decoded, Progress, decode_files
-from tin_lib.data.signature import signature as sign
-from tin_lib.data.stats import mean_std
+from tin_lib.data.decode import Decoded, Progress, decode_files, mean_std
 from tin_lib.data.types import Split
 from tin_lib.process import usable_cores
 
 FORMAT = 1  # goes up with every change of what is written; other formats are built again
 SPLITS = ("train", "val", "test")
+SCAN_THREADS = 4  # asking a disk or a file server about 120,000 files is mostly waiting
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,65 +45,82 @@ class Packed:
     def split(self, name: str) -> Split:
         """Return a whole split, its images a read-only memory map."""
         pixels = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        column = self.columns[name]
-        return Split(
-            name, pixels, column["labels"], column["files"], column["boxes"], column["gray"]
-        )
+        columns = (self.columns[name][key] for key in ("labels", "files", "boxes", "gray"))
+        return Split(name, pixels, *columns)
 
 
 def pack(data: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Path:
-    """Pack ``data``, unless that has been done; return the packed folder.
+    """Pack ``data`` (what ``open_data`` takes) unless that has been done; return the packed folder.
 
-    ``data`` is what ``open_data`` takes. The packed form is written to ``.tin_packed`` in the data
-    folder; if that is not writable, to the user's cache; and if the environment variable TIN_CACHE
-    names a folder, there. ``workers`` are processes, at most (and by default) one a core;
-    ``progress`` is called with images done and in all. Of two processes packing the same data the
-    second waits for the first. Raises ValueError or FileNotFoundError naming the file that is
-    wrong, and OSError, saying what helps, if nothing can be written.
+    It is in the environment variable TIN_CACHE's folder if that is set, else in ``.tin_packed`` in
+    the data folder, or in the user's cache if the data folder is not writable. ``workers`` are
+    processes, at most (and by default) one a core; ``progress`` is called with images done and in
+    all. ValueError and FileNotFoundError name a wrong file; OSError if nothing can be written.
     """
     root = layout.find_root(data)
-    signature = sign(root)
-    packed = _find(root, signature)
-    if packed:
+    places = _places(root)
+    if packed := _find(places):
         return packed.folder
-    home = files.make_folder(_writable_home(root))
+    nearest = next(folder for folder in places[0].parents if folder.is_dir())
+    target = places[0 if os.access(nearest, os.W_OK) else -1]
+    home = files.make_folder(target.parent)
     with files.waiting_lock(home / "lock", "tmp-*"):
-        packed = _find(root, signature)  # another process may just have made it
-        if packed:
+        if packed := _find(places):  # another process has just made it
             return packed.folder
         with tempfile.TemporaryDirectory(prefix="tmp-", dir=home) as temporary:
-            workers = workers or len(usable_cores())
-            _build(root, Path(temporary) / "new", signature, workers, progress)
-            return _publish(Path(temporary), home / _name(signature))
+            new = Path(temporary) / "new"
+            _build(root, new, workers or len(usable_cores()), progress or (lambda *_: None))
+            return _publish(Path(temporary), target)
 
 
 def open_packed(root: Path) -> Packed:
     """Open the packed form of ``root``, an absolute path; pack it first if necessary."""
-    packed = _find(root, sign(root))
-    return packed or _load(pack(root))
+    return _find(_places(root)) or _load(pack(root))
 
 
-def _homes(root: Path) -> list[Path]:
-    """Folders that may hold packed forms of ``root``, the preferred one first."""
-    cached = files.cache_folder() / "packed" / hashlib.sha256(str(root).encode()).hexdigest()[:16]
-    return [cached] if os.environ.get("TIN_CACHE") else [root / ".tin_packed", cached]
+def source_signature(root: Path) -> str:
+    """Return 64 hex digits that change when a file is added, removed, renamed or edited.
+
+    Hashes names, sizes and modification times, also of folders, so that a file moved over another
+    of the same size and time counts. No contents are read: opening takes less than a second.
+    """
+    lists = [path for path in (root / "wnids.txt", root / "words.txt") if path.is_file()]
+    folders = [path for path in (root / "val", root / "test") if path.is_dir()]
+    folders += [path for path in sorted((root / "train").iterdir()) if path.is_dir()]
+    with ThreadPoolExecutor(SCAN_THREADS) as pool:
+        lines = [_line(path.name, path.stat()) for path in lists]
+        lines += pool.map(_listing, map(str, folders))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _writable_home(root: Path) -> Path:
-    beside, *other = _homes(root)
-    present = beside if beside.is_dir() else root
-    return other[0] if other and not os.access(present, os.W_OK) else beside
+def _listing(folder: str) -> str:
+    """Lines for a folder and for the files and folders in it."""
+    with os.scandir(folder) as entries:
+        lines = [
+            _listing(entry.path) if entry.is_dir() else _line(entry.name, entry.stat())
+            for entry in entries
+            if entry.is_file() or entry.is_dir()
+        ]
+    return _line(os.path.basename(folder), os.stat(folder)) + "".join(sorted(lines))
 
 
-def _name(signature: str) -> str:
-    return f"v{FORMAT}-{signature[:32]}"
+def _line(name: str, status: os.stat_result) -> str:
+    return f"{name} {status.st_size} {status.st_mtime_ns}\n"
 
 
-def _find(root: Path, signature: str) -> Packed | None:
-    """Return a whole, up-to-date packed form, or None."""
-    for home in _homes(root):
+def _places(root: Path) -> list[Path]:
+    """Where the packed form of ``root`` as it is now may be, the preferred place first."""
+    name = f"v{FORMAT}-{source_signature(root)[:32]}"
+    home = hashlib.sha256(str(root).encode()).hexdigest()[:16]
+    cached = files.cache_folder() / "packed" / home / name
+    return [cached] if os.environ.get("TIN_CACHE") else [root / ".tin_packed" / name, cached]
+
+
+def _find(places: list[Path]) -> Packed | None:
+    """Return a whole packed form, or None."""
+    for place in places:
         with contextlib.suppress(OSError, ValueError, KeyError):  # absent or damaged
-            return _load(home / _name(signature))
+            return _load(place)
     return None
 
 
@@ -125,7 +140,7 @@ def _load(folder: Path) -> Packed:
 
 
 def _publish(temporary: Path, target: Path) -> Path:
-    """Move ``temporary/new`` to ``target`` and remove what was packed from an older source."""
+    """Move ``temporary/new``, flushed, to ``target``; remove what an older source was packed to."""
     new = temporary / "new"
     for path in (*new.iterdir(), new):
         files.sync(path)
@@ -139,58 +154,57 @@ def _publish(temporary: Path, target: Path) -> Path:
     return target
 
 
-def _build(
-    root: Path, folder: Path, signature: str, workers: int, progress: Progress | None
-) -> None:
+def _build(root: Path, folder: Path, workers: int, progress: Progress) -> None:
+    """Write the packed form of ``root`` into the new folder ``folder``."""
     folder.mkdir()
     classes = layout.read_classes(root)
     tables, decoded = _decode_all(root, classes, folder, workers, progress)
-    for name in SPLITS:
-        own = {"labels": tables[name].labels, "boxes": tables[name].boxes}
-        columns = own | {"files": np.array(tables[name].files, dtype=str)} | decoded[name]
-        np.savez(folder / f"{name}.npz", **columns)  # type: ignore[arg-type]
+    splits = {}
+    for name, table in tables.items():
+        pixels, path = folder / f"{name}.npy", folder / f"{name}.npz"
+        names = np.array(table.files, dtype=str)
+        own = {"labels": table.labels, "boxes": table.boxes, "files": names}
+        np.savez(path, **own, **decoded[name])  # type: ignore[arg-type]
+        sizes = {"images": len(table.paths), "image_bytes": pixels.stat().st_size}
+        splits[name] = sizes | {"columns_sha256": files.file_digest(path)}
     mean, std = mean_std(decoded["train"]["sums"], decoded["train"]["squares"], SIZE**2)
     meta = {
         "format": FORMAT,
-        "signature": signature,
         "fingerprint": _fingerprint(classes.ids, tables, decoded),
         "class_ids": classes.ids,
         "class_names": classes.names,
         "mean": mean.tolist(),
         "std": std.tolist(),
-        "splits": {name: _sizes(folder, name, len(tables[name].paths)) for name in SPLITS},
+        "splits": splits,
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
 
 def _decode_all(
-    root: Path, classes: layout.Classes, folder: Path, workers: int, progress: Progress | None
+    root: Path, classes: layout.Classes, folder: Path, workers: int, progress: Progress
 ) -> tuple[dict[str, layout.Table], dict[str, Decoded]]:
     """Read the tables and decode the images of every split into ``folder``."""
     tables = {"test": layout.read_test(root)}
-    decoded = {}
     decoder = images.decode_image if classes.listed else images.decode_any
 
-    def decode(name: str, report: Progress) -> None:
+    def decode(name: str, before: int, total: int) -> Decoded:
+        def report(done: int, _: int) -> None:
+            if total:
+                progress(before + done, total)
+
         paths = [f"{root}/{path}" for path in tables[name].paths]
-        decoded[name] = decode_files(paths, folder / f"{name}.npy", decoder, workers, report)
+        return decode_files(paths, folder / f"{name}.npy", decoder, workers, report)
 
     with ThreadPoolExecutor(1) as reader:  # the test images have no labels to wait for
         val = reader.submit(layout.read_val, root, classes)
         train = reader.submit(layout.read_train, root, classes)
-        decode("test", lambda *_: None)
+        decoded = {"test": decode("test", 0, 0)}  # reports nothing: the total is not yet known
         tables |= {"val": val.result(), "train": train.result()}
     total = sum(len(table.paths) for table in tables.values())
-    done = len(tables["test"].paths)
     for name in ("val", "train"):
-        decode(name, _shifted(progress, done, total))
-        done += len(tables[name].paths)
+        before = sum(len(part["gray"]) for part in decoded.values())
+        decoded[name] = decode(name, before, total)
     return tables, decoded
-
-
-def _shifted(progress: Progress | None, before: int, total: int) -> Progress:
-    """Progress over all splits, from that of one which begins after ``before`` images."""
-    return lambda done, _: progress(before + done, total) if progress else None
 
 
 def _fingerprint(
@@ -203,11 +217,3 @@ def _fingerprint(
         for array in (tables[name].labels, tables[name].boxes, decoded[name]["digests"]):
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def _sizes(folder: Path, name: str, count: int) -> dict[str, Any]:
-    return {
-        "images": count,
-        "image_bytes": (folder / f"{name}.npy").stat().st_size,
-        "columns_sha256": files.file_digest(folder / f"{name}.npz"),
-    }

@@ -24,11 +24,10 @@ class Resident:
 
 def to_device(split: Split, device: torch.device, channels_last: bool) -> Resident:
     """Copy a split to the device, once, in the memory order that training wants."""
-    n, c, h, w = split.images.shape
-    shape = (n, h, w, c) if channels_last else (n, c, h, w)
-    store = torch.empty(shape, dtype=torch.uint8, device=device)
-    images = store.permute(0, 3, 1, 2) if channels_last else store  # always seen as N×C×H×W
-    for start in range(0, n, CHUNK):
+    order = torch.channels_last if channels_last else torch.contiguous_format
+    shape = split.images.shape
+    images = torch.empty(shape, dtype=torch.uint8, device=device, memory_format=order)
+    for start in range(0, len(split), CHUNK):
         chunk = torch.from_numpy(np.array(split.images[start : start + CHUNK]))
         images[start : start + CHUNK].copy_(chunk.to(device))
     return Resident(images, torch.from_numpy(np.array(split.labels)).to(device))

@@ -3,24 +3,23 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tin_lib.data.annotations import SIZE
+from tin_lib.data.decode import mean_std
 from tin_lib.data.layout import find_root
 from tin_lib.data.packed import SPLITS, Packed, open_packed
-from tin_lib.data.stats import mean_std
 from tin_lib.data.types import Split, TinyImageNet
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of the data; ``classes`` are indices into the full class order."""
+class Part(NamedTuple):
+    """A part of the data."""
 
-    classes: tuple[int, ...] | None = None
+    classes: tuple[int, ...] | None = None  # indices into the full class order
     per_class: int | None = None
     holdout: float = 0.0
     seed: int = 0
@@ -45,85 +44,71 @@ def open_data(
         holdout: share of each class's training images, in [0, 1), moved to ``heldout``.
         seed: draws the held-out images.
 
-    Mean and deviation are those of the remaining training images. Raises FileNotFoundError or
-    ValueError naming the parameter, or the file that is wrong.
+    Mean and deviation are those of the remaining training images. FileNotFoundError and ValueError
+    name the parameter or the file that is wrong.
     """
     root = find_root(data)
     packed = open_packed(root)
     chosen = _choose_classes(packed.meta["class_ids"], classes)
     part = _part(packed, chosen, per_class, holdout, seed)
-    whole = part == Part()
-    opened = _whole(root, packed) if whole else _subset(root, packed, part)
-    request: dict[str, Any] = {"data": "sample" if str(data) == "sample" else str(root.resolve())}
-    if not whole:
-        request |= {"classes": list(opened.class_ids), "per_class": per_class}
-        request |= {"holdout": holdout, "seed": seed}
-    return replace(opened, request=request)
+    whole = _whole(root, packed)
+    request: dict[str, Any] = {"data": "sample" if str(data) == "sample" else str(root)}
+    if part == Part():
+        return replace(whole, request=request)
+    opened = _subset(whole, packed, part)
+    request |= {"classes": list(opened.class_ids), "per_class": per_class}
+    return replace(opened, request=request | {"holdout": holdout, "seed": seed})
 
 
 def _part(
     packed: Packed, classes: tuple[int, ...], per_class: int | None, holdout: float, seed: int
 ) -> Part:
-    """The part without parameters that change nothing, so that the same images have the same
-    fingerprint."""
+    """The part without parameters that change nothing: equal images have equal fingerprints."""
     if per_class is not None and per_class < 1:
         raise ValueError(f"per_class must be at least 1, not {per_class}")
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout must be at least 0 and below 1, not {holdout}")
     counts = np.bincount(packed.columns["train"]["labels"])
-    if per_class is not None and per_class >= counts.max():
-        per_class = None
-    everything = len(classes) == len(counts)
-    return Part(None if everything else classes, per_class, holdout, seed if holdout else 0)
+    images = per_class if per_class is not None and per_class < counts.max() else None
+    subset = classes if len(classes) < len(counts) else None
+    return Part(subset, images, holdout, seed if holdout else 0)
 
 
 def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -> tuple[int, ...]:
     total = len(class_ids)
-    if classes is None:
-        return tuple(range(total))
+    classes = total if classes is None else classes
     if isinstance(classes, int):
         if not 1 <= classes <= total:
             raise ValueError(f"classes must lie between 1 and {total}, not {classes}")
         return tuple(i * total // classes for i in range(classes))
-    if isinstance(classes, str):
+    if isinstance(classes, str) or not len(classes):
         raise ValueError(f"classes must be a number or a list of class ids, not {classes!r}")
-    if not len(classes):
-        raise ValueError("classes must name at least one class id")
-    code = {wnid: i for i, wnid in enumerate(class_ids)}
-    unknown = [wnid for wnid in classes if wnid not in code]
-    if unknown:
+    if unknown := [wnid for wnid in classes if wnid not in class_ids]:
         raise ValueError(f"classes: {unknown[0]} is no class of the data")
-    return tuple(sorted({code[wnid] for wnid in classes}))
+    return tuple(sorted({class_ids.index(wnid) for wnid in classes}))
 
 
 def _whole(root: Path, packed: Packed) -> TinyImageNet:
     meta = packed.meta
-    splits: dict[str, Any] = {name: packed.split(name) for name in SPLITS}
-    return TinyImageNet(
-        root=root,
-        class_ids=tuple(meta["class_ids"]),
-        class_names=tuple(meta["class_names"]),
-        fingerprint=meta["fingerprint"],
-        mean=np.array(meta["mean"]),
-        std=np.array(meta["std"]),
-        heldout=None,
-        **splits,
-    )
+    given: dict[str, Any] = {name: packed.split(name) for name in SPLITS}
+    given |= {name: tuple(meta[name]) for name in ("class_ids", "class_names")}
+    given |= {name: np.array(meta[name]) for name in ("mean", "std")}
+    return TinyImageNet(root=root, fingerprint=meta["fingerprint"], heldout=None, **given)
 
 
-def _subset(root: Path, packed: Packed, part: Part) -> TinyImageNet:
-    whole = _whole(root, packed)
+def _subset(whole: TinyImageNet, packed: Packed, part: Part) -> TinyImageNet:
     classes = part.classes or tuple(range(whole.num_classes))
     rows = _first_rows(whole.train.labels, classes, part.per_class)
     train_rows, heldout_rows = _hold_out(whole.train.labels, rows, part)
     sums, squares = (packed.columns["train"][name][train_rows] for name in ("sums", "squares"))
     mean, std = mean_std(sums, squares, SIZE**2)
     heldout = replace(_take(whole.train, heldout_rows, classes), name="heldout")
+    fingerprint = hashlib.sha256(f"{whole.fingerprint} {json.dumps(part)}".encode())
     return replace(
         whole,
         class_ids=tuple(whole.class_ids[i] for i in classes),
         class_names=tuple(whole.class_names[i] for i in classes),
-        fingerprint=_part_fingerprint(whole, part),
+        fingerprint=fingerprint.hexdigest(),
         mean=mean,
         std=std,
         train=_take(whole.train, train_rows, classes),
@@ -147,9 +132,8 @@ def _hold_out(labels: np.ndarray, rows: np.ndarray, part: Part) -> tuple[np.ndar
         own = rows[labels[rows] == label]
         count = round(part.holdout * len(own))
         if not 0 < count < len(own):
-            raise ValueError(
-                f"holdout={part.holdout} of {len(own)} images a class leaves none on one side"
-            )
+            share = f"holdout={part.holdout} of {len(own)} images a class"
+            raise ValueError(f"{share} leaves none on one side")
         held.append(generator.choice(own, count, replace=False))
     out = np.sort(np.concatenate(held))
     return np.setdiff1d(rows, out, assume_unique=True), out
@@ -159,8 +143,3 @@ def _take(split: Split, rows: np.ndarray, classes: Sequence[int]) -> Split:
     """Select rows, renumbering labels to positions in ``classes``; no copy where all stay."""
     part = split if len(rows) == len(split) else split.select(rows)
     return replace(part, labels=np.searchsorted(np.array(classes), part.labels))
-
-
-def _part_fingerprint(whole: TinyImageNet, part: Part) -> str:
-    wanted = [part.classes, part.per_class, part.holdout, part.seed]
-    return hashlib.sha256(f"{whole.fingerprint} {json.dumps(wanted)}".encode()).hexdigest()

@@ -52,8 +52,7 @@ class TinyImageNet:
         class_ids: sorted, e.g. WordNet ids; without blanks. The class order of labels and logits.
         class_names: names in class order, e.g. ``goldfish, Carassius auratus``.
         fingerprint: 64 hex digits that depend on the contents and on the subset, not on the path.
-        mean: per-channel mean of the training images, float64 (3,), 0..255 units.
-        std: their per-channel population standard deviation, float64 (3,), 0..255 units.
+        mean, std: of the training images per channel, population, float64 (3,), 0..255 units.
         train, heldout, val, test: the splits; ``heldout`` is None unless a part was held out.
         request: the arguments of ``open_data`` that open the same images again, as JSON values.
     """
@@ -83,9 +82,8 @@ class TinyImageNet:
 
     def split(self, name: str) -> Split:
         """Return the split of that name; ValueError lists the known ones."""
-        if name not in self.splits:
-            hint = "; open the data with holdout=0.1 for one" if name == "heldout" else ""
-            raise ValueError(
-                f"there is no split {name!r}: known are {', '.join(self.splits)}{hint}"
-            )
-        return self.splits[name]
+        if name in self.splits:
+            return self.splits[name]
+        known = ", ".join(self.splits)
+        hint = "; open the data with holdout=0.1 for one" if name == "heldout" else ""
+        raise ValueError(f"there is no split {name!r}: known are {known}{hint}")

@@ -1,8 +1,7 @@
 """AlexNet for 64×64 images (Krizhevsky et al., 2012; the paper could not run it).
 
 torchvision's five convolutions, so that its ImageNet weights fit, with stride 2 instead of 4 in the
-first: 64 pixels then leave 2×2 positions before the dense layers. (The author's version pooled with
-stride 1 before a dense layer of 4096 units: over 10⁹ weights.) At full width and 200 classes,
+first: 64 pixels then leave 2×2 positions before the dense layers. At full width and 200 classes,
 24,268,808 weights:
 
 | layer  | output      | parameters |

@@ -185,9 +185,8 @@ def forward_hooks(hooks: Iterable[tuple[nn.Module, Callable]]) -> Iterator[None]
 def evaluation_mode(network: nn.Module, gradients: bool = True) -> Iterator[torch.device]:
     """Context in which ``network`` is in evaluation mode; yields the device of its parameters.
 
-    ``gradients=False`` also switches ``requires_grad`` of all parameters off: only an image's
-    gradient is wanted, which saves a third of the work. Restores the modes of all modules and the
-    flags of all parameters.
+    ``gradients=False`` also switches ``requires_grad`` of all parameters off, which saves a third
+    of the work for an image's gradient. Restores all modes and flags.
     """
     modes = {module: module.training for module in network.modules()}
     flags = {parameter: parameter.requires_grad for parameter in network.parameters()}

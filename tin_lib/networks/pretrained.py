@@ -138,17 +138,15 @@ def imagenet_state(network: Network) -> dict[str, Tensor]:
             "weights='imagenet' is there for vgg16, and for alexnet without batchnorm, at width 1; "
             f"not for {described(network)}"
         )
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
-    if cached.is_file():
-        return read_state_dict(cached)
     try:
         return torch.hub.load_state_dict_from_url(
             url, map_location="cpu", check_hash=True, progress=False, weights_only=True
         )
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # torch raises many kinds for damaged files
+        cache = Path(torch.hub.get_dir()) / "checkpoints"
         raise ValueError(
             f"weights='imagenet': {url} could not be fetched ({error}). Fetch it elsewhere and "
-            f"pass its path as weights, put it into {cached.parent}, or start from random weights"
+            f"pass its path as weights, put it into {cache}, or start from random weights"
         ) from None
 
 

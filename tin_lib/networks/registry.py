@@ -42,9 +42,9 @@ def register(name: str, build: Build, *, title: str = "") -> None:
     that is built in or that a folder cannot have.
     """
     if name in BUILT_IN or not re.fullmatch(r"\w[\w.+-]*", name):
+        taken = ", ".join(BUILT_IN)
         raise ValueError(
-            f"name={name!r}: choose letters, digits, '_', '-' and '.', and no built-in "
-            f"network's name ({', '.join(sorted(BUILT_IN))})"
+            f"name={name!r}: choose letters, digits, '_', '-', '.', and none of {taken}"
         )
     _registered[name] = build
     catalog.TITLES[name] = title or name
@@ -64,7 +64,7 @@ def trust(name: str) -> str:
     here = location.endswith(".py") or Path(f"{package}.py").exists() or Path(package).is_dir()
     entry = f"{Path(location).resolve() if here else location}:{attribute}"
     _import(entry)
-    others = [each for each in _entries() if short(each) != short(entry)]
+    others = [each for each in _entries() if short(each) != short(name)]
     os.environ[ENVIRONMENT] = ",".join([entry, *others])
     return short(name)
 
@@ -142,9 +142,9 @@ def find(name: str) -> Build:
 
     Raises ValueError, saying how to make it known, for an unknown one.
     """
-    library, _, model = name.partition(":")
     if name in BUILT_IN:
         return _built_in(_module(name))
+    library, _, model = name.partition(":")
     if library in LIBRARIES:
         return functools.partial(getattr(libraries, library), model)
     for entry in _entries():

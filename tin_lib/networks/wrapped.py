@@ -94,7 +94,7 @@ def trace(module: nn.Module, num_classes: int) -> list[Call]:
 def check_scores(module: nn.Module, num_classes: int) -> None:
     """Raise ValueError unless two images (3, 64, 64) give scores (2, num_classes).
 
-    In evaluation mode; parameters, buffers and the random generator stay as they are.
+    In evaluation mode, so that no statistics move; the random generator stays as it is.
     """
     with evaluation_mode(module) as device, torch.random.fork_rng(devices=[]):
         try:

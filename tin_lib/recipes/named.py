@@ -7,7 +7,7 @@ from tin_lib.networks.registry import short
 from tin_lib.recipes import laptop, modern, paper, quick, resnet
 from tin_lib.recipes.base import ANY, Recipe
 
-TABLES = {
+RECIPES = {
     "paper": paper.RECIPES,
     "quick": quick.RECIPES,
     "laptop": laptop.RECIPES,
@@ -15,6 +15,7 @@ TABLES = {
     "fast": resnet.FAST,
     "best": resnet.BEST,
 }
+TABLES = {name: {each.network: each for each in group} for name, group in RECIPES.items()}
 
 
 def names() -> dict[str, list[str]]:

@@ -9,43 +9,30 @@ table in results/): convnet9 0.480 in 392 s, vgg_like 0.386 in 409 s, alexnet 0.
 0.148 in 425 s. The last two are meant for ImageNet's weights: six epochs are too few without.
 """
 
+import functools
+
 from tin_lib.augment import AugmentSpec
 from tin_lib.recipes.base import ANY, Recipe
 
 # "30 % of the data for each augmentation", one third in the author's logs: 266,665 images an epoch
 # of 100,000, nearest to the paper's 265,000.
-COPIES = AugmentSpec(mode="paper_copies", fraction=1 / 3)
+paper = functools.partial(Recipe, augment=AugmentSpec(mode="paper_copies", fraction=1 / 3))
+fine_tuned = functools.partial(
+    paper,
+    epochs=6,
+    lr=1e-3,
+    decay=1e-6,  # per update
+    momentum=0.9,
+    nesterov=True,
+    weights="imagenet",  # conv part; dense layers are Glorot's
+)
 
-RECIPES = {
-    "convnet9": Recipe(
-        "convnet9",
-        epochs=17,  # as in the paper
-        lr=0.1,  # one of the five rates tried; plain SGD, no decay, no momentum
-        augment=COPIES,
-        penalties="paper",
-    ),
-    "vgg_like": Recipe("vgg_like", epochs=30, lr=0.1, augment=COPIES, penalties="paper"),
-    "vgg16": Recipe(
-        "vgg16",
-        epochs=6,
-        lr=1e-3,
-        decay=1e-6,  # per update
-        momentum=0.9,
-        nesterov=True,
-        weights="imagenet",  # conv part; dense layers are Glorot's
-        augment=COPIES,
-        penalties="paper",
-    ),
-    "alexnet": Recipe(  # the paper gives none: VGG-16's, without its penalties
-        "alexnet",
-        epochs=6,
-        lr=1e-3,
-        decay=1e-6,
-        momentum=0.9,
-        nesterov=True,
-        weights="imagenet",
-        augment=COPIES,
-    ),
+RECIPES = (
+    # 0.1: one of the five rates tried; plain SGD, no decay, no momentum
+    paper("convnet9", epochs=17, lr=0.1, penalties="paper"),
+    paper("vgg_like", epochs=30, lr=0.1, penalties="paper"),
+    fine_tuned("vgg16", penalties="paper"),
+    fine_tuned("alexnet"),  # the paper gives none: VGG-16's, without its penalties
     # Any other network: the augmentation, plain SGD with the usual momentum, from random weights.
-    ANY: Recipe(ANY, epochs=17, lr=0.01, momentum=0.9, nesterov=True, augment=COPIES),
-}
+    paper(ANY, epochs=17, lr=0.01, momentum=0.9, nesterov=True),
+)

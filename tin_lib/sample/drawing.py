@@ -1,20 +1,20 @@
 """Draws one image of the sample: a cluttered ground, and on it a shape whose box is known."""
 
-from dataclasses import dataclass
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from tin_lib.sample.shapes import Shape
 
+Random = np.random.Generator
 SIZE = 64  # pixels a side
 FINE = 4  # masks are drawn this many times finer, then averaged
 QUALITY = 85  # of the JPEG
 GRAY_SHARE = 0.02  # of the files; 1.8 % of the real training images
 
-# These set how hard the sample is. They were tried until small networks learn most of it, not all,
-# in half a minute; with any rotation, colour and contrast they learnt nothing from 1,200 images.
+# Chosen so that small networks learn most of the sample, not all, in half a minute.
 RADIUS = (11.0, 27.0)  # pixels from a shape's middle to its farthest corner, before stretching
 TURN = 35.0  # degrees, the largest rotation either way
 STRETCH = (0.65, 1.0)  # width over height
@@ -27,15 +27,14 @@ SHADE = 15.0  # largest change of a shape's colour from the image's middle to a 
 NOISE = 8.0  # deviation of the pixel noise
 
 
-@dataclass(frozen=True)
-class Drawing:
+class Drawing(NamedTuple):
     """One image file: its JPEG bytes, and its shape's box x0, y0, x1, y1 (inclusive pixels)."""
 
     data: bytes
     box: tuple[int, int, int, int]
 
 
-def draw(shape: Shape, rng: np.random.Generator) -> Drawing:
+def draw(shape: Shape, rng: Random) -> Drawing:
     """A 64×64 JPEG of ``shape`` with random size, place, rotation, stretch, colour and ground."""
     cover = cover_of(shape, rng)
     pixels = paint(_ground(rng), cover, rng)
@@ -48,15 +47,12 @@ def draw(shape: Shape, rng: np.random.Generator) -> Drawing:
 
 
 def box_of(cover: np.ndarray) -> tuple[int, int, int, int]:
-    """Smallest box x0, y0, x1, y1 (inclusive) around the pixels that a shape covers.
-
-    ``cover`` float (64,64) in 0..1; a pixel counts from half of the largest cover on.
-    """
+    """Smallest inclusive box x0, y0, x1, y1 around the pixels with at least half the top cover."""
     rows, columns = np.nonzero(cover >= cover.max() / 2)
     return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
 
 
-def cover_of(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def cover_of(shape: Shape, rng: Random) -> np.ndarray:
     """Share of each pixel that the shape covers, float64 (64,64) in 0..1."""
     radius = np.exp(rng.uniform(*np.log(RADIUS)))  # as many small ones as large ones
     margin = 0.7 * radius  # so that some are cut by the border
@@ -72,7 +68,7 @@ def cover_of(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(canvas.reduce(FINE), float) / 255
 
 
-def _ground(rng: np.random.Generator) -> np.ndarray:
+def _ground(rng: Random) -> np.ndarray:
     """A smooth coloured ground with strokes on it, float64 (64,64,3) in 0..255."""
     base = rng.uniform(*GROUND, 3)
     patches = np.clip(base + rng.normal(0, PATCHES, (4, 4, 3)), 0, 255).astype(np.uint8)
@@ -84,12 +80,9 @@ def _ground(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(ground.reduce(2), float)
 
 
-def _stroke(
-    pen: ImageDraw.ImageDraw, base: np.ndarray, side: int, rng: np.random.Generator
-) -> None:
+def _stroke(pen: ImageDraw.ImageDraw, base: np.ndarray, side: int, rng: Random) -> None:
     """One line, arc, box or blob in a colour near the ground's."""
-    red, green, blue = np.clip(base + rng.normal(0, INK, 3), 0, 255).astype(int).tolist()
-    ink = (red, green, blue)
+    ink = tuple(np.clip(base + rng.normal(0, INK, 3), 0, 255).astype(int).tolist())
     start = rng.uniform(0, side, 2)
     end = start + rng.normal(0, side / 5, 2)
     ends = (*np.minimum(start, end).tolist(), *np.maximum(start, end).tolist())
@@ -106,7 +99,7 @@ def _stroke(
             pen.ellipse(ends, ink)
 
 
-def paint(ground: np.ndarray, cover: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paint(ground: np.ndarray, cover: np.ndarray, rng: Random) -> np.ndarray:
     """The shape in one shaded colour over the ground, with noise; uint8 (64,64,3)."""
     inside = (ground * cover[..., None]).sum((0, 1)) / cover.sum()
     colour = inside + LIGHTER + rng.uniform(0, 1, 3) * (255 - LIGHTER - inside)

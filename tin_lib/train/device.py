@@ -21,10 +21,7 @@ AFTER = {MMAP_MAX: 65536, MMAP_THRESHOLD: 32 << 20, TRIM_THRESHOLD: 64 << 20}
 
 
 def precision(recipe: Recipe, device: torch.device) -> str:
-    """``bf16`` or ``float32``: the recipe's; for ``auto``, bf16 if the hardware multiplies in it.
-
-    That is tensor cores, or AMX: without it a CPU is no faster in bf16, and has to convert.
-    """
+    """``bf16`` or ``float32``: the recipe's; ``auto`` is bf16 on tensor cores and CPUs with AMX."""
     if recipe.precision != "auto":
         return recipe.precision
     if device.type == "cuda":
@@ -36,28 +33,24 @@ def precision(recipe: Recipe, device: torch.device) -> str:
 
 def autocast(recipe: Recipe, device: torch.device) -> torch.autocast:
     """bf16 autocast if ``precision`` is bf16; otherwise none."""
-    enabled = precision(recipe, device) == "bf16"
-    return torch.autocast(device.type, torch.bfloat16, enabled)
+    return torch.autocast(device.type, torch.bfloat16, precision(recipe, device) == "bf16")
 
 
 @contextlib.contextmanager
 def kept_blocks(device: torch.device) -> Iterator[bool]:
     """On a CPU, reuse freed memory of any size; at the end, return what is free to the system.
 
-    Mapping and zeroing fresh pages for every large tensor costs deep networks a good part of their
-    arithmetic; GPUs have PyTorch's caching allocator. Works with Linux's glibc, in the main thread
-    (elsewhere blocks above 64 MB are still mapped afresh). Yields whether it works.
+    Fresh pages for every large tensor cost deep networks a good part of their time. Works with
+    Linux's glibc, in the main thread (elsewhere up to blocks of 64 MB). Yields whether it works.
     """
     library = glibc() if device.type == "cpu" else None
-    if library is None:
-        yield False
-        return
     try:
-        yield all([library.mallopt(*setting) for setting in KEEP.items()])
+        yield library is not None and all(library.mallopt(*setting) for setting in KEEP.items())
     finally:
-        for setting in AFTER.items():
-            library.mallopt(*setting)
-        library.malloc_trim(0)
+        if library is not None:
+            for setting in AFTER.items():
+                library.mallopt(*setting)
+            library.malloc_trim(0)
 
 
 @functools.cache
@@ -69,12 +62,8 @@ def glibc() -> Any:
 
 @contextlib.contextmanager
 def kernels_tried(device: torch.device, wanted: bool) -> Iterator[None]:
-    """On a GPU, if ``wanted``, cuDNN tries all kernels for a new shape and keeps the fastest.
-
-    That pays off for a full batch, which occurs hundreds of times, not for an epoch's last one.
-    ``torch.backends.cudnn.flags`` is not used: it would disable cuDNN.
-    """
-    cudnn = torch.backends.cudnn
+    """On a GPU, if ``wanted``, cuDNN tries all kernels for a new shape and keeps the fastest."""
+    cudnn = torch.backends.cudnn  # its context manager ``flags`` would disable cuDNN
     before, cudnn.benchmark = cudnn.benchmark, wanted and device.type == "cuda"
     try:
         yield
@@ -108,14 +97,11 @@ class Compiled(nn.Module):
 
 
 def renderer(recipe: Recipe, images: Tensor, mean: Tensor, std: Tensor) -> Any:
-    """``augment.render`` of plans for resident images, compiled if the recipe is and on a GPU.
-
-    A CPU is faster if only the images that change are touched; compiled code cannot know how many.
-    Never in a mode with CUDA graphs: a graph's output would be overwritten while the network's own
-    graph still reads it.
-    """
+    """``augment.render`` of plans for resident images, compiled if the recipe is and on a GPU."""
 
     def render(batch: augment.EpochPlan) -> Tensor:
         return augment.render(images, batch, mean, std)
 
+    # On a CPU compiled code is slower: it also touches the images that do not change. Never with
+    # CUDA graphs ("reduce-overhead"): one's output is overwritten while the network's reads it.
     return Compiled(render, "default") if recipe.compile and images.is_cuda else render

@@ -1,9 +1,11 @@
-"""Several processes under torchrun: this process's rank, sums over all, and lost processes."""
+"""Several processes under torchrun: starting them, sums over all, and lost processes."""
 
+import collections
 import contextlib
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +16,16 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+
+from tin_lib.data import TinyImageNet
+from tin_lib.process import start_child, thread_environment, usable_cores
+from tin_lib.progress import say
+from tin_lib.recipes import Recipe
 
 TIMEOUT = timedelta(hours=3)  # to wait for a process that writes; a lost one is noticed at once
 LOST = "another process has failed or was ended"
 SHOW_UP = 60  # seconds until a file written on one machine must be visible on another
+ERROR = "tin: "  # prefix of the line in which a process reports its error
 
 
 @dataclass(frozen=True)
@@ -96,21 +103,10 @@ def together(world: World, call: Callable, *args: Any) -> None:
             call(*args)
 
 
-def wait(world: World) -> None:
-    """Wait until every process is here."""
-    together(world, dist.barrier)
-
-
 def add_up(totals: torch.Tensor, world: World) -> torch.Tensor:
     """Sum ``totals`` over all processes, in place."""
     together(world, dist.all_reduce, totals)
     return totals
-
-
-def broadcast_buffers(network: nn.Module, world: World) -> None:
-    """Give every process the first one's batchnorm statistics."""
-    for buffer in network.buffers():
-        together(world, dist.broadcast, buffer, 0)
 
 
 def agreed(value: int, world: World, folder: Path) -> int:
@@ -126,7 +122,8 @@ def agreed(value: int, world: World, folder: Path) -> int:
 
 
 def check_shared(path: Path, world: World) -> None:
-    """Raise ValueError, in every process, unless all see the file that one has just written."""
+    """Wait for the process that writes ``path``; ValueError, in every one, unless all see it."""
+    together(world, dist.barrier)
     end = time.monotonic() + (SHOW_UP if world.size > 1 else 0)
     while not path.is_file() and time.monotonic() < end:
         time.sleep(0.5)
@@ -152,3 +149,55 @@ def lost_process_explained(folder: Path) -> Iterator[None]:
     finally:
         if handles:
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def fit_apart(
+    recipe: Recipe, data: TinyImageNet, folder: Path, processes: int, device: str, quiet: bool
+) -> None:
+    """Train in several processes of this machine; see ``fit`` for what it raises."""
+    on_gpus = choose_device(device).type == "cuda"
+    most = torch.cuda.device_count() if on_gpus else len(usable_cores())
+    if not isinstance(processes, int) or not 1 <= processes <= most:
+        raise ValueError(
+            f"processes={processes!r}: must be from 1 to {most}, the "
+            f"{'GPUs' if on_gpus else 'cores'} that this process may use"
+        )
+    if not data.request:
+        raise ValueError(f"processes={processes}: other processes need data from open_data")
+    request = {"recipe": recipe.to_dict(), "data": data.request, "out": str(folder)}
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    launch([*launcher, "-m", "tin_lib.train"], request | {"device": device}, processes, quiet)
+
+
+def launch(launcher: list[str], request: dict[str, Any], processes: int, quiet: bool) -> None:
+    """Run the job until it ends; an interrupt ends all of its processes."""
+    threads = thread_environment(max(1, torch.get_num_threads() // processes))
+    with start_child(launcher, request, os.environ | threads, subprocess.PIPE) as job:
+        try:
+            cause = follow(job, quiet)
+        except BaseException:
+            job.terminate()  # torchrun ends its processes; else they end with their standard input
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                job.wait(40)  # torchrun gives them 30 seconds
+            job.kill()
+            raise
+    if job.returncode:
+        raise ChildProcessError(
+            f"the {processes} processes of the fit {request['out']} ended early; its checkpoints "
+            f"are kept. Their output:\n{cause}"
+        )
+
+
+def follow(job: subprocess.Popen, quiet: bool) -> str:
+    """Print the job's lines as they come, up to an error; returns the cause, or the last lines."""
+    last: collections.deque[str] = collections.deque(maxlen=25)
+    errors: list[str] = []
+    for line in job.stdout or ():
+        last.append(line)
+        if line.startswith(ERROR):
+            errors.append(line.removeprefix(ERROR))
+        elif not quiet and not errors:  # after an error torchrun reports at length
+            say(line, end="")
+    job.wait()
+    causes = [line for line in errors if LOST not in line]  # the others only noticed
+    return "".join(causes or errors or last)

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from tin_lib import networks, penalties
 from tin_lib.recipes import Recipe
 
+# What is differentiated, and what is recorded: float32 (3,), sums over the batch's images of
+# cross-entropy, penalty, correct. Both without the penalties on weights.
+Losses = tuple[Tensor, Tensor]
 EVERY = 0.5  # seconds between readings of the mean loss
 
 
@@ -18,16 +21,7 @@ class Target(NamedTuple):
 
     labels: Tensor
     other: Tensor | None = None
-    # float32 (): weight of ``labels``; 1 - share is that of ``other``. A tensor, since
-    # torch.compile makes a new graph for every new number.
-    share: Tensor | None = None
-
-
-class Losses(NamedTuple):
-    """``total`` is differentiated, ``sums`` are recorded; both without the penalties on weights."""
-
-    total: Tensor
-    sums: Tensor  # float32 (3,) over the batch's images: cross-entropy, penalty, correct
+    share: Tensor | None = None  # float32 (), of ``labels``: of a number torch.compile makes graphs
 
 
 class Objective(nn.Module):
@@ -41,10 +35,9 @@ class Objective(nn.Module):
         self.watched = [k for k, p in self.penalties.items() if p.activity_l1 or p.activity_l2]
 
     def forward(self, images: Tensor, target: Target, weight: float = 1.0) -> Losses:
-        """Cross-entropy and penalties on activations of normalised ``images`` (N,3,64,64).
+        """Losses of normalised ``images`` (N,3,64,64).
 
-        ``weight``: this process's share of the batch times the number of processes, so that the
-        gradients averaged over processes are the whole batch's.
+        ``weight``: this process's share of the batch × processes, which average their gradients.
         """
         logits, activations = self.network.forward_features(images, self.watched)
         logits = logits.float()
@@ -55,31 +48,28 @@ class Objective(nn.Module):
         # and then without its gradient (seen with torch 2.15).
         correct = (logits.argmax(1) == target.labels).sum()
         means = torch.stack([entropy, torch.zeros_like(entropy) + activity])
-        return Losses(total, torch.cat([means * len(images), correct[None]]).detach())
+        return total, torch.cat([means * len(images), correct[None]]).detach()
 
     def cross_entropy(self, logits: Tensor, target: Target) -> Tensor:
         """Mean cross-entropy; of a mixed batch, with both labels, weighted by their shares."""
-        loss = F.cross_entropy(logits, target.labels, label_smoothing=self.smoothing)
-        if target.other is None or target.share is None:
-            return loss
-        other = F.cross_entropy(logits, target.other, label_smoothing=self.smoothing)
-        return target.share * loss + (1 - target.share) * other
+        loss = lambda labels: F.cross_entropy(logits, labels, label_smoothing=self.smoothing)
+        if target.share is None:
+            return loss(target.labels)
+        return target.share * loss(target.labels) + (1 - target.share) * loss(target.other)
 
 
 class Sums:
     """An epoch's sums on the device: cross-entropy, penalty, correct, images. Waits for nothing."""
 
     def __init__(self, device: torch.device) -> None:
-        cuda = device.type == "cuda"
         self.totals = torch.zeros(4, dtype=torch.float64, device=device)
-        self.copy = torch.zeros(4, dtype=torch.float64, pin_memory=cuda)
-        self.arrived = torch.cuda.Event() if cuda else None
+        self.copy = torch.zeros(4, dtype=torch.float64, pin_memory=device.type == "cuda")
         self.read = time.monotonic()
 
     @torch.no_grad()
-    def add(self, losses: Losses, penalty: Tensor | float, count: int) -> None:
+    def add(self, sums: Tensor, penalty: Tensor | float, count: int) -> None:
         """Add a batch of ``count`` images; ``penalty`` is that on weights."""
-        self.totals[:3].add_(losses.sums)  # += would copy the slice back over itself
+        self.totals[:3].add_(sums)  # += would copy the slice back over itself
         self.totals[1].add_(penalty, alpha=count)
         self.totals[3].add_(count)
 
@@ -91,14 +81,7 @@ class Sums:
         return due
 
     def mean_loss(self) -> float | None:
-        """Mean cross-entropy so far; None before it is known.
-
-        On a GPU that of a copy, which travels while the next batches are computed.
-        """
-        if self.arrived and not self.arrived.query():  # True before the first copy, which is zeros
-            return None
-        loss, _, _, count = (self.copy if self.arrived else self.totals).tolist()
-        if self.arrived:
-            self.copy.copy_(self.totals, non_blocking=True)
-            self.arrived.record()
+        """Mean cross-entropy at the last reading, None at the first; the next copy is requested."""
+        loss, _, _, count = self.copy.tolist()
+        self.copy.copy_(self.totals, non_blocking=True)  # arrives while batches are computed
         return loss / count if count else None

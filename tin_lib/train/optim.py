@@ -11,11 +11,7 @@ from tin_lib.recipes import Recipe
 
 
 def lr_at(recipe: Recipe, update: int, updates: int) -> float:
-    """Learning rate of update ``update`` (from 0) of ``updates``.
-
-    Warm-up rises linearly to the peak; from there ``cosine`` and ``linear`` fall to exactly 0 at
-    the last update. Keras's decay divides by 1 + decay × update.
-    """
+    """Learning rate of update ``update`` (from 0) of ``updates``; it ends at 0 unless constant."""
     lr = recipe.lr / (1.0 + recipe.decay * update)
     warmup = recipe.warmup * updates
     if update < warmup:
@@ -27,19 +23,13 @@ def lr_at(recipe: Recipe, update: int, updates: int) -> float:
     return lr * (1 - done if recipe.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2)
 
 
-def decayed(network: nn.Module) -> list[nn.Parameter]:
-    """Parameters that weight decay applies to: matrices and kernels, not biases and norms."""
-    return [p for p in network.parameters() if p.requires_grad and p.ndim >= 2]
-
-
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimizer, fused. Weight decay is decoupled: ``decay_weights_``."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=0.0, fused=True)
-    return torch.optim.SGD(
-        parameters, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True
-    )
+    nesterov = recipe.nesterov
+    return torch.optim.SGD(parameters, recipe.lr, recipe.momentum, nesterov=nesterov, fused=True)
 
 
 def decay_weights_(parameters: Iterable[torch.Tensor], factor: float) -> None:
@@ -49,27 +39,22 @@ def decay_weights_(parameters: Iterable[torch.Tensor], factor: float) -> None:
 
 
 class EMA:
-    """Exponential moving average of a network's weights and of its batchnorm statistics.
-
-    Those of the current network would not fit the averaged weights while the rate is high. Counts
-    are copied. The decay is min(decay, (1 + updates) / (10 + updates)), so that early weights fade.
-    """
+    """Moving average of weights and batchnorm statistics: decay min(decay, (1 + n) / (10 + n))."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay, self.updates = decay, 0
         self.network = copy.deepcopy(network).requires_grad_(False)
-        # Listed once, since searching all modules at every update would take time.
-        self.values, self.counts = (
-            [tensors(n, floats) for n in (self.network, network)] for floats in (True, False)
-        )
+        pair = self.network, network  # listed once: searching modules at every update takes time
+        self.values = [tensors(module, floats=True) for module in pair]
+        self.counts = [tensors(module, floats=False) for module in pair]
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the network."""
         weight = 1.0 - min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(*self.values, weight)
+        torch._foreach_lerp_(self.values[0], self.values[1], weight)
         if self.counts[0]:
-            torch._foreach_copy_(*self.counts)
+            torch._foreach_copy_(self.counts[0], self.counts[1])
         self.updates += 1
 
 

@@ -1,12 +1,10 @@
-"""One update: augmented batch, forward, loss, backward, penalties, optimizer, averaged weights.
-
-Nothing here waits for the device, except evaluation.
-"""
+"""One update: augmented batch, forward, loss, backward, penalties, optimizer, averaged weights."""
 
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -16,52 +14,56 @@ from tin_lib.data import TinyImageNet
 from tin_lib.data.resident import to_device
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import Compiled, autocast, kernels_tried, renderer
-from tin_lib.train.distributed import World, add_up, broadcast_buffers, collective
+from tin_lib.train.distributed import World, add_up, collective, together
 from tin_lib.train.losses import Losses, Objective, Target
-from tin_lib.train.optim import EMA, decay_weights_, decayed, make_optimizer
+from tin_lib.train.optim import EMA, decay_weights_, make_optimizer
+
+STATE = ("network", "optimizer", "averaged", "best", "history")  # what a checkpoint holds
 
 
 class Step:
     """What an update needs: network, objective, optimizer, averaged weights, data on the device."""
 
     def __init__(self, recipe: Recipe, data: TinyImageNet, world: World) -> None:
+        size, images = recipe.batch_size, len(data.train)
+        if min(size, images) < 2 * world.size:
+            raise ValueError(
+                f"batch_size={size} of {images} images is too small for {world.size} processes: "
+                "each needs at least 2 images a batch"
+            )
         self.recipe, self.world, self.device = recipe, world, world.device
         memory = torch.channels_last if recipe.channels_last else torch.preserve_format
         self.network = make_network(recipe, data.num_classes)
         self.network.to(self.device, memory_format=memory)  # type: ignore[call-overload]
-        objective = Objective(self.network, recipe)
-        self.penalties = objective.penalties
-        self.objective = wrap(objective, recipe, world)
+        self.objective: nn.Module = Objective(self.network, recipe)
+        self.penalties = self.objective.penalties
+        if world.size > 1:
+            with collective(world):  # buffers are only needed by ``evaluate``
+                self.objective = DistributedDataParallel(self.objective, broadcast_buffers=False)
+        if recipe.compile:
+            self.objective = Compiled(self.objective, recipe.compile)
         self.optimizer = make_optimizer(recipe, self.network)
-        self.decayed = decayed(self.network)
+        self.decayed = [p for p in self.network.parameters() if p.requires_grad and p.ndim >= 2]
         self.ema = EMA(self.network, recipe.ema) if recipe.ema else None
-        self.best = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
+        self.best: dict[str, Any] = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
         self.mean = torch.as_tensor(data.mean, dtype=torch.float32, device=self.device)
         self.std = torch.as_tensor(data.std, dtype=torch.float32, device=self.device)
         splits = filter(None, (data.train, data.heldout, data.val))
         self.resident = {s.name: to_device(s, self.device, recipe.channels_last) for s in splits}
+        self.augmenter = augment.Augmenter(recipe.augment, images, recipe.seed)
         self.renderer = renderer(recipe, self.resident["train"].images, self.mean, self.std)
 
     def step(
         self, plan: augment.EpochPlan, span: tuple[int, int], lr: float, rng: np.random.Generator
-    ) -> tuple[Losses, Tensor | float, int]:
-        """One update on this process's share of the batch ``span``.
-
-        Returns its losses, the penalty on weights, and its number of images.
-        """
-        start, stop = self.share(span)
+    ) -> tuple[Tensor, Tensor | float, int]:
+        """One update on this process's share of the batch ``span``: what ``Sums.add`` takes."""
+        size, count = self.world.size, span[1] - span[0]
+        start, stop = (span[0] + r * count // size for r in (self.world.rank, self.world.rank + 1))
         images, target = self.render(plan[start:stop], rng)
-        weight = (stop - start) * self.world.size / (span[1] - span[0])
-        with kernels_tried(self.device, span[1] - span[0] == self.recipe.batch_size):
-            losses = self.losses(images, target, weight)
-            self.differentiate(losses)
-        return losses, self.update(lr), stop - start
-
-    def share(self, span: tuple[int, int]) -> tuple[int, int]:
-        """This process's contiguous part of a batch."""
-        start, count = span[0], span[1] - span[0]
-        rank, size = self.world.rank, self.world.size
-        return start + rank * count // size, start + (rank + 1) * count // size
+        with kernels_tried(self.device, count == self.recipe.batch_size):
+            total, sums = self.losses(images, target, (stop - start) * size / count)
+            self.differentiate(total)
+        return sums, self.update(lr), stop - start
 
     def render(self, batch: augment.EpochPlan, rng: np.random.Generator) -> tuple[Tensor, Target]:
         """The batch's images, augmented, normalised and mixed on the device, and its labels."""
@@ -81,10 +83,10 @@ class Step:
         with autocast(self.recipe, self.device):
             return self.objective(images, target, weight)
 
-    def differentiate(self, losses: Losses) -> None:
+    def differentiate(self, total: Tensor) -> None:
         """Backward; with several processes, gradients are averaged over them."""
         with collective(self.world):
-            losses.total.backward()
+            total.backward()
 
     def update(self, lr: float) -> Tensor | float:
         """Apply the gradients and the penalties on weights at rate ``lr``; returns the penalty."""
@@ -113,16 +115,13 @@ class Step:
         return next(filter(None, reasons), self.recipe.compile)
 
     def scores(self, images: Tensor) -> Tensor:
-        """Scores float32 (N, classes) of uint8 images (N,3,64,64): what a fit is evaluated by.
-
-        In float32, whatever the precision of training, as for those who load the weights; averaged
-        with the mirrored images' if the recipe has ``flip_test``.
-        """
+        """Scores float32 (N, classes) of uint8 images (N,3,64,64), computed in float32."""
         return predict.scores(self.evaluated, images, self.mean, self.std, self.recipe.flip_test)
 
     def evaluate(self, split: str) -> dict[str, float]:
         """Loss, top-1 and top-5 accuracy (0..1) of a split, over all processes."""
-        broadcast_buffers(self.evaluated, self.world)
+        for buffer in self.evaluated.buffers():  # the first process's batchnorm statistics for all
+            together(self.world, dist.broadcast, buffer, 0)
         rank, size = self.world.rank, self.world.size
         resident = self.resident[split]
         labels, logits = resident.labels[rank::size], self.scores(resident.images[rank::size])
@@ -159,11 +158,3 @@ def make_network(recipe: Recipe, num_classes: int) -> networks.Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return networks.create(recipe.network, num_classes, recipe.width, **options)
-
-
-def wrap(objective: nn.Module, recipe: Recipe, world: World) -> nn.Module:
-    """The objective for several processes and compiled, if asked."""
-    if world.size > 1:
-        with collective(world):  # buffers are only needed by evaluation, see ``broadcast_buffers``
-            objective = DistributedDataParallel(objective, broadcast_buffers=False)
-    return Compiled(objective, recipe.compile) if recipe.compile else objective

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from tin_lib.analysis.filters.measure import kernel_roughness
 from tin_lib.analysis.statistics import Comparison, holm, paired_difference, verdict
@@ -51,6 +50,8 @@ def mean_of(values: np.ndarray) -> float:
 
 def welch(a: np.ndarray, b: np.ndarray) -> Comparison:
     """Welch's t test of the means of ``a`` (N,) and ``b`` (M,), NaNs left out; ``n`` is M."""
+    from scipy import stats  # slow to import
+
     a, b = a[~np.isnan(a)], b[~np.isnan(b)]
     if min(len(a), len(b)) < 2 or not (a.std() or b.std()):
         return Comparison(NAN, NAN, NAN, NAN, len(b))

@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
+
+from tin_lib.networks.base import forward_hooks
 
 
 class Leak:
@@ -17,11 +18,10 @@ class Leak:
     def __init__(self) -> None:
         self.share = 0.0
 
-    def __call__(
-        self, module: nn.Module, into: tuple[Tensor, ...], out: tuple[Tensor, ...]
-    ) -> tuple[Tensor]:
-        """The gradient into a ReLU: the true one, or a share of ``out`` where that is zero."""
-        return (torch.where(into[0] == 0, self.share * out[0], into[0]),)
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        """A ReLU's output, unchanged, with the gradient ``share`` where the input is 0 or less."""
+        silent = inputs[0].clamp(max=0)
+        return output + self.share * (silent - silent.detach())
 
 
 @contextlib.contextmanager
@@ -29,9 +29,5 @@ def leaky_relus(network: nn.Module) -> Iterator[Leak]:
     """Context in which every ReLU module has the Leak that is yielded, at first 0."""
     leak = Leak()
     relus = [module for module in network.modules() if isinstance(module, nn.ReLU)]
-    handles = [relu.register_full_backward_hook(leak) for relu in relus]
-    try:
+    with forward_hooks((relu, leak) for relu in relus):
         yield leak
-    finally:
-        for handle in handles:
-            handle.remove()

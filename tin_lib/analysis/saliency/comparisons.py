@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from tin_lib.analysis.statistics import holm, paired_difference, verdict, wilson
 
@@ -66,6 +65,8 @@ def interval(values: np.ndarray) -> dict[str, float]:
 
     NaN for what cannot be computed: the interval of one value, the mean of none.
     """
+    from scipy import stats  # slow to import
+
     n = len(values)
     mean = float(values.mean()) if n else float("nan")
     half = float("nan")

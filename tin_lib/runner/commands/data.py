@@ -24,10 +24,10 @@ def add_download(verbs: Any) -> None:
 
 def download(args: argparse.Namespace) -> None:
     """Download, check and unpack."""
-    from tin_lib import data
+    from tin_lib.runner.download import download
 
     given = {k: getattr(args, k) for k in ("source", "md5", "size") if getattr(args, k) is not None}
-    print(data.download(args.folder, progress=percent_bar("download"), **given))
+    print(download(args.folder, progress=percent_bar("download"), **given))
 
 
 def add_sample(verbs: Any) -> None:

@@ -30,7 +30,8 @@ def add_train(verbs: Any) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train, or profile."""
-    from tin_lib.train import distributed, fit, profile
+    from tin_lib.runner import profile
+    from tin_lib.train import distributed, fit
 
     recipe, data = options.chosen_recipe(args), options.open_data(args)
     if args.profile_steps is not None:

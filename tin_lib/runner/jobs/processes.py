@@ -3,8 +3,6 @@
 import contextlib
 import subprocess
 
-from tin_lib.process import stop_child
-
 GRACE = 5.0  # seconds between asking a process to end and killing it
 
 
@@ -20,7 +18,11 @@ def kill_children(pid: int) -> None:
 
 def stop_tree(process: subprocess.Popen) -> None:
     """End a child: closing its standard input asks it to; after GRACE it is killed."""
-    if not stop_child(process, GRACE):
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
         kill_children(process.pid)
         process.kill()
         process.wait()

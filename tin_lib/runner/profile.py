@@ -12,7 +12,7 @@ from torch.profiler import profile as torch_profile
 from tin_lib import files
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
-from tin_lib.train.device import memory_kept
+from tin_lib.train.device import kept_blocks
 from tin_lib.train.distributed import join
 from tin_lib.train.fit import Trainer
 
@@ -37,7 +37,7 @@ def profile(recipe: Recipe, data: TinyImageNet, out: Path, steps: int, device: s
         raise ValueError(f"profile steps {steps}: must be at least 1")
     world = join(device)
     trainer = Trainer(recipe, data, world)
-    with memory_kept(world.device):
+    with kept_blocks(world.device):
         trainer.epoch(1, _quiet, WARM_UP)
         recorded = record(trainer, steps)
         phases = phase_table(trainer, steps)

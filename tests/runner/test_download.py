@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from data_folder import write_folder
 
-from tin_lib.data import download, open_data
-from tin_lib.data import fetch as fetch_module
+from tin_lib.data import open_data
+from tin_lib.runner.download import download
+from tin_lib.runner.download import fetch as fetch_module
 
 
 class Server(ThreadingHTTPServer):
@@ -146,7 +147,7 @@ def test_a_server_without_ranges_starts_over(server: Server, tmp_path: Path) -> 
 
 def test_complete_part_of_unknown_size(server: Server, tmp_path: Path) -> None:
     """Killed between the last byte and unpacking: the server answers 416, all is there."""
-    from tin_lib.data.download import _part_name
+    from tin_lib.runner.download.archive import _part_name
 
     _part_name(tmp_path, server.url).write_bytes(server.body)
     download(tmp_path, server.url, md5=checks(server.body)["md5"], size=None)
@@ -154,7 +155,7 @@ def test_complete_part_of_unknown_size(server: Server, tmp_path: Path) -> None:
 
 
 def test_too_long_a_part_is_fetched_anew(server: Server, tmp_path: Path) -> None:
-    from tin_lib.data.download import _part_name
+    from tin_lib.runner.download.archive import _part_name
 
     _part_name(tmp_path, server.url).write_bytes(server.body + b"more")
     download(tmp_path, server.url, md5=checks(server.body)["md5"], size=None)

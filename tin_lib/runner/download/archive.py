@@ -9,13 +9,13 @@ import zlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from tin_lib.data.fetch import Progress, fetch
+from tin_lib.data.layout import OFFICIAL as NAME
 from tin_lib.files import waiting_lock
+from tin_lib.runner.download.fetch import Progress, fetch
 
 OFFICIAL_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 OFFICIAL_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 OFFICIAL_SIZE = 248_100_043  # bytes
-NAME = "tiny-imagenet-200"
 # What zipfile raises for a damaged, an encrypted or an exotically compressed archive.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
