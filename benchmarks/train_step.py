@@ -44,6 +44,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from tin_lib import augment, networks, recipes
+from tin_lib.analysis.layer_table import layer_table
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer
@@ -200,7 +201,7 @@ def product_work(recipe: Recipe, device: str) -> Work:
 
 def flops(network: networks.Network) -> int:
     """Floating-point operations to train on one image: forward, and backward twice that."""
-    return 6 * int(networks.table(network).multiply_adds.sum())
+    return 6 * int(layer_table(network).multiply_adds.sum())
 
 
 def measure(

@@ -8,6 +8,7 @@ from torch import nn
 
 from tin_lib import networks
 from tin_lib.analysis import filters
+from tin_lib.analysis.layer_table import layer_table
 from tin_lib.networks import inspect
 from tin_lib.networks.base import Network, Stack, initialise
 
@@ -47,7 +48,7 @@ def test_a_layer_of_several_modules_has_the_filters_of_the_one_named() -> None:
     assert inspect.weight(network, "conv1").shape == (6, 3, 1, 1)
     assert inspect.activation(network, "conv1", images).shape == (2, 6, 64, 64)
     assert filters.receptive_field(network, "conv1") == filters.Field(3, 1, -1)
-    row = networks.table(network).loc["conv1"]
+    row = layer_table(network).loc["conv1"]
     assert row.parameters == 3 * 9 + 3 + 6 * 3 + 6
     assert row.multiply_adds == (3 * 9 + 6 * 3) * 64 * 64
 

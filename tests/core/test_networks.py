@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tin_lib import networks
+from tin_lib.analysis.layer_table import layer_table
 from tin_lib.networks import registry
 
 NAMES = networks.names()
@@ -54,7 +55,7 @@ def test_docstring_table_is_the_network(name: str) -> None:
     told = re.findall(r"\| (\w+) +\| ([\d×]+) +\| ([\d,]+) +\|", text)
     with torch.device("meta"):
         network = networks.create(name)
-    real = networks.table(network)
+    real = layer_table(network)
     columns = real["output"], real["parameters"].map("{:,}".format)
     assert told == list(zip(real.index, *columns, strict=True))
     assert f"200 classes,\n{networks.parameter_count(network):,} weights" in text.replace(
@@ -74,13 +75,13 @@ def test_multiply_adds_are_half_of_torchs_flops(name: str, options: dict) -> Non
     network = small(name, **options).eval()
     with FlopCounterMode(display=False) as counter:
         network(images(1))
-    assert 2 * networks.table(network)["multiply_adds"].sum() == counter.get_total_flops()
+    assert 2 * layer_table(network)["multiply_adds"].sum() == counter.get_total_flops()
 
 
 def test_table_leaves_the_network_as_it_was() -> None:
     network = small("convnet9").train()
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    networks.table(network)
+    layer_table(network)
     assert network.training
     assert not any(m._forward_hooks for m in network.modules())
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
@@ -128,7 +129,7 @@ def test_named_activations_are_the_modules_outputs(name: str, options: dict) -> 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_layers_are_numbered_in_order(name: str) -> None:
-    table = networks.table(small(name))
+    table = layer_table(small(name))
     convs = [key for key in table.index if not key.startswith("dense")]
     dense = [key for key in table.index if key.startswith("dense")]
     assert list(table.index) == convs + dense
@@ -216,7 +217,7 @@ def test_paper_batchnorm_and_optional_batchnorm() -> None:
 
 
 def test_residual_options_do_what_they_say() -> None:
-    assert networks.table(small("resnet18", stem_stride=2)).loc["stage4", "output"] == "51×4×4"
+    assert layer_table(small("resnet18", stem_stride=2)).loc["stage4", "output"] == "51×4×4"
     assert len(convolutions(small("resnet18", blocks=(3, 4, 6, 3)))) == 1 + 2 * 16 + 3
     plain, excited = small("resnet18"), small("resnet18", squeeze_excite=True)
     assert len(convolutions(excited)) == len(convolutions(plain)) + 2 * 8

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tin_lib import catalog, networks, recipes, runs, train
 from tin_lib.analysis import filters, saliency
+from tin_lib.analysis.layer_table import layer_table
 from tin_lib.analysis.reinitialised import reinitialised
 from tin_lib.analysis.saliency.relu_modules import has_relu_modules_only
 from tin_lib.data import TinyImageNet
@@ -303,7 +304,7 @@ def check_fit(fit: runs.Fit, tiny: TinyImageNet) -> None:
     shown = filters.images_of_split(tiny.val, fit.mean, fit.std, 8)
     found = filters.survey(network, "last", shown, top=2)
     assert found.value.shape == (filters.filter_count(network, "last"), 2)
-    table = networks.table(network)
+    table = layer_table(network)
     assert table["parameters"].sum() == fit.summary["parameters"]
     reset = reinitialised(network, 0.5)
     first, *_, last = network.layers

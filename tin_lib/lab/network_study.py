@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import torch
 
 from tin_lib import catalog, networks, runs
+from tin_lib.analysis import layer_table
 from tin_lib.data import TinyImageNet
 from tin_lib.lab import conclusions
 from tin_lib.lab.figures import images, style
@@ -21,13 +22,13 @@ def fit_folder(run: str | Path, network: str) -> Path:
     return runs.locate(run) / "networks" / catalog.folder_name(network)
 
 
-def layer_table(recipe: Recipe, data: TinyImageNet) -> pd.DataFrame:
-    """Return the table of the recipe's network; see ``networks.table``. Weights stay random."""
+def table_of_layers(recipe: Recipe, data: TinyImageNet) -> pd.DataFrame:
+    """Return the layers of the recipe's network as ``analysis.layer_table`` lists them."""
     with torch.random.fork_rng(devices=[]):
         network = networks.create(
             recipe.network, data.num_classes, recipe.width, **recipe.network_options
         )
-    return networks.table(network)
+    return layer_table.layer_table(network)
 
 
 def confident_mistakes(fit: runs.Fit, data: TinyImageNet, count: int = 12) -> go.Figure:

@@ -5,10 +5,9 @@
 """
 
 from tin_lib.networks.base import Layer, Network, parameter_count
-from tin_lib.networks.inspect import table
 from tin_lib.networks.pretrained import create
 from tin_lib.networks.registry import has_width, names, options, register, trust
 from tin_lib.networks.weights import load, read_meta, save
 
 __all__ = ["Layer", "Network", "create", "has_width", "load", "names", "options"]
-__all__ += ["parameter_count", "read_meta", "register", "save", "table", "trust"]
+__all__ += ["parameter_count", "read_meta", "register", "save", "trust"]

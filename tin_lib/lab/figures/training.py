@@ -127,7 +127,7 @@ def loss_parts(history: pd.DataFrame) -> go.Figure:
 def layer_sizes(table: pd.DataFrame) -> go.Figure:
     """Number of parameters of each layer.
 
-    ``table``: from ``networks.table``, indexed by the layers' names.
+    ``table``: from ``analysis.layer_table``, indexed by the layers' names.
     """
     text = table["parameters"].map("{:,}".format)
     bar = go.Bar(x=table["parameters"], y=table.index, text=text, orientation="h")

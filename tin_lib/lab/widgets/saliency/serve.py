@@ -39,7 +39,8 @@ class ServedSaliencyBrowser(SaliencyBrowser):
 def page(run: str, data: str) -> ServedSaliencyBrowser:
     """Return the browser for the page being opened, with the view in its address."""
     opened = runs.open_run(run)
-    return ServedSaliencyBrowser(opened, opened.data(data), **from_query(os.environ.get("QUERY_STRING", "")))
+    view = from_query(os.environ.get("QUERY_STRING", ""))
+    return ServedSaliencyBrowser(opened, opened.data(data), **view)
 
 
 def serve(
