@@ -1,8 +1,8 @@
-"""What can be carried home from a machine that may be gone at any moment, in files of some MB.
+"""Archives of a few MB with which a study can be resumed on another machine.
 
 ``results.tar.gz`` holds all small files: 5 MB for 200 classes. The scores of two voting fits each
-are in a ``scores-N.tar.gz`` of 13 MB. Unpacked into an empty folder they are a study that can go
-on: what is done counts as done without its weights.
+are in a ``scores-N.tar.gz`` of 13 MB. Unpacked into an empty folder they are a study that can be
+resumed: finished items count as done without their weights.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from _outcome import VOTES
 
 from tin_lib import files
 
-# Whose scores are worth carrying, two by two.
+# The fits whose scores are archived, two per archive.
 VOTERS = [f"{group}/networks/{name}" for group, (names, _) in VOTES.items() for name in names]
 PAIRS = [VOTERS[k : k + 2] for k in range(0, len(VOTERS), 2)]
 LEFT_OUT = {  # too large
@@ -26,9 +26,10 @@ LEFT_OUT = {  # too large
 
 
 def round_scores(fit: Path) -> None:
-    """Keep a fit's scores as float16, at once: votes are then the same before and after a journey.
+    """Store a fit's scores as float16 at once, so that votes do not change when archives are unpacked.
 
-    Less each image's largest, which no softmax notices: so what counts most is rounded least.
+    Each image's largest score is subtracted, which does not change the softmax: the scores that
+    matter most are then rounded least.
     """
     for path in fit.glob("logits_*.npy"):
         scores = np.load(path)
@@ -38,18 +39,18 @@ def round_scores(fit: Path) -> None:
 
 
 def pack(out: Path) -> None:
-    """Write the archives anew that are out of date."""
+    """Rewrite the archives that are out of date."""
     archive(out, "results.tar.gz", small_files(out), level=6)
     for number, pair in enumerate(PAIRS, start=1):
         path = out / f"scores-{number}.tar.gz"
         fits = [out / name for name in pair if (out / name / "summary.json").is_file()]
         logits = [file for fit in fits for file in sorted(fit.glob("logits_*.npy"))]
         if newer(logits, path):
-            archive(out, path.name, logits, level=1)  # more saves nothing
+            archive(out, path.name, logits, level=1)  # higher levels save nothing
 
 
 def small_files(out: Path) -> list[Path]:
-    """All that is neither large nor hidden, nor an archive."""
+    """All files that are neither large, hidden nor archives."""
     return [
         path
         for path in sorted(out.rglob("*"))

@@ -1,4 +1,4 @@
-"""What the benchmarks share: timing by turns, one table, one last line of JSON.
+"""Shared by the benchmarks: alternating measurements, one table, one last line of JSON.
 
 Import it before torch.
 """
@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Threads that have nothing to do sleep. Spinning, which is the default, they hold the cores that
-# the others wait for as soon as a machine is shared. It must be set before torch is imported.
+# Idle OpenMP threads sleep. By default they spin, and on a shared machine they then occupy the cores
+# that other processes need. It must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
@@ -48,14 +48,14 @@ class Rate:
         return (max(self.samples) - min(self.samples)) / 2 / self.median
 
 
-# Does some work and says how many units it did and in how many seconds.
+# Does some work and returns the number of units and the seconds.
 Work = Callable[[], tuple[int, float]]
 
 
 def by_turns(contenders: Mapping[str, Work], rounds: int = 7) -> dict[str, Rate]:
     """Measures all contenders in turn, round after round, after one round that does not count.
 
-    So whatever else the machine does meets all of them alike.
+    So other load on the machine affects all of them alike.
     """
     rates = {name: Rate() for name in contenders}
     for turn in range(rounds + 1):
@@ -80,13 +80,13 @@ def timed(work: Callable[[], int], device: str = "cpu") -> Work:
 
 
 def wait(device: str) -> None:
-    """Until the device has done all it was given."""
+    """Wait until the device has finished all queued work."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows of equal keys as aligned text columns; the first to the left, the others right."""
+    """Rows of equal keys as aligned text columns; the first left-aligned, the others right."""
     names = list(rows[0])
     cells = [names, *([text(row[name]) for name in names] for row in rows)]
     widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
@@ -95,7 +95,7 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def text(value: object) -> str:
-    """A cell: text as it is, numbers to three digits or more, "–" for what does not apply."""
+    """A cell: text as it is, numbers to three digits or more, "–" for None (does not apply)."""
     if isinstance(value, float):
         return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
     return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
@@ -110,7 +110,7 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def command() -> str:
-    """The command line as anyone could type it: of folders and files only their names."""
+    """The command line, with folders and files shortened to their names."""
     words = ["python", f"{HERE.name}/{Path(sys.argv[0]).name}", *map(_name, sys.argv[1:])]
     return shlex.join(words)
 

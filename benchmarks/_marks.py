@@ -1,4 +1,4 @@
-"""The full study beside the marks: one table, and the ratios of the last line."""
+"""The full study compared with the marks: one table, and the ratios of the last line."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from _common import table
 from _outcome import TARGET
 from _plan import RANDOM
 
-from tin_lib import catalog, files
+from tin_lib import files
+from tin_lib.analysis import paper
 
-# Validation accuracies asked for; of the paper's recipes, the paper's own.
+# Validation accuracies to reach; for the paper's recipes, the paper's own.
 ACCURACY = {
-    **{f"paper/{name}": row["val"] for name, row in catalog.RESULTS.items() if "val" in row},
+    **{f"paper/{name}": row["val"] for name, row in paper.RESULTS.items() if "val" in row},
     "modern/vgg16": 0.60,
     "modern/convnet9": 0.60,
     "modern/vgg_like": 0.45,
@@ -28,31 +29,31 @@ MINUTES = 25  # of all items together
 
 
 def results(out: Path) -> pd.DataFrame:
-    """Rows of results.csv, named recipe/network, with their marks; none before there is a fit."""
+    """Rows of results.csv, named recipe/network, with their marks; empty before the first fit."""
     if not (out / "results.csv").is_file():
         return pd.DataFrame(columns=["name", "val_accuracy", "seconds", "paper_val", "mark"])
     numbers = dict.fromkeys(("val_accuracy", "seconds", "paper_val"), float)
     rows = files.read_table(out / "results.csv", dtype=numbers)
     rows["name"] = rows.recipe + "/" + rows["name"]
-    # VGG-16's figure in the paper is from ImageNet weights, and a mark only where these are.
+    # VGG-16's figure in the paper is from ImageNet weights, and a mark only if the fit starts from them.
     elsewhere = (rows["name"] == "paper/vgg16") & rows.note.str.startswith(RANDOM)
     return rows.assign(mark=rows["name"].map(ACCURACY).mask(elsewhere))
 
 
 def time_to_target(out: Path) -> dict[str, Any]:
-    """What time_to_accuracy.json says of fast's seeds."""
+    """The entry of fast's seeds in time_to_accuracy.json."""
     path = out / "time_to_accuracy.json"
     return files.read_json(path)["fast"] if path.is_file() else {"mean": None}
 
 
 def steps(out: Path) -> dict[str, dict[str, Any]]:
-    """The rows of fit and bare step, by recipe."""
+    """The rows of ``fit`` and bare step, by recipe."""
     path = out / "speed.json"
     return files.read_json(path)["steps"] if path.is_file() else {}
 
 
 def shown(out: Path) -> str:
-    """The table; "" before there is a fit."""
+    """The table; "" before the first fit."""
     lines = [
         {
             "name": row["name"],
@@ -78,7 +79,7 @@ def text(value: float | None, digits: int = 3) -> str:
 
 
 def ratios(out: Path, seconds: float) -> dict[str, float]:
-    """What was measured over its mark; times, where less is better, too. ``seconds``: of all."""
+    """Each measurement divided by its mark, times included. ``seconds``: of all items."""
     marked = results(out).dropna(subset=["mark", "val_accuracy"]).set_index("name")
     over = marked.val_accuracy / marked.mark
     found = {f"{name} / mark": float(value) for name, value in over.items()}

@@ -1,4 +1,4 @@
-"""What the full study's fits amount to: votes, tables, figures."""
+"""Results of the full study's fits: votes, tables, figures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tin_lib.runner.report.results import collect_results
 
 from time_to_accuracy import mean_sd, seconds_to  # isort: skip
 
-# Who votes, and whose label decides a tie: the paper's three, and the three modern ones of which
-# most is expected. Votes weigh alike, so the small networks would only dilute them.
+# Members of each vote, and the one whose label decides a tie: the paper's three networks, and the
+# three modern ones expected to be most accurate. All votes have the same weight, so the small
+# networks would only dilute them.
 VOTES = {
     "paper": (("convnet9", "vgg_like", "vgg16"), "vgg16"),
     "modern": (("convnet9", "vgg16", "resnet18"), "resnet18"),
@@ -29,7 +30,7 @@ class Skipped(Exception):
 
 
 def ensembles(out: Path) -> None:
-    """Votes of each group, with those of its networks that are there so far."""
+    """Votes of each group, with those of its networks that are finished."""
     for group, (wanted, fallback) in VOTES.items():
         members = [name for name in wanted if (out / group / "networks" / name / SUMMARY).is_file()]
         if len(members) > 1:
@@ -56,7 +57,7 @@ def vote(folder: Path, members: list[str], fallback: str) -> None:
 
 
 def tables(out: Path, plan: dict[str, dict[str, Any]]) -> None:
-    """results.csv, histories.csv and time_to_accuracy.json, of the fits that are there so far."""
+    """results.csv, histories.csv and time_to_accuracy.json, of the finished fits."""
     groups = [g for g in ("paper", "modern", "fast") if fits(out, g)]
     if not groups:
         raise Skipped("no fit has finished yet")

@@ -16,8 +16,8 @@ from tin_lib import augment, networks, recipes
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
 
-# Shares of the whole time, in the order of the items: the accuracies asked for first. What a fit
-# does not need goes to the others.
+# Shares of the whole time, in the order of the items: the main accuracies first. What a fit does
+# not need is given to the others.
 SHARES = {
     "speed": 0.08,
     "fast/resnet18": 0.06,
@@ -42,7 +42,7 @@ RANDOM = "from random weights (He): ImageNet's are not to be had here"
 
 
 def recipe_of(name: str, args: argparse.Namespace, images: int) -> Recipe:
-    """A fit's recipe as published, but for compiling, and width and batch of a rehearsal.
+    """A fit's recipe as published, except for compilation, and the width and batch of a rehearsal.
 
     The paper's are compiled too: at 128 images a GPU would mostly wait for kernels to be launched.
     """
@@ -53,7 +53,7 @@ def recipe_of(name: str, args: argparse.Namespace, images: int) -> Recipe:
 
 
 def speeds(args: argparse.Namespace, data: TinyImageNet, device: str) -> dict[str, Any]:
-    """Images/s of every recipe; of STEPPED also the bare step's, while the share lasts.
+    """Images/s of every recipe; of STEPPED also the bare step's, while there is time.
 
     Compiling takes most of the time: fit's is needed later as well and then comes from the
     compiler's cache, the bare step's is not. What has no time here is left to the item ``steps``.
@@ -65,7 +65,7 @@ def speeds(args: argparse.Namespace, data: TinyImageNet, device: str) -> dict[st
         began = time.perf_counter()
         try:
             measure(name, found, args, data, device)
-        except Exception:  # whatever it is, the other recipes are worth having
+        except Exception:  # of any kind: the other recipes are still measured
             traceback.print_exc()
         found["seconds"][name] = round(time.perf_counter() - began, 1)
     if not found["images_per_second"]:
@@ -86,7 +86,7 @@ def measure(
 
 
 def room(found: dict[str, Any], limit: float) -> bool:
-    """Whether a measurement as long as the longest so far still ends within ``limit`` seconds."""
+    """Whether another measurement, if as long as the longest so far, ends within ``limit`` s."""
     taken = found["seconds"].values()
     return sum(taken) + max(taken, default=0.0) < limit
 
@@ -96,7 +96,7 @@ def steps_of(
 ) -> dict[str, Any]:
     """``train_step``'s row of one recipe, in few rounds."""
     recipe = recipe_of(name, args, len(data.train))
-    cuda = device == "cuda"  # elsewhere it is a rehearsal
+    cuda = device == "cuda"  # on a CPU it is a rehearsal
     settings = argparse.Namespace(seconds=0.5 * cuda, rounds=3 if cuda else 1, plain=())
     rates = train_step.measure(recipe, data, device, settings)
     work = train_step.flops(train_step.make_network(recipe, data.num_classes))
@@ -108,7 +108,7 @@ def fit_speed(recipe: Recipe, data: TinyImageNet, device: str) -> float:
     work = train_step.fit_work(recipe.replace(weights=None), data, device, STEPS[device])
     work()
     images, seconds = work()
-    torch._dynamo.reset()  # there is a limit to how many networks can be compiled side by side
+    torch._dynamo.reset()  # the number of networks compiled in one process is limited
     return images / seconds
 
 
@@ -118,7 +118,7 @@ def plan(
     """Recipe and note of every fit: all of them, and time_to_accuracy, end within ``seconds``."""
     count = len(data.train)
     starts = {name: with_weights(recipe_of(name, args, count), args.imagenet) for name in FITS}
-    wanted, epoch = {}, {}  # epochs, and seconds of one with all that a fit does besides
+    wanted, epoch = {}, {}  # epochs, and seconds of one including a fit's other work
     for name, (recipe, _) in starts.items():
         wanted[name] = max(1, round(recipe.epochs * args.epochs_scale))
         items = augment.Augmenter(recipe.augment, count).items()
@@ -131,7 +131,7 @@ def plan(
 
 
 def allot(needs: dict[str, float], seconds: float) -> dict[str, float]:
-    """Seconds for each of ``needs``: all that it needs, or its share of what the others leave."""
+    """Seconds for each of ``needs``: what it needs, or its share of the rest if that is less."""
     given: dict[str, float] = {}
     left = dict(needs)
     while left:
@@ -144,7 +144,7 @@ def allot(needs: dict[str, float], seconds: float) -> dict[str, float]:
 
 
 def entry(recipe: Recipe, started: str, epochs: int) -> dict[str, Any]:
-    """A fit in the plan: its recipe with so many epochs, at least one, and what was changed."""
+    """A fit in the plan: its recipe with ``epochs`` epochs (at least 1), and what was changed."""
     epochs = max(1, epochs)
     cut = f"{epochs} epochs instead of {recipe.epochs}" if epochs != recipe.epochs else ""
     note = "; ".join(filter(None, (started, cut)))
@@ -152,7 +152,7 @@ def entry(recipe: Recipe, started: str, epochs: int) -> dict[str, Any]:
 
 
 def with_weights(recipe: Recipe, folder: Path | None) -> tuple[Recipe, str]:
-    """The recipe with starting weights that are to be had, and a note where it had to change."""
+    """The recipe with starting weights that are available, and a note if that changed them."""
     if recipe.weights != "imagenet":
         return recipe, ""
     if folder:

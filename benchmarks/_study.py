@@ -30,7 +30,7 @@ from tin_lib.train import fit
 from tin_lib.train.checkpoint import device_name
 from tin_lib.train.distributed import join
 
-SEEDS = (1, 2)  # of time_to_accuracy, beside seed 0 of every recipe
+SEEDS = (1, 2)  # of time_to_accuracy, in addition to seed 0 of every recipe
 Call = Callable[["Study"], Any]
 
 
@@ -46,13 +46,13 @@ class Study:
         refuse_another(old, self.settings, self.out)
         self.manifest: dict[str, Any] = {
             "settings": self.settings,
-            "items": old.get("items", {}),  # each says in which session it was done
+            "items": old.get("items", {}),  # each records the session that did it
             "sessions": [*old.get("sessions", []), self.session()],
         }
         self.save()
 
     def session(self) -> dict[str, Any]:
-        """What runs here and now; a study that was cut off has several."""
+        """This process and machine; a study that was interrupted has several sessions."""
         return {
             "command": _common.command(),
             "commit": self.commit,
@@ -65,12 +65,12 @@ class Study:
 
     @functools.cached_property
     def commit(self) -> str:
-        """The commit of the code, as told where it runs outside a checkout."""
+        """The commit of the code: --commit if given, else the checkout's."""
         return self.args.commit or _common.commit()
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What changes the results: a study is not mixed with another's.
+        """What changes the results: studies with different values are not mixed.
 
         Not the minutes: what they were when the plan was made is in it, later they only limit.
         """
@@ -93,7 +93,7 @@ class Study:
         return files.read_json(path)
 
     def do(self, name: str, call: Call) -> None:
-        """Do one item unless it was done, and then what is quick and now out of date."""
+        """Do one item unless it is done, then repeat the quick items that use it."""
         if self.state(name) == "done" and name not in QUICK:
             return
         print(f"== {name}", flush=True)
@@ -105,10 +105,10 @@ class Study:
             for quick, call_quick in QUICK.items():
                 self.attempt(quick, call_quick)
         _archive.pack(self.out)
-        torch._dynamo.reset()  # there is a limit to how many networks can be compiled side by side
+        torch._dynamo.reset()  # the number of networks compiled in one process is limited
 
     def attempt(self, name: str, call: Call) -> None:
-        """Call it and record what became of it; after a failure the next item comes."""
+        """Call it and record the outcome; a failure does not stop the next item."""
         started = time.perf_counter()
         state, why = outcome(call, self)
         item: dict[str, Any] = {"state": state, "session": len(self.manifest["sessions"])}
@@ -121,7 +121,7 @@ class Study:
         files.write_json(self.path, self.manifest)
 
     def state(self, name: str) -> str:
-        """What became of an item."""
+        """State of an item: done, skipped or failed."""
         return self.manifest["items"].get(name, {}).get("state", "")
 
     def left(self, state: str) -> list[str]:
@@ -129,7 +129,7 @@ class Study:
         return [name for name in self.manifest["items"] if self.state(name) == state]
 
     def seconds(self) -> float:
-        """Of all items together, in all sessions."""
+        """Seconds of all items together, in all sessions."""
         return sum(item["seconds"] for item in self.manifest["items"].values())
 
     def seconds_left(self) -> float:
@@ -142,18 +142,18 @@ class Study:
             raise Skipped(f"the {self.args.minutes:g} minutes were over")
 
     def folder(self, name: str) -> Path:
-        """Where a fit goes: best stands among the modern networks, with which it votes."""
+        """A fit's folder; best is among the modern networks, with which it votes."""
         kind, _, network = name.partition("/")
         return self.out / ("modern" if kind == "best" else kind) / "networks" / network
 
 
 def outcome(call: Call, study: Study) -> tuple[str, str]:
-    """Call it; done, skipped or failed, and why in words."""
+    """Call it; returns done, skipped or failed, and the reason."""
     try:
         call(study)
     except Skipped as reason:
         return "skipped", str(reason)
-    except Exception as error:  # whatever it is, the other items are worth having
+    except Exception as error:  # of any kind: the other items still run
         traceback.print_exc()
         return "failed", f"{type(error).__name__}: {error}"
     return "done", ""
@@ -179,14 +179,14 @@ def all_versions() -> dict[str, str]:
 
 
 def items() -> dict[str, Call]:
-    """All items in order; the accuracies asked for first, in case time runs out."""
+    """All items in order; the main accuracies first, in case time runs out."""
     fits = {name: functools.partial(train, name=name) for name in _plan.FITS}
     after = {"time_to_accuracy": time_to_accuracy, "steps": steps}
     return {"speed": speed, **fits, **after, **QUICK}
 
 
 def read_speed(study: Study) -> dict[str, Any]:
-    """What the item speed found."""
+    """Results of the item speed."""
     path = study.out / "speed.json"
     if not path.is_file():
         raise Skipped("there is no speed.json yet: item speed comes first")
@@ -213,11 +213,11 @@ def train(study: Study, name: str) -> None:
 
 
 def time_to_accuracy(study: Study) -> None:
-    """``fast`` from other seeds; its seed 0 is a fit of its own."""
+    """``fast`` with other seeds; seed 0 is the item fast."""
     recipe = Recipe.from_dict(study.plan["fast/resnet18"]["recipe"])
     for seed in SEEDS:
         folder = study.folder(f"fast/resnet18-seed{seed}")
-        if not (folder / _outcome.SUMMARY).is_file():  # its weights may have stayed elsewhere
+        if not (folder / _outcome.SUMMARY).is_file():  # the weights may be on another machine
             study.in_time()
             fit(recipe.replace(seed=seed), study.data, folder, device=study.args.device)
 
@@ -233,7 +233,7 @@ def steps(study: Study) -> None:
             files.write_json(study.out / "speed.json", found)
 
 
-QUICK: dict[str, Call] = {  # done again after every other item: a cut leaves them up to date
+QUICK: dict[str, Call] = {  # repeated after every other item: an interruption leaves them current
     "ensembles": lambda study: _outcome.ensembles(study.out),
     "tables": lambda study: _outcome.tables(study.out, study.plan),
     "figures": lambda study: _outcome.figures(study.out),

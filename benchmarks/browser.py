@@ -1,21 +1,21 @@
-"""How long the saliency browser takes from a selection to the new picture, and its memory.
+"""Latency of the saliency browser, from a selection to the new picture, and its memory.
 
     python benchmarks/browser.py [--data DIR] [--networks ...] [--selections 30]
         [--images 10000] [--browsed convnet9] [--width 1]
 
 A run of networks with random weights and random scores is made over the val images (the built-in
-sample unless --data names a folder): the time does not depend on what was learnt. Selections go the
-way of a person's: they set what the front end sets; a picture is there when ``picture.value`` is.
-  never seen, at rest     an image whose neighbourhood nobody has looked at; before it, the browser
-                          has done what it does ahead
-  never seen, in a hurry  the same, right after the picture before
+sample unless --data names a folder): the time does not depend on what was learnt. Selections set
+the same traits as the front end; a selection ends when ``picture.value`` is set.
+  never seen, at rest     an image none of whose neighbours was shown; the browser has finished
+                          prefetching before the selection
+  never seen, in a hurry  the same, immediately after the previous picture
   class chosen            a class typed in: its first image, with the strip of its images
-  next                    the arrow key; the browser has done what it does ahead
+  next                    the arrow key; the browser has finished prefetching
   shown before            back to an image among the last pictures
 Marks, with four full-width networks on 2 cores and gradient saliency: a median under 150 ms for
-what was never seen, under 30 ms for the next and what was shown before. Last, the networks named
---browsed step through --images images in a hurry, and the process's memory (resident, private and
-with mapped files) is read every 1000. Mark: flat.
+"never seen", under 30 ms for "next" and "shown before". Last, the browser steps through --images
+images of the networks named by --browsed without pauses, and the process's memory (resident,
+private and with mapped files) is read every 1000. Mark: it does not grow.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 MARKS = {"never seen, at rest": 150, "never seen, in a hurry": 150, "class chosen": 150}
 MARKS |= {"next": 30, "shown before": 30}
 KINDS = {"VmRSS": "resident", "RssAnon": "its own", "RssFile": "mapped files"}
-EVERY = 1000  # images between two looks at the memory
+EVERY = 1000  # images between two memory readings
 
 
 def make_run(folder: Path, data: TinyImageNet, names: list[str], width: float) -> None:
-    """Write what the browser reads of a trained run."""
+    """Write the files of a trained run that the browser reads."""
     rng = np.random.default_rng(0)
     for name in names:
         out = folder / "networks" / name
@@ -58,7 +58,7 @@ def make_run(folder: Path, data: TinyImageNet, names: list[str], width: float) -
 
 
 def meta(data: TinyImageNet) -> dict[str, object]:
-    """What a fit notes of its data."""
+    """The description of the data in a fit's meta.json."""
     return {
         "class_ids": data.class_ids,
         "class_names": data.class_names,
@@ -128,7 +128,7 @@ def new_classes(browser: SaliencyBrowser) -> list[str]:
 
 
 def memory() -> dict[str, float]:
-    """MiB that this process holds: all, and what is its own rather than a mapped file's."""
+    """Resident MiB of this process: all, and without mapped files."""
     status = Path("/proc/self/status").read_text()
     found = {key: re.findall(rf"{key}:\s+(\d+)", status)[0] for key in KINDS}
     return {words: int(found[key]) / 1024 for key, words in KINDS.items()}
@@ -173,7 +173,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=networks.names())
     parser.add_argument("--selections", type=int, default=30, help="of each kind; 0: none")
     parser.add_argument("--images", type=int, default=10_000, help="to step through; 0: none")
-    parser.add_argument("--browsed", nargs="+", default=["convnet9"], help="networks for that")
+    parser.add_argument("--browsed", nargs="+", default=["convnet9"], help="networks to step through with")
     parser.add_argument("--width", type=float, default=1.0)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Images a second of augmented training batches: ours, the peers, and the limit.
+"""Augmented training images per second: this library, its peers, and the limit.
 
     python benchmarks/input_pipeline.py [--data sample|DIR] [--device cpu|cuda] [--batches 100]
 
@@ -7,12 +7,12 @@ All make float32 batches, normalised, in which an image has none of the paper's 
   limit        gathers packed images and normalises them, nothing else
   ours         tin_lib.augment.render of a plan of the paper's expansion
   kornia       AugmentationSequential(same_on_batch=False) on the same packed images; each
-               technique drawn on its own with probability 1/8, a bilinear crop, clipped colours
+               technique drawn independently with probability 1/8, a bilinear crop, clipped colours
   torchvision  ImageFolder + DataLoader (2 workers): JPEG decoding and v2 transforms of one image
                at a time, a bicubic crop; what the workers prefetched before the clock starts is
                counted in their favour
-"modern" is ours with mirror, shift, resized crop, jitter and erasing; no peer is run for it.
---batches are those of ours in a round; the slower ones make fewer.
+"modern" is ours with mirror, shift, resized crop, jitter and erasing; it has no peer.
+--batches is the number of ours per round; the slower contenders make fewer.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ class Resident:
         return batch
 
     def kornia(self) -> Callable[[slice], Tensor]:
-        """Gathers, scales to 0..1 as kornia wants, augments each image by itself, normalises."""
+        """Gathers, scales to 0..1 as kornia wants, augments each image independently, normalises."""
         order = torch.randperm(len(self.images)).to(self.device)
         pipeline = kornia_pipeline(self.mean / 255, self.std / 255)
         return lambda rows: pipeline(self.images[order[rows]].float() / 255)
 
     def work(self, batch: Callable[[slice], Tensor], batches: int) -> Work:
-        """``batches`` batches, beginning anew where the images end."""
+        """``batches`` batches, from the first image again after the last."""
         per_epoch = len(self.images) // BATCH
         starts = itertools.cycle(range(0, per_epoch * BATCH, BATCH))
 
@@ -152,7 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="sample", help="'sample' or the data set's folder")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--images", type=int, default=20_000, help="how many to hold in memory")
+    parser.add_argument("--images", type=int, default=20_000, help="number held in memory")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batches", type=int, default=100, help="of ours in a round")
     parser.add_argument("--channels-last", action="store_true", help="batches in that layout")

@@ -1,15 +1,15 @@
-"""What packing costs beside decoding alone, what opening costs, and how much memory it takes.
+"""Time of packing compared with decoding alone, time of opening, and peak memory.
 
     python benchmarks/pack.py DATA [--rounds 5]
 
-DATA is 'sample' or a folder in the official layout; nothing is written in it. By turns, with as
+DATA is 'sample' or a folder in the official layout; nothing is written in it. Alternately, with as
 many threads (pack: processes) as there are cores:
-  decode     reads every file and decodes it into its row of one array, uint8 (N, 3, 64, 64), whose
-             memory is there already: no tables, digests, statistics or output file
-  in memory  the decoder's calls alone, on bytes read before; their results are never read
+  decode     reads every file and decodes it into its row of one array, uint8 (N, 3, 64, 64), allocated
+             beforehand: no tables, digests, statistics or output file
+  in memory  the decoder's calls alone, on bytes read beforehand; the results are dropped
   pack       tin_lib.data.pack: lists, reads, decodes, digests, sums and writes (page cache)
-Mark: pack takes at most 1.25 times as long as decode. Then the time of open_data on what was
-packed (mark: under 1 s), and the peak memory of processes that pack all images and a tenth.
+Mark: pack takes at most 1.25 times as long as decode. Then the time of open_data on the
+packed data (mark: under 1 s), and the peak memory of processes that pack all images and a tenth.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def tables(root: Path) -> dict[str, layout.Table]:
 
 
 def contenders(root: Path, paths: list[str], cache: Path) -> dict[str, Work]:
-    """What is timed, by name."""
+    """The contenders by name."""
     memory = [read(path) for path in paths]
     pixels = np.zeros((len(paths), 3, 64, 64), dtype=np.uint8)
     return {

@@ -1,16 +1,16 @@
-"""Saliency maps a second, and how long one image waits for its maps.
+"""Saliency maps per second, and the latency of one image's maps.
 
     python benchmarks/saliency.py [--networks ...] [--methods ...] [--batches 1 8 32]
         [--device cpu|cuda] [--width 1] [--rounds 3] [--work 300] [--images 30]
 
-Random weights, 200 classes: the time does not depend on what was learnt. Measured in turn, for each
-network:
+Random weights, 200 classes: the time does not depend on what was learnt. Measured alternately, for
+each network:
   every method of tin_lib.analysis.saliency at every batch size that costs at most --work
   evaluations of the network, or else at the smallest (occlusion takes 196 evaluations per image)
   bare    the limit of `gradient`: forward, and backward to the image, for a known class; no
           gradients of parameters, channels last
   captum  its Saliency on the unchanged network, for the class that it predicts in a forward pass
-`gradient` predicts the class too: one forward pass more than bare. Last, the time from one uint8
+`gradient` also predicts the class: one forward pass more than bare. Last, the time from one uint8
 image to its three displayed views by gradient saliency, for all networks together. Mark: a median
 under 150 ms for the four full-width networks on 2 cores.
 """
@@ -73,7 +73,7 @@ def contenders(
 
 
 def copy_without_gradients(network: Network) -> Network:
-    """The same weights, none of which wants a gradient."""
+    """The same weights, none of which requires a gradient."""
     made = networks.create(network.name, network.num_classes, network.width)
     made.load_state_dict(network.state_dict())
     return made.to(next(network.parameters()).device).eval().requires_grad_(False)

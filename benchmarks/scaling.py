@@ -8,9 +8,9 @@ One table; "–" where a column does not apply.
 images     seconds to open the data, to copy the training images to the device and to draw the plan
            of one epoch by the paper's expansion; data sets with fewer images are repeated
 batches    images/s of training by fit's loop
-processes  images/s of training under torch's launcher, the batch of 128 shared out; on a CPU the
-           cores are shared out too
-Every measurement is a process of its own; memory is its peak, in MiB, less what it held after its
+processes  images/s of training under torch's launcher, the batch of 128 divided among them; on a
+           CPU the cores are divided too
+Every measurement is a separate process; memory is its peak, in MiB, minus that after its
 imports (on a GPU: the device's peak, too); pages of the packed file that were read count as memory.
 Ratios: time and memory of the most images per image, against the fewest; images/s of the largest
 batch and of most processes against the first.
@@ -36,7 +36,7 @@ import torch
 
 from tin_lib import augment, recipes
 from tin_lib.data import Split, TinyImageNet, open_data
-from tin_lib.data.resident import to_device
+from tin_lib.data.types import to_device
 from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer, distributed
 
@@ -46,7 +46,7 @@ COPIES = augment.AugmentSpec("paper_copies")
 
 
 def repeated(split: Split, count: int) -> Split:
-    """As many images of the split, from the start again where they end; the split if that is it."""
+    """As many images of the split, from the start again where they end; the split itself if it has as many."""
     return split if count == len(split) else split.select(np.arange(count) % len(split))
 
 
@@ -61,7 +61,7 @@ def images(args: argparse.Namespace, count: int) -> dict[str, Any]:
 
 
 def clock(work: Callable[[], Any], device: torch.device) -> tuple[Any, float]:
-    """What ``work`` gives, and how many seconds it takes."""
+    """The result of ``work``, and its seconds."""
     wait(device.type)
     start = time.perf_counter()
     result = work()
@@ -111,7 +111,7 @@ def worker(args: argparse.Namespace) -> None:
 
 
 def measure(what: str, number: int, processes: int = 1) -> dict[str, Any]:
-    """One measurement in processes of their own."""
+    """One measurement in separate processes."""
     threads = max(1, (os.cpu_count() or 1) // processes)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     start = launcher if processes > 1 else []

@@ -5,11 +5,11 @@
         [--set FIELD=VALUE ...]
 
 Each seed is one fit from its starting weights. The seconds are those of its epochs: augmenting,
-forward, backward, update; not evaluating, saving or opening the data. The time stops after the
-first epoch whose validation accuracy is high enough. Before the clock starts one throwaway network
-of the same recipe is trained for a few updates: libraries load, kernels are chosen and compiled.
-What a fit still compiles is counted. 0.535 is the validation accuracy of the paper's best network;
---within, the mark on one H100, is what the mean of the seconds is set beside.
+forward, backward, update; not evaluating, saving or opening the data. The time ends with the
+first epoch that reaches the validation accuracy. Before that, another network is trained for a few
+updates by the same recipe and discarded, so that libraries are loaded, kernels chosen and compiled.
+Further compilation within a fit is counted. 0.535 is the validation accuracy of the paper's best network;
+The mean of the seconds is compared with --within, the mark on one H100.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WARM_UP = 5  # updates
 
 
 def warm_up(recipe: Recipe, data: TinyImageNet, device: str) -> None:
-    """A few updates of a network that is thrown away."""
+    """A few updates of a network that is discarded."""
     Trainer(recipe, data, join(device)).epoch(1, lambda done, total, loss: None, WARM_UP)
 
 
@@ -48,7 +48,7 @@ def seconds_to(history: pd.DataFrame, accuracy: float) -> tuple[float | None, in
 
 
 def one_seed(recipe: Recipe, data: TinyImageNet, device: str, accuracy: float) -> dict[str, object]:
-    """One fit in a folder that is thrown away."""
+    """One fit in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         history = fit(recipe, data, Path(folder) / "fit", device=device, progress=None).history()
     seconds, epoch = seconds_to(history, accuracy)
@@ -75,7 +75,7 @@ def shown(value: object) -> str:
 
 
 def spread(values: list[float]) -> str:
-    """Mean ± standard deviation of the seeds that got there."""
+    """Mean ± standard deviation of the seeds that reached it."""
     return "{:.3f} ± {:.3f}".format(*mean_sd(values)) if values else "never"
 
 
@@ -121,7 +121,7 @@ def main() -> None:
 
 
 def ratios(rows: list[dict], args: argparse.Namespace) -> dict[str, float]:
-    """Seeds that got there of all; the mark over their mean seconds; accuracy of the last epochs
+    """Share of the seeds that reached it; the mark over their mean seconds; accuracy of the last epochs
     over the one asked for.
     """
     there = [row["seconds"] for row in rows if row["seconds"] is not None]

@@ -1,21 +1,21 @@
-"""Images a second of training: fit's loop, the bare step, a plain PyTorch loop; and the device.
+"""Training images per second: fit's loop, the bare step, a plain PyTorch loop; and the device's rate.
 
     python benchmarks/train_step.py [--data sample|DIR] [--device auto|cpu|cuda] [--networks ...]
         [--recipe paper|modern] [--precision auto|float32|bf16] [--width 1] [--batch 128]
         [--seconds 5] [--rounds 5] [--plain vgg_like ...|all] [--eager]
 
-By turns, for each network:
+Alternately, for each network:
   fit    train.Trainer.epoch: draws the epoch's plan, gathers, augments and normalises every batch
-         from uint8 images on the device, adds the recipe's penalties, keeps averaged weights if
-         the recipe does, sums up losses
+         from uint8 images on the device, adds the recipe's penalties, updates the EMA if
+         the recipe has one, sums up losses
   bare   the limit: forward, cross-entropy, backward, optimizer step on one resident float batch;
          same network, memory format, precision, optimizer, compilation and handling of freed
          memory as fit, nothing else
   plain  a loop as in tutorials: ImageFolder + DataLoader (2 workers) with flips and normalisation,
-         NCHW, the same optimizer; neither the other techniques nor penalties, in its favour. On a
-         CPU it computes in float32 unless --precision says otherwise: "plain in" says which
+         NCHW, the same optimizer; without the other techniques and penalties, in its favour. On a
+         CPU it computes in float32 unless --precision is given; see the column "plain in"
 An epoch of fit is made as long as the measurement, so that its plan and its end count in
-proportion. Ratios are medians over the rounds of what was measured within one round.
+proportion. A ratio is the median over the rounds of the ratio within each round.
 
 The share is bare's and fit's arithmetic (6 × multiply-adds an image: forward, and backward twice
 that) against the rate of one large matrix product in the same precision. Marks, on 2
@@ -55,12 +55,12 @@ from tin_lib.train.step import make_network
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 WORKERS = 2
-WARM = 4  # updates that fill the memory which is kept; one leaves gaps that later ones fault in
+WARM = 4  # updates that fill the kept memory; after one, later updates still cause page faults
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrix product
 
 
 class Bare:
-    """The limit: nothing but the step, on one batch that is there already."""
+    """The limit: the step alone, on one resident batch."""
 
     def __init__(self, recipe: Recipe, num_classes: int, device: str) -> None:
         self.recipe, self.device = recipe, torch.device(device)
@@ -139,7 +139,7 @@ def fit_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Wor
 
 
 def cut(data: TinyImageNet, recipe: Recipe, steps: int) -> TinyImageNet:
-    """Data whose epoch has ``steps`` batches: images of all classes, again and again if need be."""
+    """Data whose epoch has ``steps`` batches: images of all classes, repeated if there are too few."""
     wanted, count = steps * recipe.batch_size, 1
     while augment.Augmenter(recipe.augment, count).items() < wanted:
         count += 1
@@ -149,14 +149,14 @@ def cut(data: TinyImageNet, recipe: Recipe, steps: int) -> TinyImageNet:
 
 
 def as_plain(recipe: Recipe, device: str) -> Recipe:
-    """The recipe in a plain loop: NCHW, and on a CPU float32, as in a loop that says nothing."""
+    """The recipe in a plain loop: NCHW, and on a CPU float32, torch's default."""
     kept = device != "cpu" or recipe.precision != "auto"
     numbers = recipe.precision if kept else "float32"
     return recipe.replace(channels_last=False, precision=numbers)
 
 
 def plain_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Work:
-    """A plain loop; its workers' start is not timed, what they prefetched counts in its favour."""
+    """A plain loop; its workers' start is not timed, prefetched batches count in its favour."""
     loop = Bare(as_plain(recipe, device), data.num_classes, device)
     transforms = v2.Compose(
         [
@@ -266,7 +266,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=networks.names())
     parser.add_argument("--recipe", default="paper", choices=("paper", "modern"))
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bf16"))
-    parser.add_argument("--width", type=float, default=1.0, help="times the recipe's own")
+    parser.add_argument("--width", type=float, default=1.0, help="factor on the recipe's width")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=5.0, help="of one measurement, about")
     parser.add_argument("--rounds", type=int, default=5)

@@ -70,25 +70,6 @@ class Bars(Lines):
         super().epoch(row, epochs)
 
 
-def percent_bar(title: str) -> Any:
-    """A ``progress(done, total)``: a tqdm bar for a person, a line each tenth in a log."""
-    bar: Any = None
-    tenth = 0
-
-    def report(done: int, total: int) -> None:
-        nonlocal bar, tenth
-        if interactive():
-            bar = open_bar(total, title, unit_scale=True) if bar is None else bar
-            bar.update(done - bar.n)
-            if done >= total > 0:
-                complete(bar)
-        elif total and done * 10 // total > tenth:
-            tenth = done * 10 // total
-            say(f"{title}: {done:,} of {total:,} ({tenth * 10} %)")
-
-    return report
-
-
 def open_bar(total: int, title: str, **options: Any) -> Any:
     """A tqdm bar, of the notebook's kind in a notebook."""
     from tqdm.auto import tqdm

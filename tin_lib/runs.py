@@ -16,17 +16,14 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from tin_lib import catalog, files
-
-if TYPE_CHECKING:
-    from tin_lib.data import TinyImageNet
-    from tin_lib.networks import Network
+from tin_lib import catalog, files, networks
+from tin_lib.data import TinyImageNet, open_data
 
 PREDICTED = ("file", "label", "predicted", "probability", "top5")  # columns of predictions
 
@@ -137,10 +134,8 @@ class Fit:
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path} was cut short or changed ({error}); train again") from None
 
-    def network(self) -> "Network":
+    def network(self) -> networks.Network:
         """The trained network on the CPU, in evaluation mode."""
-        from tin_lib import networks
-
         return networks.load(self.path / "weights.safetensors")
 
 
@@ -162,10 +157,8 @@ class Run:
             return self.fits[name]
         raise ValueError(f"{self.path}: no network {name!r}; the run has {', '.join(self.fits)}")
 
-    def data(self, folder: str | Path | None = None) -> "TinyImageNet":
+    def data(self, folder: str | Path | None = None) -> TinyImageNet:
         """Open the fits' data, in ``folder`` if they have moved; ValueError for other images."""
-        from tin_lib.data import open_data
-
         request = self.first.meta["data"] | ({"data": str(folder)} if folder else {})
         opened = open_data(**request)
         if opened.fingerprint != self.first.meta["fingerprint"]:

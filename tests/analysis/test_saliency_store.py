@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import make_tiny
+from tiny_data import make_tiny
 
 from tin_lib import networks
 from tin_lib.analysis import disk_cache

@@ -19,7 +19,7 @@ from tin_lib.train.distributed import LostProcess, World, collective, lost_proce
 SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
-from conftest import make_tiny
+from tiny_data import make_tiny
 from tin_lib.augment import AugmentSpec
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed, fit

@@ -24,7 +24,7 @@ SMALL = Recipe("vgg_like", epochs=3, lr=0.003, width=0.1, batch_size=32)
 CELL = """
 import sys
 sys.path.insert(0, {tests!r})
-from conftest import make_tiny
+from tiny_data import make_tiny
 from cut_off import CutOff
 from tin_lib.recipes import Recipe
 from tin_lib.train import fit

@@ -1,5 +1,6 @@
 """Networks: sizes, named layers, options and starting weights as documented."""
 
+import importlib
 import json
 import math
 import os
@@ -50,17 +51,20 @@ def test_parameters_of_the_paper(name: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_docstring_table_is_the_network(name: str) -> None:
-    text = registry._module(name).__doc__ or ""
+def test_table_of_layers_is_the_network(name: str) -> None:
+    page = Path(__file__).parents[2] / "docs/NETWORKS.md"
+    pages = page.read_text(encoding="utf-8").split("\n## ")
+    (text,) = [page for page in pages if f"(`{name}`)" in page.splitlines()[0]]
+    module = importlib.import_module(f"tin_lib.networks.{registry.BUILT_IN[name]}")
     told = re.findall(r"\| (\w+) +\| ([\d×]+) +\| ([\d,]+) +\|", text)
     with torch.device("meta"):
         network = networks.create(name)
     real = layer_table(network)
     columns = real["output"], real["parameters"].map("{:,}".format)
     assert told == list(zip(real.index, *columns, strict=True))
-    assert f"200 classes,\n{networks.parameter_count(network):,} weights" in text.replace(
-        " classes, ", " classes,\n"
-    )
+    count = f"{networks.parameter_count(network):,} weights"
+    assert count in text
+    assert f"{count} at full width" in " ".join((module.__doc__ or "").split())
     assert real["parameters"].sum() == networks.parameter_count(network)
 
 
@@ -307,7 +311,7 @@ def test_same_seed_same_weights() -> None:
 # --- memory
 
 STEPS = """
-from conftest import make_tiny
+from tiny_data import make_tiny
 from tin_lib import recipes
 from tin_lib.train import Trainer
 from tin_lib.train.distributed import join

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tin_lib import progress
-from tin_lib.progress import Bars, Lines, percent_bar, say
+from tin_lib.progress import Bars, Lines, say
+from tin_lib.runner.percent import percent_bar
 
 ROW = {"epoch": 1, "train_loss": 1.0, "train_accuracy": 0.5, "images_per_second": 10.0}
 

@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import (
 from tin_lib import augment
 from tin_lib.augment import AugmentSpec
 from tin_lib.data import TinyImageNet
-from tin_lib.data.resident import to_device
+from tin_lib.data.types import to_device
 from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer, step
 from tin_lib.train.device import Compiled, renderer

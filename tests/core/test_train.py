@@ -92,7 +92,7 @@ def test_interrupted_fit_ends_with_the_same_numbers(
 KILLED = """
 import sys
 sys.path[:0] = [{tests!r}, {tests!r} + "/core"]
-from conftest import make_tiny
+from tiny_data import make_tiny
 from test_train import SMALL
 from tin_lib.train import fit
 fit(SMALL.replace(epochs=12), make_tiny(), {out!r}, device="cpu")
@@ -468,6 +468,21 @@ def test_savings_that_were_left_out_change_no_number(
     assert len(runs.Fit(tmp_path / "cut").history()) == 1
     again = fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=None)
     assert figures(again) == figures(whole)
+
+
+@pytest.mark.parametrize("part", ["network", "optimizer", "averaged", "best", "history", "weights"])
+def test_a_checkpoint_without_a_part_is_refused(
+    tiny: TinyImageNet, tmp_path: Path, part: str
+) -> None:
+    """Such as an older one with ``keep="best"``, which has no weights of the best epoch."""
+    recipe, path = SMALL.replace(keep="best", ema=0.9), tmp_path / "net" / "checkpoint.pt"
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
+    state = torch.load(path, weights_only=True)
+    del (state["best"] if part == "weights" else state)[part]
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is not a usable checkpoint \(KeyError\)"):
+        fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])

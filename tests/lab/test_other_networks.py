@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_tiny
+from tiny_data import make_tiny
 
 from tin_lib import catalog, runs, train
 from tin_lib.data import TinyImageNet

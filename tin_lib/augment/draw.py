@@ -1,7 +1,5 @@
 """Draws the plans: the paper's expansion, its fresh variant, and the modern augmentations."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +13,6 @@ from tin_lib.augment.geometry import SIDE
 from tin_lib.augment.plan import AugmentSpec, EpochPlan, Technique, unchanged
 
 TECHNIQUES = tuple(Technique)[1:]
-MIDDLE_GRAY = 127.5
 ERASED_AREA = (0.02, 1 / 3)  # share of the image, and the sides' ratio: Zhong et al. 2017
 ERASED_RATIO = 3.3
 CROP_RATIO = 4 / 3
@@ -151,7 +148,7 @@ def _draw_jitter(n: int, jitter: float, generator: torch.Generator) -> dict[str,
     """The plan's gain, bias and saturation; contrast turns about middle gray."""
     bounds = (1 - jitter, 1 + jitter)
     brightness, contrast, saturation = (uniform(n, bounds, generator) for _ in range(3))
-    bias = (MIDDLE_GRAY * (1 - contrast))[:, None].repeat(1, 3)
+    bias = (127.5 * (1 - contrast))[:, None].repeat(1, 3)
     return {"gain": (brightness * contrast)[:, None], "bias": bias, "saturation": saturation}
 
 

@@ -4,8 +4,6 @@ Every geometric augmentation here is separable and linear: ``rows @ image @ colu
 whole batch, whatever happens to each of its images, is two batched matrix products.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -4,8 +4,6 @@ The partner of item 2k is item 2k + 1 and the other way round (the order is shuf
 processes that hold even, contiguous shares of a batch mix the same pairs as one process does.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ A plan is a table with one row an item, drawn for the whole epoch at once on the
 depend on the batch size, the device or the number of processes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from itertools import pairwise
@@ -113,13 +111,13 @@ class EpochPlan:
     def __len__(self) -> int:
         return len(self.image)
 
-    def __getitem__(self, rows: slice | Tensor) -> EpochPlan:
+    def __getitem__(self, rows: slice | Tensor) -> "EpochPlan":
         """The items of a slice or an index tensor, as a plan of their own."""
         tensors = self._tensors()
         tensors.pop("operators", None)
         return replace(self, **{name: tensor[rows] for name, tensor in tensors.items()})
 
-    def to(self, device: torch.device | str) -> EpochPlan:
+    def to(self, device: torch.device | str) -> "EpochPlan":
         """The same plan on another device: once an epoch, so that no batch has to wait."""
         return replace(self, **{k: tensor.to(device) for k, tensor in self._tensors().items()})
 

@@ -4,8 +4,6 @@ On a GPU nothing waits for the device: every image goes through the same product
 the images that need it are touched.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -51,7 +51,11 @@ def open_data(
     packed = open_packed(root)
     chosen = _choose_classes(packed.meta["class_ids"], classes)
     part = _part(packed, chosen, per_class, holdout, seed)
-    whole = _whole(root, packed)
+    meta = packed.meta
+    given: dict[str, Any] = {name: packed.split(name) for name in SPLITS}
+    given |= {name: tuple(meta[name]) for name in ("class_ids", "class_names")}
+    given |= {name: np.array(meta[name]) for name in ("mean", "std")}
+    whole = TinyImageNet(root=root, fingerprint=meta["fingerprint"], heldout=None, **given)
     request: dict[str, Any] = {"data": "sample" if str(data) == "sample" else str(root)}
     if part == Part():
         return replace(whole, request=request)
@@ -86,14 +90,6 @@ def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -
     if unknown := [wnid for wnid in classes if wnid not in class_ids]:
         raise ValueError(f"classes: {unknown[0]} is no class of the data")
     return tuple(sorted({class_ids.index(wnid) for wnid in classes}))
-
-
-def _whole(root: Path, packed: Packed) -> TinyImageNet:
-    meta = packed.meta
-    given: dict[str, Any] = {name: packed.split(name) for name in SPLITS}
-    given |= {name: tuple(meta[name]) for name in ("class_ids", "class_names")}
-    given |= {name: np.array(meta[name]) for name in ("mean", "std")}
-    return TinyImageNet(root=root, fingerprint=meta["fingerprint"], heldout=None, **given)
 
 
 def _subset(whole: TinyImageNet, packed: Packed, part: Part) -> TinyImageNet:

@@ -1,5 +1,7 @@
 """The networks: the paper's four, a residual one, and any of yours. ``create`` makes one by name.
 
+docs/NETWORKS.md lists the layers of the built-in ones.
+
 >>> networks.register("my_network", build, title="My network")  # build(num_classes, width=1.0, …)
 >>> network = networks.create("my_network", num_classes=10)
 """

@@ -1,19 +1,8 @@
 """AlexNet for 64×64 images (Krizhevsky et al., 2012; the paper could not run it).
 
 torchvision's five convolutions, so that its ImageNet weights fit, with stride 2 instead of 4 in the
-first: 64 pixels then leave 2×2 positions before the dense layers. At full width and 200 classes,
-24,268,808 weights:
-
-| layer  | output      | parameters |
-|--------|-------------|------------|
-| conv1  | 64×29×29    | 23,296     |
-| conv2  | 192×14×14   | 307,392    |
-| conv3  | 384×6×6     | 663,936    |
-| conv4  | 256×6×6     | 884,992    |
-| conv5  | 256×6×6     | 590,080    |
-| dense1 | 4096        | 4,198,400  |
-| dense2 | 4096        | 16,781,312 |
-| dense3 | 200         | 819,400    |
+first: 64 pixels then leave 2×2 positions before the dense layers. 24,268,808 weights at full width
+and 200 classes.
 """
 
 from dataclasses import dataclass

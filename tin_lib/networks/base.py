@@ -9,11 +9,10 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 import torch
 from torch import Tensor, nn
 
-from tin_lib.networks.layers import Dropout
-
 SIZE = 64  # pixels, height and width of every image
 Norm = Callable[[int], nn.Module] | None  # makes the normalisation of a number of channels
 Init = Literal["glorot", "he"]
+LEVELS = 2**16  # a dropout rate is a multiple of 1 / LEVELS
 
 
 class Layer(NamedTuple):
@@ -132,6 +131,23 @@ class Options:
                 raise ValueError(f"{field.name}={value!r}: choose {choices}")
         if not 0 <= self.dropout < float("inf"):
             raise ValueError(f"dropout={self.dropout}: must be 0 or more")
+
+
+class Dropout(nn.Dropout):
+    """As torch.nn.Dropout (Srivastava et al., 2014), with other masks on a CPU, drawn faster: one
+    random number of 64 bits serves four values, where PyTorch draws one for each value."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Values of any shape, some of them 0 and the rest divided by 1 - p in training."""
+        idle = not self.training or not 0 < self.p < 1
+        if idle or values.device.type != "cpu" or torch.compiler.is_compiling():
+            return super().forward(values)
+        like = torch.empty_like(values, dtype=torch.int16)  # preserves the strides of dense tensors
+        words = torch.empty(-(-values.numel() // 4), dtype=torch.int64)
+        words.random_(torch.iinfo(torch.int64).min, None)  # every 64-bit number alike
+        levels = words.view(torch.int16)[: values.numel()].as_strided(like.shape, like.stride())
+        threshold = min(round(self.p * LEVELS), LEVELS - 1) - LEVELS // 2  # within int16
+        return values * (levels >= threshold).to(values.dtype).mul_(1 / (1 - self.p))
 
 
 def scale(count: int, width: float) -> int:

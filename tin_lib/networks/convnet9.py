@@ -1,21 +1,7 @@
 """The 9-layer ConvNet of CS231n's third assignment (paper, section on networks).
 
-Nine conv–batchnorm–ReLU layers, every other one with stride 2, and two dense layers. At full width
-and 200 classes, 11,615,240 weights:
-
-| layer  | output      | parameters |
-|--------|-------------|------------|
-| conv1  | 64×32×32    | 4,992      |
-| conv2  | 64×32×32    | 37,056     |
-| conv3  | 128×16×16   | 74,112     |
-| conv4  | 128×16×16   | 147,840    |
-| conv5  | 256×8×8     | 295,680    |
-| conv6  | 256×8×8     | 590,592    |
-| conv7  | 512×4×4     | 1,181,184  |
-| conv8  | 512×4×4     | 2,360,832  |
-| conv9  | 1024×2×2    | 4,721,664  |
-| dense1 | 512         | 2,098,688  |
-| dense2 | 200         | 102,600    |
+Nine conv–batchnorm–ReLU layers, every other one with stride 2, and two dense layers. 11,615,240
+weights at full width and 200 classes.
 """
 
 import functools

@@ -39,8 +39,5 @@ def filter_count(network: Network, layer: str) -> int:
 
 
 def activation(network: Network, layer: str, images: Tensor) -> Tensor:
-    """Activation of one layer, (B, K, h, w) or (B, K), for normalised images (B, 3, 64, 64).
-
-    What follows the layer is not computed.
-    """
+    """Activation of one layer, (B, K, h, w) or (B, K), for normalised images (B, 3, 64, 64)."""
     return network.activation(images, find_layer(network, layer))

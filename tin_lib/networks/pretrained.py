@@ -1,9 +1,6 @@
 """Starting weights: torchvision's ImageNet weights, a state dict, or a checkpoint of this library.
 
-torchvision's networks were trained on images less ImageNet's mean, divided by its deviation 0.229,
-0.224, 0.225 (red, green, blue); here images are divided by Tiny ImageNet's 0.276, 0.269, 0.282. So
-the first layer sees contrasts about a fifth weaker than in its training; training adapts, and one
-normalisation for all networks makes their maps and inputs comparable.
+docs/NETWORKS.md says what other normalisation ImageNet's weights were trained with.
 """
 
 import pickle
@@ -166,8 +163,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         if isinstance(error, pickle.UnpicklingError):
             reason = ", or holds other Python objects than tensors, which are never unpickled: "
             reason += "save the state dict alone"
-        text = f"weights: {path} is damaged or not a file of weights{reason}"
-        raise ValueError(text) from None
+        raise ValueError(f"weights: {path} is damaged or not a file of weights{reason}") from None
     return unwrapped(state, path)
 
 

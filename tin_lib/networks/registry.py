@@ -42,10 +42,8 @@ def register(name: str, build: Build, *, title: str = "") -> None:
     that is built in or that a folder cannot have.
     """
     if name in BUILT_IN or not re.fullmatch(r"\w[\w.+-]*", name):
-        taken = ", ".join(BUILT_IN)
-        raise ValueError(
-            f"name={name!r}: choose letters, digits, '_', '-', '.', and none of {taken}"
-        )
+        rule = f"choose letters, digits, '_', '-', '.', and none of {', '.join(BUILT_IN)}"
+        raise ValueError(f"name={name!r}: {rule}")
     _registered[name] = build
     catalog.TITLES[name] = title or name
 
@@ -138,12 +136,9 @@ def _parameters(call: Build) -> dict[str, inspect.Parameter]:
 
 
 def find(name: str) -> Build:
-    """The function that builds a network.
-
-    Raises ValueError, saying how to make it known, for an unknown one.
-    """
+    """The function that builds a network; ValueError says how to make an unknown one known."""
     if name in BUILT_IN:
-        return _built_in(_module(name))
+        return _built_in(importlib.import_module(f"tin_lib.networks.{BUILT_IN[name]}"))
     library, _, model = name.partition(":")
     if library in LIBRARIES:
         return functools.partial(getattr(libraries, library), model)
@@ -171,11 +166,6 @@ def _built_in(module: ModuleType) -> Build:
     own, given = (inspect.signature(each).parameters.values() for each in (call, module.Options))
     call.__signature__ = inspect.Signature([*list(own)[:2], *given])  # type: ignore[attr-defined]
     return call
-
-
-def _module(name: str) -> ModuleType:
-    """The module of a built-in network."""
-    return importlib.import_module(f"tin_lib.networks.{BUILT_IN[name]}")
 
 
 def _entries() -> list[str]:

@@ -1,15 +1,6 @@
 """ResNet-18 for 64×64 images (He et al., 2016), with a 3×3 stem and no pool after it.
 
-At full width and 200 classes, 11,271,432 weights:
-
-| layer  | output      | parameters |
-|--------|-------------|------------|
-| stem   | 64×64×64    | 1,856      |
-| stage1 | 64×64×64    | 147,968    |
-| stage2 | 128×32×32   | 525,568    |
-| stage3 | 256×16×16   | 2,099,712  |
-| stage4 | 512×8×8     | 8,393,728  |
-| dense1 | 200         | 102,600    |
+11,271,432 weights at full width and 200 classes.
 """
 
 from dataclasses import dataclass

@@ -1,27 +1,8 @@
 """VGG-16 for 64×64 images (Simonyan & Zisserman, 2015; paper, section on networks).
 
 Thirteen 3×3 convolutions, the same modules as torchvision's ``vgg16().features`` so that its
-weights fit, and dense layers of 4096, 4096 and the classes. At full width and 200 classes,
-40,708,104 weights:
-
-| layer  | output      | parameters |
-|--------|-------------|------------|
-| conv1  | 64×64×64    | 1,792      |
-| conv2  | 64×64×64    | 36,928     |
-| conv3  | 128×32×32   | 73,856     |
-| conv4  | 128×32×32   | 147,584    |
-| conv5  | 256×16×16   | 295,168    |
-| conv6  | 256×16×16   | 590,080    |
-| conv7  | 256×16×16   | 590,080    |
-| conv8  | 512×8×8     | 1,180,160  |
-| conv9  | 512×8×8     | 2,359,808  |
-| conv10 | 512×8×8     | 2,359,808  |
-| conv11 | 512×4×4     | 2,359,808  |
-| conv12 | 512×4×4     | 2,359,808  |
-| conv13 | 512×4×4     | 2,359,808  |
-| dense1 | 4096        | 8,392,704  |
-| dense2 | 4096        | 16,781,312 |
-| dense3 | 200         | 819,400    |
+weights fit, and dense layers of 4096, 4096 and the classes. 40,708,104 weights at full width and
+200 classes.
 """
 
 from dataclasses import dataclass
@@ -58,9 +39,8 @@ def build(num_classes: int, width: float, options: Options) -> Network:
     if options.head == "gap":
         classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         classifier.add(dropout(DROPOUT, options.dropout))
-        return Network(
-            features, classifier.layer("dense1", nn.Linear(features.channels, num_classes))
-        )
+        classifier.layer("dense1", nn.Linear(features.channels, num_classes))
+        return Network(features, classifier)
     classifier, units = Stack("classifier").add(nn.Flatten()), scale(4096, width)
     for number, inputs in ((1, features.channels * 2 * 2), (2, units)):
         classifier.layer(f"dense{number}", nn.Linear(inputs, units), nn.ReLU())

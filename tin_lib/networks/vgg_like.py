@@ -1,16 +1,7 @@
 """The VGG-like network of the Keras documentation (paper, section on networks).
 
-Two blocks of two unpadded 3×3 convolutions, and two dense layers. At full width and 200 classes,
-2,886,120 weights:
-
-| layer  | output      | parameters |
-|--------|-------------|------------|
-| conv1  | 32×62×62    | 896        |
-| conv2  | 32×60×60    | 9,248      |
-| conv3  | 64×28×28    | 18,496     |
-| conv4  | 64×26×26    | 36,928     |
-| dense1 | 256         | 2,769,152  |
-| dense2 | 200         | 51,400     |
+Two blocks of two unpadded 3×3 convolutions, and two dense layers. 2,886,120 weights at full width
+and 200 classes.
 """
 
 from dataclasses import dataclass

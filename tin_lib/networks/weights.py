@@ -22,14 +22,8 @@ def save(network: Network, path: str | Path, **meta: Any) -> None:
     The header holds what rebuilds it, the origin of its starting weights, and ``meta``: further
     JSON values, such as class_ids.
     """
-    header = {
-        "network": network.name,
-        "num_classes": network.num_classes,
-        "width": network.width,
-        "options": network.options,
-        "origin": network.origin,
-    }
-    text = json.dumps(header | meta)
+    own = {name: getattr(network, name) for name in ("num_classes", "width", "options", "origin")}
+    text = json.dumps({"network": network.name} | own | meta)
     plain = torch.contiguous_format  # copies: safetensors refuses shared memory
     state = {k: v.cpu().clone(memory_format=plain) for k, v in network.state_dict().items()}
     with files.atomic_path(path) as temporary:

@@ -125,8 +125,7 @@ def augment_from(values: dict[str, Any]) -> AugmentSpec:
     known = {f.name for f in dataclasses.fields(AugmentSpec)}
     if unknown := values.keys() - known:
         raise ValueError(f"augment has no field {sorted(unknown)[0]!r}; fields: {sorted(known)}")
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return AugmentSpec(**plain)
+    return AugmentSpec(**values)
 
 
 def _checked(name: str, kind: Any, value: Any) -> Any:

@@ -39,6 +39,8 @@ modern = functools.partial(
 )
 # CutMix on every other batch: some tens of epochs underfit where all batches are mixed.
 mixed = functools.partial(modern, cutmix=1.0, mix_probability=0.5)
+VGG16 = {"batchnorm": True, "head": "gap", "init": "he", "dropout": 0.2}
+ALEXNET = {"batchnorm": True, "init": "he", "dropout": 0.4}
 
 RECIPES = (
     # The author's places for dropout: the paper's, after the scores, would hide the true class's
@@ -56,19 +58,9 @@ RECIPES = (
     modern("vgg_like", epochs=60, lr=0.05, network_options={"dropout": 0.3}),
     # A mean over the map replaces 120 million dense weights, so little dropout is needed. The rate
     # is the usual one for its depth.
-    mixed(
-        "vgg16",
-        epochs=30,
-        lr=0.1,
-        network_options={"batchnorm": True, "head": "gap", "init": "he", "dropout": 0.2},
-    ),
+    mixed("vgg16", epochs=30, lr=0.1, network_options=VGG16),
     # Its dense layers of 4096 units, without batchnorm, need a cautious rate. They keep some
     # dropout, so nothing is mixed.
-    modern(
-        "alexnet",
-        epochs=60,
-        lr=0.05,
-        network_options={"batchnorm": True, "init": "he", "dropout": 0.4},
-    ),
+    modern("alexnet", epochs=60, lr=0.05, network_options=ALEXNET),
     mixed(ANY, epochs=60, lr=0.05),  # cautious: it may lack batchnorm
 )

@@ -44,11 +44,6 @@ def unregularised(recipe: Recipe) -> Recipe:
     Dropout is switched off by the network's option of that name, if it has one.
     """
     off = {"dropout": 0.0} if "dropout" in networks.options(recipe.network) else {}
-    return recipe.replace(
-        network_options=recipe.network_options | off,
-        penalties="none",
-        weight_decay=0.0,
-        label_smoothing=0.0,
-        mixup=0.0,
-        cutmix=0.0,
-    )
+    zero = dict.fromkeys(("weight_decay", "label_smoothing", "mixup", "cutmix"), 0.0)
+    options = recipe.network_options | off
+    return recipe.replace(network_options=options, penalties="none", **zero)

@@ -17,20 +17,13 @@ quick = functools.partial(
     warmup=0.1,
     augment=AugmentSpec(mode="paper_fresh"),
 )
+sgd = functools.partial(quick, momentum=0.9, nesterov=True)
 # Plain stacks without batchnorm need AdamW here.
 adam = functools.partial(quick, optimizer="adamw", lr=1e-3)
 HE = {"init": "he", "dropout": 0.4}
 
 RECIPES = (
-    quick(
-        "convnet9",
-        epochs=24,
-        lr=0.02,
-        width=0.25,
-        momentum=0.9,
-        nesterov=True,
-        network_options={"dropout": 0.3},
-    ),
+    sgd("convnet9", epochs=24, lr=0.02, width=0.25, network_options={"dropout": 0.3}),
     adam("vgg_like", epochs=18, width=0.5, network_options={"dropout": 0.5}),
     adam("vgg16", epochs=20, width=0.125, network_options=HE),
     adam("alexnet", epochs=20, width=0.25, network_options=HE),

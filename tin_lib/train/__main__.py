@@ -22,9 +22,8 @@ def main(request: dict[str, Any]) -> int:
         if not isinstance(error, (ValueError, OSError, ArithmeticError)):
             traceback.print_exc()
         reason = " ".join(str(error).splitlines()) or type(error).__name__
-        sys.stdout.write(
-            f"{distributed.ERROR}{reason}\n"
-        )  # in one call: others write to the same pipe
+        line = f"{distributed.ERROR}{reason}\n"
+        sys.stdout.write(line)  # in one call: others write to the same pipe
         sys.stdout.flush()
         return 1
     return 0

@@ -14,12 +14,12 @@ import torch
 import tin_lib
 from tin_lib import files, networks, predict
 from tin_lib.data import TinyImageNet
-from tin_lib.data.resident import to_device
+from tin_lib.data.types import to_device
 from tin_lib.networks.pretrained import weights_digest
 from tin_lib.progress import say
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import precision
-from tin_lib.train.step import STATE, Step
+from tin_lib.train.step import Step
 
 CHECKPOINT, HISTORY = "checkpoint.pt", "history.jsonl"
 FINISHED = ("summary.json", "weights.safetensors")  # what a finished fit has
@@ -77,8 +77,7 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
 
 def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[str, Any]:
     """What a fit is made from, for meta.json."""
-    modules = {"torch": torch, "numpy": np, "tin_lib": tin_lib}
-    versions = {name: module.__version__ for name, module in modules.items()}
+    versions = {module.__name__: module.__version__ for module in (torch, np, tin_lib)}
     return {
         "network": recipe.network,
         "num_classes": data.num_classes,
@@ -137,14 +136,16 @@ class Saving:
         self.took = self.ended - started
 
 
-def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
-    """The last checkpoint's state, None if there is none. ValueError if the file is damaged."""
+def load_checkpoint(folder: Path, step: Step) -> list[dict[str, Any]]:
+    """Restore the last checkpoint, if there is one; returns its history.
+
+    Raises ValueError if the file is damaged or lacks a part of the state.
+    """
     path = folder / CHECKPOINT
     if not path.is_file():
-        return None
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)  # no code is unpickled
-        return {name: state[name] for name in STATE}
+        return []
+    try:  # weights_only: no code is unpickled
+        return step.load(torch.load(path, map_location=step.device, weights_only=True))
     except Exception as error:  # torch raises many kinds for a damaged or hostile file
         raise ValueError(
             f"{path} is not a usable checkpoint ({type(error).__name__}); "
@@ -179,7 +180,7 @@ def summary(step: Step, history: list[dict]) -> dict[str, Any]:
     images = sum(row["seconds"] * row["images_per_second"] for row in history)
     return {
         "network": step.recipe.network,
-        "parameters": sum(p.numel() for p in step.network.parameters()),
+        "parameters": networks.parameter_count(step.network),
         "epochs": len(history),
         "best_epoch": step.best["epoch"] if step.recipe.keep == "best" else len(history),
         "seconds": seconds,

@@ -114,8 +114,7 @@ def train_and_write(
         if world.writes:
             checkpoint.prepare(folder, recipe, data, world.device)
         distributed.check_shared(folder / "recipe.json", world)
-        state = checkpoint.load_checkpoint(folder, world.device)
-        history = trainer.load(state) if state else []
+        history = checkpoint.load_checkpoint(folder, trainer)
         distributed.agreed(len(history), world, folder)
         train(trainer, folder, history, progress if world.writes else Progress())
         if recipe.keep == "best":

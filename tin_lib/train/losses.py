@@ -10,9 +10,6 @@ from torch import Tensor, nn
 from tin_lib import networks, penalties
 from tin_lib.recipes import Recipe
 
-# What is differentiated, and what is recorded: float32 (3,), sums over the batch's images of
-# cross-entropy, penalty, correct. Both without the penalties on weights.
-Losses = tuple[Tensor, Tensor]
 EVERY = 0.5  # seconds between readings of the mean loss
 
 
@@ -34,9 +31,11 @@ class Objective(nn.Module):
         self.penalties = penalties.named(recipe.penalties, recipe.network)
         self.watched = [k for k, p in self.penalties.items() if p.activity_l1 or p.activity_l2]
 
-    def forward(self, images: Tensor, target: Target, weight: float = 1.0) -> Losses:
-        """Losses of normalised ``images`` (N,3,64,64).
+    def forward(self, images: Tensor, target: Target, weight: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Losses of normalised ``images`` (N,3,64,64), without the penalties on weights.
 
+        Returns what is differentiated, and what is recorded: float32 (3,), sums over the images of
+        cross-entropy, penalty, correct.
         ``weight``: this process's share of the batch × processes, which average their gradients.
         """
         logits, activations = self.network.forward_features(images, self.watched)

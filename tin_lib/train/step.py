@@ -11,14 +11,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from tin_lib import augment, networks, penalties, predict
 from tin_lib.data import TinyImageNet
-from tin_lib.data.resident import to_device
+from tin_lib.data.types import to_device
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import Compiled, autocast, kernels_tried, renderer
 from tin_lib.train.distributed import World, add_up, collective, together
-from tin_lib.train.losses import Losses, Objective, Target
+from tin_lib.train.losses import Objective, Target
 from tin_lib.train.optim import EMA, decay_weights_, make_optimizer
-
-STATE = ("network", "optimizer", "averaged", "best", "history")  # what a checkpoint holds
 
 
 class Step:
@@ -61,7 +59,8 @@ class Step:
         start, stop = (span[0] + r * count // size for r in (self.world.rank, self.world.rank + 1))
         images, target = self.render(plan[start:stop], rng)
         with kernels_tried(self.device, count == self.recipe.batch_size):
-            total, sums = self.losses(images, target, (stop - start) * size / count)
+            with autocast(self.recipe, self.device):
+                total, sums = self.objective(images, target, (stop - start) * size / count)
             self.differentiate(total)
         return sums, self.update(lr), stop - start
 
@@ -77,11 +76,6 @@ class Step:
         mixed = augment.mix(images, labels, mixing)
         share = torch.full((), mixing.share, device=self.device)  # filled there: no wait
         return mixed.images, Target(mixed.labels, mixed.partners, share)
-
-    def losses(self, images: Tensor, target: Target, weight: float) -> Losses:
-        """Forward, see ``Objective``."""
-        with autocast(self.recipe, self.device):
-            return self.objective(images, target, weight)
 
     def differentiate(self, total: Tensor) -> None:
         """Backward; with several processes, gradients are averaged over them."""
@@ -142,7 +136,9 @@ class Step:
         }
 
     def load(self, state: dict[str, Any]) -> list[dict[str, Any]]:
-        """Restore what ``state`` returned; returns the history."""
+        """Restore what ``state`` returned; returns the history. KeyError if anything is missing."""
+        if self.recipe.keep == "best" and "weights" not in state["best"]:
+            raise KeyError("weights")
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from tin_lib import augment, catalog
+from tin_lib import augment
+from tin_lib.analysis import paper
 from tin_lib.analysis.audit import Audit, identical_groups
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.formatting import count_noun, join_and, percent, rows
@@ -84,7 +85,7 @@ def is_official(
     splits: pd.DataFrame, classes: int, grayscale: dict[str, int], groups: int, across: int
 ) -> bool | None:
     """Whether data of the official size have the known counts; None for data of another size."""
-    if splits.images.get("train") != catalog.TRAIN_IMAGES or classes != catalog.CLASSES:
+    if splits.images.get("train") != paper.TRAIN_IMAGES or classes != paper.CLASSES:
         return None
     counts = {name: grayscale.get(name, 0) for name in GRAYSCALE}
     return counts == GRAYSCALE and {"groups": groups, "across": across} == IDENTICAL

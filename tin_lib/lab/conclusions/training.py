@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from tin_lib import catalog, runs
+from tin_lib.analysis import paper
 from tin_lib.analysis.ensemble import above_chance
 from tin_lib.lab.formatting import count_noun, join_and, percent
 
@@ -83,15 +84,15 @@ def compare_with_paper(fit: runs.Fit) -> PaperComparison:
     network = fit.summary["network"]
     if network == "alexnet":
         return PaperComparison("no figure")
-    if network not in catalog.RESULTS:
+    if network not in paper.RESULTS:
         return PaperComparison("not in the paper")
-    if len(fit.class_ids) != catalog.CLASSES:
+    if len(fit.class_ids) != paper.CLASSES:
         return PaperComparison("other data")
     images, width = fit.meta["images"]["train"], fit.recipe["width"]
     return PaperComparison(
         "compared",
-        fit.summary["val_accuracy"] - catalog.RESULTS[network]["val"],
-        images if images < catalog.TRAIN_IMAGES else None,
+        fit.summary["val_accuracy"] - paper.RESULTS[network]["val"],
+        images if images < paper.TRAIN_IMAGES else None,
         width if width != 1 else None,
     )
 
@@ -108,11 +109,11 @@ def paper_text(network: str, compared: PaperComparison) -> str:
     difference = f"{abs(points):.1f} points {'above' if points > 0 else 'below'} it"
     limits = []
     if compared.images:
-        limits.append(f"{compared.images:,} of {catalog.TRAIN_IMAGES:,} training images")
+        limits.append(f"{compared.images:,} of {paper.TRAIN_IMAGES:,} training images")
     if compared.width:
         limits.append(f"{compared.width:g} × its width")
     return (
-        f"The paper reports {percent(catalog.RESULTS[network]['val'])} on validation: this is "
+        f"The paper reports {percent(paper.RESULTS[network]['val'])} on validation: this is "
         f"{'the same' if abs(points) < 0.05 else difference}"
         f"{', with ' + join_and(limits) if limits else ''}."
     )

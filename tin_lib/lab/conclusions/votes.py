@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tin_lib import catalog
+from tin_lib.analysis import paper
 from tin_lib.analysis.ensemble import mean_correlation
 from tin_lib.lab.formatting import percent, rows, titles
 
@@ -120,5 +120,5 @@ def similarity(record: EnsembleRecord) -> list[str]:
     )
     if record.correlation != record.correlation:  # NaN
         return ["The correlation of errors is undefined: they vary in one network at most.", missed]
-    paper = f"{catalog.ERROR_CORRELATION} in the paper, for three networks"
-    return [f"The mean correlation of errors is {record.correlation:.3f} ({paper}).", missed]
+    theirs = f"{paper.ERROR_CORRELATION} in the paper, for three networks"
+    return [f"The mean correlation of errors is {record.correlation:.3f} ({theirs}).", missed]

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tin_lib.progress import percent_bar
 from tin_lib.runner.commands.options import add_folder
+from tin_lib.runner.percent import percent_bar
 
 
 def add_download(verbs: Any) -> None:

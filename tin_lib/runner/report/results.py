@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from tin_lib import catalog, files
+from tin_lib.analysis import paper
 from tin_lib.runner.workbook import same_data, state
 
 COLUMNS = (
@@ -94,5 +95,5 @@ def ensembles(folder: Path) -> list[dict[str, Any]]:
 def paper_figures(*names: str) -> dict[str, float | None]:
     """The paper's accuracies for the first of the names that the paper has."""
     spellings = [spelling for name in names for spelling in (name, name.replace("_", " "))]
-    found = next((catalog.RESULTS[s] for s in spellings if s in catalog.RESULTS), {})
+    found = next((paper.RESULTS[s] for s in spellings if s in paper.RESULTS), {})
     return {f"paper_{split}": found.get(split) for split in ("train", "val", "test")}
