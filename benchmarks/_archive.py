@@ -26,7 +26,7 @@ LEFT_OUT = {  # too large
 
 
 def round_scores(fit: Path) -> None:
-    """Store a fit's scores as float16 at once, so that votes do not change when archives are unpacked.
+    """Store a fit's scores as float16 at once: votes are then the same from unpacked archives.
 
     Each image's largest score is subtracted, which does not change the softmax: the scores that
     matter most are then rounded least.

@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Idle OpenMP threads sleep. By default they spin, and on a shared machine they then occupy the cores
-# that other processes need. It must be set before torch is imported.
+# Idle OpenMP threads sleep. By default they spin, and on a shared machine they occupy cores that
+# other processes need. It must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch

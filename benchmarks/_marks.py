@@ -35,7 +35,7 @@ def results(out: Path) -> pd.DataFrame:
     numbers = dict.fromkeys(("val_accuracy", "seconds", "paper_val"), float)
     rows = files.read_table(out / "results.csv", dtype=numbers)
     rows["name"] = rows.recipe + "/" + rows["name"]
-    # VGG-16's figure in the paper is from ImageNet weights, and a mark only if the fit starts from them.
+    # The paper's VGG-16 started from ImageNet weights: a mark only for fits that do too.
     elsewhere = (rows["name"] == "paper/vgg16") & rows.note.str.startswith(RANDOM)
     return rows.assign(mark=rows["name"].map(ACCURACY).mask(elsewhere))
 

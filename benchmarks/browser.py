@@ -173,7 +173,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=networks.names())
     parser.add_argument("--selections", type=int, default=30, help="of each kind; 0: none")
     parser.add_argument("--images", type=int, default=10_000, help="to step through; 0: none")
-    parser.add_argument("--browsed", nargs="+", default=["convnet9"], help="networks to step through with")
+    parser.add_argument("--browsed", nargs="+", default=["convnet9"], help="networks for --images")
     parser.add_argument("--width", type=float, default=1.0)
     return parser.parse_args()
 

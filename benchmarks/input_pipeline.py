@@ -68,7 +68,7 @@ class Resident:
         return batch
 
     def kornia(self) -> Callable[[slice], Tensor]:
-        """Gathers, scales to 0..1 as kornia wants, augments each image independently, normalises."""
+        """Gathers, scales to 0..1 for kornia, augments each image independently, normalises."""
         order = torch.randperm(len(self.images)).to(self.device)
         pipeline = kornia_pipeline(self.mean / 255, self.std / 255)
         return lambda rows: pipeline(self.images[order[rows]].float() / 255)

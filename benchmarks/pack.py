@@ -4,8 +4,8 @@
 
 DATA is 'sample' or a folder in the official layout; nothing is written in it. Alternately, with as
 many threads (pack: processes) as there are cores:
-  decode     reads every file and decodes it into its row of one array, uint8 (N, 3, 64, 64), allocated
-             beforehand: no tables, digests, statistics or output file
+  decode     reads every file and decodes it into its row of one array, uint8 (N, 3, 64, 64), which
+             is allocated beforehand: no tables, digests, statistics or output file
   in memory  the decoder's calls alone, on bytes read beforehand; the results are dropped
   pack       tin_lib.data.pack: lists, reads, decodes, digests, sums and writes (page cache)
 Mark: pack takes at most 1.25 times as long as decode. Then the time of open_data on the

@@ -8,8 +8,8 @@ Each seed is one fit from its starting weights. The seconds are those of its epo
 forward, backward, update; not evaluating, saving or opening the data. The time ends with the
 first epoch that reaches the validation accuracy. Before that, another network is trained for a few
 updates by the same recipe and discarded, so that libraries are loaded, kernels chosen and compiled.
-Further compilation within a fit is counted. 0.535 is the validation accuracy of the paper's best network;
-The mean of the seconds is compared with --within, the mark on one H100.
+Further compilation within a fit is counted. 0.535 is the validation accuracy of the paper's best
+network. The mean of the seconds is compared with --within, the mark on one H100.
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ def main() -> None:
 
 
 def ratios(rows: list[dict], args: argparse.Namespace) -> dict[str, float]:
-    """Share of the seeds that reached it; the mark over their mean seconds; accuracy of the last epochs
-    over the one asked for.
+    """Share of the seeds that reached it; the mark over their mean seconds; last accuracy over
+    ``--accuracy``.
     """
     there = [row["seconds"] for row in rows if row["seconds"] is not None]
     last = statistics.mean(row["last accuracy"] for row in rows)

@@ -1,4 +1,4 @@
-"""Training images per second: fit's loop, the bare step, a plain PyTorch loop; and the device's rate.
+"""Training images per second: fit's loop, the bare step, a plain PyTorch loop; the device's rate.
 
     python benchmarks/train_step.py [--data sample|DIR] [--device auto|cpu|cuda] [--networks ...]
         [--recipe paper|modern] [--precision auto|float32|bf16] [--width 1] [--batch 128]
@@ -139,7 +139,7 @@ def fit_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Wor
 
 
 def cut(data: TinyImageNet, recipe: Recipe, steps: int) -> TinyImageNet:
-    """Data whose epoch has ``steps`` batches: images of all classes, repeated if there are too few."""
+    """Data whose epoch has ``steps`` batches: images of all classes, repeated if too few."""
     wanted, count = steps * recipe.batch_size, 1
     while augment.Augmenter(recipe.augment, count).items() < wanted:
         count += 1
