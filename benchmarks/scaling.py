@@ -46,7 +46,7 @@ COPIES = augment.AugmentSpec("paper_copies")
 
 
 def repeated(split: Split, count: int) -> Split:
-    """``count`` images of the split, repeated if it has fewer; the split itself if it has as many."""
+    """``count`` images of the split, repeated if it has fewer; the split itself if it fits."""
     return split if count == len(split) else split.select(np.arange(count) % len(split))
 
 

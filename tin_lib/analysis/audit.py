@@ -13,7 +13,7 @@ from tin_lib.data.types import TinyImageNet
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """Tables of what is in a data set.
+    """Tables that describe a data set.
 
     Attributes:
         splits: one row per split: split, images, grayscale, classes, fewest and most per class.

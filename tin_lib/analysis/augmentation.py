@@ -1,4 +1,4 @@
-"""What notebook 01 shows of augmentation: Figure 1, and the two ways to resize a crop."""
+"""Augmentation in notebook 01: Figure 1, and the difference of the two ways to resize a crop."""
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from tin_lib.augment.geometry import KINDS
 def examples(image: np.ndarray, seed: int = 0) -> np.ndarray:
     """Figure 1: an image, and the image under each technique, uint8 (6, 3, 64, 64).
 
-    ``image``: uint8 (3, 64, 64). Parameters are drawn from ``seed``; values are rounded and cut to
-    0..255 for display.
+    ``image``: uint8 (3, 64, 64). Parameters are drawn from ``seed``; values are rounded and clipped
+    to 0..255 for display.
     """
     generator, spec = torch.Generator().manual_seed(seed), augment.AugmentSpec()
     pixels = torch.from_numpy(np.array(image))[None].float()
@@ -26,7 +26,7 @@ def examples(image: np.ndarray, seed: int = 0) -> np.ndarray:
 def resize_difference(images: np.ndarray, size: int = 55, seed: int = 0) -> float:
     """Mean absolute difference, in levels of 0..255, of the two ways to resize the same crops.
 
-    ``images``: uint8 (N, 3, 64, 64), one random crop of each; values are cut to 0..255 first.
+    ``images``: uint8 (N, 3, 64, 64), one random crop of each; values are clipped to 0..255 first.
     """
     generator = torch.Generator().manual_seed(seed)
     offsets = augment.draw_offsets(len(images), generator, size, "author")

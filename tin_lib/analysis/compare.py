@@ -14,7 +14,7 @@ def pairwise(tables: Tables, classes: int) -> pd.DataFrame:
     """Compare every two of the tables (networks and votes) on the same images: McNemar's test.
 
     Only tables clearly above chance are compared (``classes``: number of classes). Columns: a, b,
-    images, difference (accuracy of a less that of b), low, high (95 % interval), p (exact),
+    images, difference (accuracy of a minus that of b), low, high (95 % interval), p (exact),
     p_adjusted (Holm, over all rows), outcome (is a better than b? yes, no or undecided).
     """
     wrong = errors(tables)

@@ -16,7 +16,7 @@ class DiskCache:
     ``what``: the results, in the plural, e.g. ``saliency maps``. ``folder``: None keeps nothing.
 
     After the first failed write (disk full, read-only, no permission) nothing more is written:
-    ``problem``, empty before, then says so in a sentence, and a warning is logged once.
+    ``problem``, empty before, is then a sentence that explains it, and a warning is logged once.
     """
 
     def __init__(self, what: str, folder: Path | None) -> None:

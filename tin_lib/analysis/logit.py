@@ -66,7 +66,7 @@ def logistic(x: pd.DataFrame, y: np.ndarray, clusters: np.ndarray | None = None)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             fit = Logit(np.asarray(y, float), design).fit(**options)
-    except (Warning, np.linalg.LinAlgError):  # statsmodels warns where the search does not end
+    except (Warning, np.linalg.LinAlgError):  # statsmodels warns if it does not converge
         raise NoEstimate(SEPARATED) from None
     freedom = float(groups - 1) if groups else float("inf")
     covariance = np.asarray(fit.cov_params())
@@ -74,7 +74,7 @@ def logistic(x: pd.DataFrame, y: np.ndarray, clusters: np.ndarray | None = None)
 
 
 def _check(design: np.ndarray, outcome: np.ndarray) -> None:
-    """Raise NoEstimate where the outcomes or the columns leave nothing to estimate."""
+    """Raise NoEstimate for constant outcomes and for constant or collinear columns."""
     if outcome.all() or not outcome.any():
         raise NoEstimate(one_outcome(outcome))
     lengths = np.linalg.norm(design, axis=0)
@@ -93,7 +93,7 @@ def conditional_logit(x: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> Est
     """Conditional logistic regression (statsmodels): effects within groups, such as classes.
 
     The likelihood of the outcomes given how many of each group are 1 (McFadden 1974). It has no
-    intercepts to estimate, and so none of the bias of a regression with a dummy variable a group.
+    intercepts to estimate, and so avoids the bias of a regression with a dummy variable per group.
 
     Parameters
     ----------
@@ -128,9 +128,9 @@ def conditional_logit(x: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> Est
 
 
 class BatchedConditionalLogit(ConditionalLogit):
-    """statsmodels' model with its recursion on all groups at once, some hundred times as fast.
+    """statsmodels' model with its recursion on all groups at once, about a hundred times as fast.
 
-    It is left to statsmodels to find the maximum; likelihood and derivatives come from here.
+    statsmodels finds the maximum; this class computes the likelihood and its derivatives.
     """
 
     def __init__(self, endog: np.ndarray, exog: pd.DataFrame, groups: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What the notebooks of single networks compute alike (02 to 05, and network.ipynb)."""
+"""What the notebooks of single networks (02 to 05, network.ipynb) have in common."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Run the workbook: refuse what cannot work, run the steps, report."""
+"""Run the workbook: check the request, run the steps, build the report."""
 
 import re
 import shlex
@@ -53,7 +53,7 @@ def run_workbook(
 
 
 def make_plan(data: str, run: Path, profile: str, options: Options) -> Plan:
-    """Read the workbook and check what is asked for."""
+    """Read the workbook and check data, parameters and profile."""
     workbook = load_workbook(options.workbook or default_folder())
     common = {"data": data, "run": str(run)}
     final = parameters.resolve(workbook, profile, options.parameters, common)
@@ -62,7 +62,7 @@ def make_plan(data: str, run: Path, profile: str, options: Options) -> Plan:
 
 
 def provenance(plan: Plan, profile: str) -> dict[str, Any]:
-    """What was asked for, for the report."""
+    """The request (command, data, parameters, commit), for the report."""
     return {
         "command": shlex.join(["tin", *sys.argv[1:]]),
         "data": plan.data,

@@ -9,7 +9,7 @@ from tin_lib.analysis.errors.boxes import VIEWS
 from tin_lib.analysis.statistics import above_chance, decide, holm
 
 # Property -> (unit of the odds ratio, sign of the coefficient that the paper's explanation
-# predicts). The paper does not name boxes that reach the border; they stand for cut-off objects.
+# predicts). The paper does not name boxes that reach the border; they indicate cut-off objects.
 TERMS = {
     "area": ("twice the area", 1),
     "elongation": ("twice the elongation", -1),
@@ -124,7 +124,7 @@ def _varying(x: pd.DataFrame, table: pd.DataFrame, view: str) -> list[str]:
 
 
 def _fitted(x: pd.DataFrame, table: pd.DataFrame, view: str) -> dict[str, Any]:
-    """Estimates by property, or a note why there are none."""
+    """Estimates by property, or a note that says why there are none."""
     from tin_lib.analysis.logit import NoEstimate, conditional_logit, logistic
 
     correct, classes = table.correct.to_numpy(bool), table.wnid.to_numpy(str)

@@ -21,8 +21,8 @@ NOISE = 0.01  # standard deviation of the starting values
 def noise(parametrisation: str, filters: np.ndarray, seed: int) -> Tensor:
     """Starting values for each filter: (K, 3, 64, 33, 2) for ``fourier``, else (K, 3, 64, 64).
 
-    Each filter has a generator of its own, so that its image does not depend on which other
-    filters are optimised beside it.
+    Each filter has its own generator, so that its image does not depend on which other filters
+    are optimised with it.
     """
     shape = (3, SIZE, SIZE // 2 + 1, 2) if parametrisation == "fourier" else (3, SIZE, SIZE)
     draws = []

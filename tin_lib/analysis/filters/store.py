@@ -1,7 +1,7 @@
 """Surveys and maximising images of a network's filters, computed when needed and kept on disk.
 
-The folder's name has the digest of the weights, so that a network trained again starts afresh. Each
-maximising image is a PNG file of its own.
+The folder's name has the digest of the weights, so that nothing is reused after a network is trained again. Each
+maximising image is a separate PNG file.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ UNREADABLE = (OSError, ValueError, KeyError, EOFError, SyntaxError, zipfile.BadZ
 class FilterStore:
     """Surveys and maximising images of one network.
 
-    ``fit``: the trained network. ``images``: what surveys show to it; their number is part of a
+    ``fit``: the trained network. ``images``: the images of its surveys; their number is part of a
     survey's file name. ``steps``: updates of each maximising image. ``folder``: where to keep what
     was computed, usually RUN/filters/browser; None keeps it in memory alone, as after a failed
     write (see ``problem``). One thread at a time may compute; any may read.
@@ -81,7 +81,7 @@ class FilterStore:
         return self.surveys.get(layer)
 
     def _path(self, layer: str, *names: str) -> Path:
-        """A file of these very weights and this layer."""
+        """A file of this layer, for these weights."""
         assert self.cache.folder
         weights = self.cache.folder / FORMAT / f"{self.fit.name}-{self.fit.digest}"
         return weights.joinpath(safe_name(layer), *names)

@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What ``evaluate`` measured.
+    """Results of ``evaluate``.
 
     Attributes:
         per_image: one row for each network, method and image. Columns network, method, kind (method

@@ -1,10 +1,10 @@
 """Saliency views of a run's images, computed when first needed and kept on disk.
 
-One file for each network, method and split, with a record for each image at a fixed place; files
-are sparse, so that images never looked at take no room. Records are read and written by ordinary
-calls, not through a memory map: on a full disk those raise an error, a map ends the process by a
-bus error (on tmpfs even when an unwritten part is read). The folder's name has the digest of the
-weights, so that a network trained again starts afresh.
+One file for each network, method and split, with a record for each image at a fixed offset; files
+are sparse, so that images never shown take no space. Records are read and written by ordinary
+calls, which raise an error on a full disk; a memory map would end the process by a bus error (on
+tmpfs even when an unwritten part is read). The folder's name has the digest of the
+weights, so that nothing is reused after a network is trained again.
 """
 
 import errno
@@ -48,7 +48,7 @@ class NetworkMaps:
     @cached_property
     def network(self) -> "Network":
         """The trained network, loaded when first needed."""
-        # Its weights channels last too: a quarter to a third faster for one image on a CPU.
+        # Channels-last weights are a quarter to a third faster for one image on a CPU.
         return self.fit.network().to(memory_format=torch.channels_last)
 
     @cached_property
@@ -73,7 +73,7 @@ class NetworkMaps:
         return self.probabilities.argmax(1)
 
     def views(self, method: str, row: int) -> np.ndarray:
-        """The three views of an image, uint8 (7, 64, 64); CHANNELS says which is where."""
+        """The three views of an image, uint8 (7, 64, 64), in the order of CHANNELS."""
         found = self.read(method, row)
         if found is None:
             found = self.compute(method, row)
@@ -91,14 +91,14 @@ class NetworkMaps:
         return np.concatenate([view.reshape(-1, SIZE, SIZE) for view in shown])
 
     def path(self, method: str) -> Path | None:
-        """The file of one method, in the folder of these very weights."""
+        """The file of one method, in the folder of these weights."""
         if self.cache.folder is None:
             return None
         folder = self.cache.folder / FORMAT / f"{self.fit.name}-{self.fit.digest}"
         return folder / f"{safe_name(self.split.name)}_{safe_name(method)}.maps"
 
     def read(self, method: str, row: int) -> np.ndarray | None:
-        """What is kept of an image, uint8 (7, 64, 64); None if nothing is, or it cannot be read."""
+        """The stored views of an image, uint8 (7, 64, 64); None if there are none or they are unreadable."""
         path = self.path(method)
         record = _read(path, row) if path else b""
         if len(record) < RECORD or not record[-1]:

@@ -1,7 +1,6 @@
 """The notebooks' closing texts, as Markdown.
 
-Each is made from a small record of verdicts and numbers (``judge_…``) and put into words
-(``…_text``).
+``judge_…`` decides and returns a small record of verdicts and numbers; ``…_text`` formats it.
 """
 
 from tin_lib.lab.conclusions.classes import (

@@ -1,4 +1,4 @@
-"""Which classes have most errors, what is taken for what, and whether boxes explain it."""
+"""Classes with most errors, confusions, and whether the boxes explain them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class BoxVerdict:
 
 @dataclass(frozen=True)
 class ClassRecord:
-    """What notebook 09 found."""
+    """The findings of notebook 09."""
 
     network: str
     accuracy: float  # 0..1
@@ -114,7 +114,7 @@ def class_errors(
 
 
 def class_errors_text(record: ClassRecord) -> str:
-    """The record in words."""
+    """The record as text."""
     issues = f"- Labels to review: {record.issues:,}."
     name, accuracy = catalog.title(record.network), percent(record.accuracy)
     if not record.above_chance:
@@ -172,7 +172,7 @@ def verdict_text(verdict: BoxVerdict) -> str:
 def selected_network(
     tables: Mapping[str, pd.DataFrame], chosen: str, asked: str | None, classes: int
 ) -> str:
-    """Whose errors a notebook shows, and how that network was chosen (``asked``: by name)."""
+    """The network whose errors are shown, and how it was chosen (``asked``: a name, or None)."""
     table, how = tables[chosen], "the parameter `network`"
     if not asked:
         how = f"the highest validation accuracy of {count_noun(len(tables), 'network')}"

@@ -27,7 +27,7 @@ class Smoothness:
 
 @dataclass(frozen=True)
 class FilterRecord:
-    """What the run's filters are like."""
+    """The findings on the run's filters."""
 
     smoothness: tuple[Smoothness, ...]
     dead: tuple[str, str, float] | None  # title, layer and largest share; None if not measured
@@ -84,7 +84,7 @@ def filters(compared: pd.DataFrame, tested: pd.DataFrame, run: runs.Run) -> str:
 
 
 def filters_text(record: FilterRecord) -> str:
-    """The record in words."""
+    """The record as text."""
     parts = [place_text(record, place) for place in PLACES]
     if record.at_chance:
         parts.append(f"No verdict for {titles(record.at_chance)}: not clearly above chance.")
@@ -142,7 +142,7 @@ def filter_pair(compared: pd.DataFrame, fits: Mapping[tuple[str, int], runs.Fit]
 
 
 def arms_text(record: ArmRecord) -> str:
-    """The record in words."""
+    """The record as text."""
     reached = " and ".join(f"{percent(v)} ({arm})" for arm, v in record.accuracies.items())
     accuracies = f"The mean validation accuracies are {reached}."
     if record.at_chance:
@@ -154,7 +154,7 @@ def arms_text(record: ArmRecord) -> str:
 
 
 def arm_text(verdict: ArmVerdict) -> str:
-    """One layer's verdict in words."""
+    """One layer's verdict as text."""
     if np.isnan(verdict.penalised) or np.isnan(verdict.unregularised):
         return f"In the {verdict.place} convolution there is no roughness to compare."
     conclusion = {

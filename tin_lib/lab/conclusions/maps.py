@@ -1,4 +1,4 @@
-"""The paper's sentence, that saliency maps are "not readily interpretable", put to the test."""
+"""A test of the paper's sentence that saliency maps are "not readily interpretable"."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from tin_lib.analysis.saliency import Evaluation
 from tin_lib.lab.formatting import count_noun, join_and, titles
 
 OBJECT, PIXELS = ("mass inside",), ("insertion", "deletion")
-UNTESTED = "untested"  # beside yes, no and undecided: there is nothing to compare
+UNTESTED = "untested"  # in addition to yes, no and undecided: there is nothing to compare
 
 
 @dataclass(frozen=True)
 class MapVerdict:
-    """What one method's maps of one network are worth.
+    """The verdicts on one method's maps of one network.
 
     ``on_object``: whether more of the map lies in the box than of every baseline's; ``ranks``:
     whether inserting and deleting pixels in the map's order beats every baseline's order. Both
@@ -39,13 +39,13 @@ class MapVerdict:
 
 @dataclass(frozen=True)
 class SaliencyRecord:
-    """The verdicts on all maps, and what stands beside them."""
+    """The verdicts on all maps, and the numbers reported with them."""
 
     verdicts: tuple[MapVerdict, ...]
     comparisons: int  # in the table that Holm's correction covers
     at_chance: tuple[str, ...]  # networks without a verdict
     left_out: tuple[str, ...]  # reasons why pairs of network and method were not measured
-    unlearnt: dict[str, float]  # rank correlation by method once all layers are random again
+    unlearnt: dict[str, float]  # rank correlation by method after all layers were reset
 
 
 def combine(outcomes: Sequence[str]) -> str:
@@ -107,7 +107,7 @@ def saliency(found: Evaluation, checked: pd.DataFrame, run: runs.Run) -> str:
 
 
 def saliency_text(record: SaliencyRecord) -> str:
-    """The record in words."""
+    """The record as text."""
     methods = list(dict.fromkeys(each.method for each in record.verdicts))
     lines = [
         method_line([each for each in record.verdicts if each.method == method])
@@ -120,7 +120,7 @@ def saliency_text(record: SaliencyRecord) -> str:
 
 
 def method_line(verdicts: list[MapVerdict]) -> str:
-    """What one method's maps do, network by network."""
+    """The verdicts on one method, by network."""
     parts = [f"- **{verdicts[0].method}**:"]
     if any(each.on_object != UNTESTED for each in verdicts):
         beyond = (f"{catalog.title(v.network)} {100 * v.beyond:+.1f}" for v in verdicts)
@@ -146,7 +146,7 @@ def by_outcome(verdicts: list[MapVerdict], question: str) -> str:
 
 
 def unlearnt_line(record: SaliencyRecord) -> str:
-    """What remains of the maps when all layers are random again."""
+    """How similar the maps are after all layers were reset to random weights."""
     values = ", ".join(f"{method} {value:.2f}" for method, value in record.unlearnt.items())
     return (
         "- With all layers reset to random weights, the maps' rank correlation with the trained "

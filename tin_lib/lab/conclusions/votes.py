@@ -33,13 +33,13 @@ class VoteVerdict:
 
 @dataclass(frozen=True)
 class EnsembleRecord:
-    """What notebook 06 found."""
+    """The findings of notebook 06."""
 
     best: tuple[str, ...]  # networks with the highest accuracy
     accuracy: float  # theirs, 0..1
     votes: tuple[VoteVerdict, ...]  # of the votes above chance
     at_chance: tuple[str, ...]  # networks and votes without a verdict
-    comparisons: int  # tests that Holm's correction is over
+    comparisons: int  # number of tests in Holm's correction
     networks: int
     correlation: float  # mean over the pairs of networks; NaN if errors do not vary
     missed: float  # share of the images that every network misses, 0..1
@@ -82,7 +82,7 @@ def ensemble(
 
 
 def ensemble_text(record: EnsembleRecord) -> str:
-    """The record in words."""
+    """The record as text."""
     verb = "network is" if len(record.best) == 1 else "networks are"
     lines = [f"The best single {verb} {titles(record.best)} ({percent(record.accuracy)})."]
     if record.at_chance:

@@ -66,7 +66,7 @@ def box_sizes(boxes: np.ndarray) -> go.Figure:
     """Show the number of images by width and height of the object's box, on a logarithmic scale.
 
     ``boxes``: integers (N, 4) x0, y0, x1, y1, inclusive pixels; rows of -1 have no box. Without any
-    box the figure says so.
+    box, the figure is a text that says so.
     """
     known = boxes[(boxes >= 0).all(axis=1)].astype(int)
     if not len(known):

@@ -58,7 +58,7 @@ def _reach(centre: pd.Series, low: pd.Series, high: pd.Series) -> dict[str, obje
 
 
 def best_and_worst(table: pd.DataFrame) -> go.Figure:
-    """Table 3 as a figure: error rates of the best and worst classes, beside the paper's.
+    """Table 3 as a figure: error rates of the best and worst classes, and the paper's.
 
     ``table``: from ``errors.best_and_worst``, of one network.
     """
@@ -98,7 +98,7 @@ def confusion(
 
     ``counts``: (C, C) from ``errors.confusion_matrix``. ``names``: class id -> name. ``order``:
     class ids, from ``errors.class_order`` (default: as in ``counts``). Colours follow the square
-    root of the count, so that a single error is visible beside a full diagonal.
+    root of the count, so that a single error is visible next to a full diagonal.
     """
     order = list(counts.index if order is None else order)
     labels = [names[wnid] for wnid in order]
@@ -147,7 +147,7 @@ def confused_pairs(pairs: pd.DataFrame) -> go.Figure:
 
 
 def agreement(table: pd.DataFrame) -> go.Figure:
-    """Images by number of networks that are wrong, beside what independent errors would give.
+    """Images by number of networks that are wrong, and the number under independence.
 
     ``table``: from ``errors.agreement``.
     """
@@ -180,7 +180,7 @@ def examples(
     """Figure 7: images of a class in three rows: correct, missed, and wrongly predicted as it.
 
     ``chosen``: from ``errors.examples``. ``pictures``: uint8 (N, 3, 64, 64), those of the
-    whole split. Above each image stand its prediction (or label) and the probability.
+    whole split. The title of each image is its prediction (or label) and the probability.
     """
     width = int(chosen.groupby("group").size().max())
     tiles, titles, hover = [], [], []

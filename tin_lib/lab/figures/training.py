@@ -83,7 +83,7 @@ def compare(
 
 
 def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
-    """Accuracy of each network and ensemble as bars, beside the paper's.
+    """Accuracy of each network and ensemble as bars, next to the paper's.
 
     ``table``: columns of ``results.csv``: name, ``<part>_accuracy`` and ``paper_<part>`` (0..1, NaN
     if unknown); ``part`` is ``train`` or ``val``.

@@ -1,6 +1,6 @@
 """Browsers of a run's results, for JupyterLab and for a web page (``tin browse``).
 
-Each is one picture with controls beside it. They train nothing. A notebook that is executed in
+Each is one picture with controls. They train nothing. A notebook that is executed in
 batch contains the picture.
 """
 

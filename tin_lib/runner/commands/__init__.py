@@ -1,1 +1,1 @@
-"""The verbs of the command line. Each ``add_…`` declares one and names the function it calls."""
+"""The subcommands. Each ``add_…`` declares one and the function that runs it."""

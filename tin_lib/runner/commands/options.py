@@ -1,4 +1,4 @@
-"""What several verbs share: the parser, options for data and networks, signals."""
+"""Shared by the subcommands: the parser, options for data and networks, signals."""
 
 import argparse
 import signal
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def known_names() -> str:
-    """The networks and recipes that there are, as text. Imports torch."""
+    """The known networks and recipes, as text. Imports torch."""
     from tin_lib import networks, recipes
 
     return f"networks: {', '.join(networks.names())}; recipes: {', '.join(recipes.names())}"

@@ -1,4 +1,4 @@
-"""The official zip: fetched or taken from a file, checked, and unpacked whole or not at all."""
+"""The official zip: downloaded or read from a file, checked, and unpacked atomically."""
 
 import hashlib
 import shutil
@@ -99,7 +99,7 @@ def _check(archive: Path, md5: str | None, size: int | None, remove: bool) -> No
 
 
 def unpack(archive: Path, target: Path, progress: Progress | None = None) -> None:
-    """Unpack the data set in ``archive`` to ``target``, which must not exist, whole or not at all.
+    """Unpack the data set in ``archive`` to ``target``, which must not exist, atomically.
 
     Raises ValueError for a damaged zip, for one that is not the data set, and for a member that is
     a link or leaves the folder; OSError for a full disk.

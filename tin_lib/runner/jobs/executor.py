@@ -1,7 +1,7 @@
 """Where steps and sweeps run: this machine's processes, or the workers of a dask cluster.
 
 Both are reached through the ``concurrent.futures.Executor`` interface, so that one code path
-serves them. What is submitted starts a process of its own (``run_in_process``), wherever it runs.
+serves them. Each task starts a separate process (``run_in_process``) on the machine where it runs.
 Workers of a cluster share nothing with this process but the file system.
 """
 
@@ -19,16 +19,15 @@ from tin_lib.process import start_child
 from tin_lib.runner.jobs import resources
 from tin_lib.runner.jobs.processes import stop_tree
 
-POLL = 0.1  # seconds between looks at whether to stop
+POLL = 0.1  # seconds between checks whether to stop
 NOT_STARTED = "the run was stopped before it started"
 CONNECT = 30  # seconds to reach a cluster
 
 
 class Task(TypedDict):
-    """What runs in a process of its own. Plain values, so that they travel to any worker; absolute
-    paths."""
+    """A task for a separate process. Plain values, which any worker can receive; absolute paths."""
 
-    output: str  # what it leaves: the executed notebook, the fit's folder
+    output: str  # what it writes: the executed notebook, the fit's folder
     log: str
     stop: str  # it ends as soon as this file appears
     threads: int  # CPU threads; 0 for the worker's share, or the libraries' own choice
@@ -37,11 +36,11 @@ class Task(TypedDict):
 def run_in_process(
     module: str, task: Task, variables: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Run ``python -m MODULE TASK RESULT`` on this machine, in a process of its own.
+    """Run ``python -m MODULE TASK RESULT`` in a separate process on this machine.
 
     ``variables``: further environment variables. Returns what the process wrote into RESULT: at
     least ``error``, one message or a false value; and ``seconds`` of the process, unless it wrote
-    its own. RESULT lies in a folder that lasts as long as the process.
+    that itself. RESULT is in a temporary folder.
     """
     if Path(task["stop"]).exists():
         return {"error": NOT_STARTED, "seconds": 0.0}

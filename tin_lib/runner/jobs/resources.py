@@ -17,7 +17,7 @@ _slot = threading.local()  # .gpu: the one GPU that this thread's jobs see; None
 def threads_each(asked: int | None, jobs: int, cluster: str | None) -> int:
     """CPU threads for each job: ``asked``, else the cores divided among the jobs.
 
-    0 leaves it to the libraries where one job runs, and to the workers on a cluster. Raises
+    0: the libraries' default if one job runs; on a cluster, the worker's share. Raises
     ValueError if ``asked`` is below 1.
     """
     if asked is not None and asked < 1:
@@ -73,7 +73,7 @@ def share_of_cores(worker: Any) -> int:
 def tasks_on(mine: frozenset[int], cores: dict[str, frozenset[int]], tasks: dict[str, int]) -> int:
     """How many tasks at a time the workers run that may use any of ``mine``.
 
-    A batch system may bind each worker to cores of its own, or leave all to all of them.
+    A batch system may bind each worker to its own cores, or let all workers use all cores.
     """
     return sum(tasks[address] for address, theirs in cores.items() if mine & theirs)
 
@@ -84,7 +84,7 @@ def take_gpu(free: Iterator[str | None]) -> None:
 
 
 def gpu_slots(jobs: int) -> list[str | None]:
-    """The GPU of each of the jobs that run side by side, in turn; None: it sees all GPUs."""
+    """The GPU of each parallel job, assigned in turn; None: the job sees all GPUs."""
     found = gpus() if jobs > 1 else []
     return [found[n % len(found)] if len(found) > 1 else None for n in range(jobs)]
 

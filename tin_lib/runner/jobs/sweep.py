@@ -54,7 +54,7 @@ def sweep(
 ) -> pd.DataFrame:
     """Train ``recipe`` with every combination of ``grid``, and write ``out/sweep.csv``.
 
-    Each fit has a process of its own, and a folder in ``out`` named by its fields. Finished ones
+    Each fit has its own process, and a folder in ``out`` named by its fields. Finished ones
     are not trained again, so an interrupted sweep resumes. A fit that fails has its error in the
     table; the others finish. Seeded by each recipe's ``seed``.
 
@@ -65,7 +65,7 @@ def sweep(
         out: the sweep's folder; a cluster's workers must see it under the same path.
         executor: from ``tin_lib.runner.jobs.executor.open_executor``, or any other.
         device: auto, cpu or cuda, of each fit.
-        threads: CPU threads of each fit; 0 leaves it to the libraries, or to a cluster's worker.
+        threads: CPU threads of each fit; 0: the libraries' default, or a cluster worker's share.
         report: called after each fit.
 
     Returns one row per combination, best first, by the held-out accuracy if there is one, else by
@@ -76,7 +76,7 @@ def sweep(
     out, chosen = Path(out).resolve(), combinations(grid)
     recipes = [recipe.replace(**fields) for fields in chosen]  # refuses what does not fit
     if not data.request:
-        raise ValueError("sweep: each fit has a process of its own; pass data from open_data")
+        raise ValueError("sweep: each fit runs in its own process, which cannot use data in memory; pass open_data's")
     stop = out / f".stop-{time.time_ns()}"
     futures, rows = {}, []
     try:
@@ -103,7 +103,7 @@ def sweep(
 
 
 def run_fit(job: FitJob) -> dict[str, Any]:
-    """One fit of a sweep, in a process of its own: its FIGURES, and ``error``.
+    """One fit of a sweep, in its own process: its FIGURES, and ``error``.
 
     So a fit that runs out of memory takes neither the others nor a cluster's worker with it, and
     each trains in a main thread, which ``kept_blocks`` asks for.

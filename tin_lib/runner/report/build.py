@@ -65,7 +65,7 @@ class Report:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """The folder of its files."""
         return self.run / "report"
 
     @cached_property

@@ -20,7 +20,7 @@ class Page:
     """One notebook for the report."""
 
     title: str
-    question: str  # the first paragraph, in plain words
+    question: str  # the first paragraph, without markup
     body: str  # HTML
     figures: bool  # whether it needs plotly.js
 
@@ -59,7 +59,7 @@ def heading(notebook: Any, name: str) -> tuple[str, str]:
 
 
 def first_paragraph(text: str) -> str:
-    """The first paragraph of a markdown text in plain words, without the label ``Question.``"""
+    """The first paragraph of a markdown text without markup, without the label ``Question.``"""
     paragraph = next((p for p in re.split(r"\n\s*\n", text.strip()) if p.strip()), "")
     return plain(paragraph).removeprefix("Question.").strip()
 
@@ -80,7 +80,7 @@ def prepare(notebook: Any) -> None:
 
 
 def replace_data(data: dict[str, Any], metadata: dict[str, Any]) -> None:
-    """One output: a plotly figure becomes a div of its own, a widget its picture."""
+    """One output: a plotly figure becomes a div, a widget its picture."""
     if PLOTLY in data:
         figure = data[PLOTLY]
         data.clear()

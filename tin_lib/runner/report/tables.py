@@ -29,7 +29,7 @@ STEP_HEADINGS = ["Notebook", "State", "Seconds", "When", "Data", "Parameters"]
 
 
 def result_rows(results: pd.DataFrame) -> list[list[str]]:
-    """Results beside the paper's; accuracies in 0..1 with three digits."""
+    """Results and the paper's; accuracies in 0..1 with three digits."""
     return [[cell(name, row) for name in HEADINGS] for _, row in results.iterrows()]
 
 

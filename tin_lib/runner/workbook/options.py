@@ -26,7 +26,7 @@ class Options:
     only: Sequence[str] = ()  # run these steps alone; what they read must be there
     groups: Sequence[str] = ()  # run the steps of these groups and those that they need
     force: bool = False  # run also what is up to date
-    workbook: Path | None = None  # workbook.yaml or its folder; None: the one beside tin_lib
+    workbook: Path | None = None  # workbook.yaml or its folder; None: the repository's
     fingerprint: Callable[[str], str] = data_fingerprint  # of the data set named
 
 

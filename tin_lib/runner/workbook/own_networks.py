@@ -36,7 +36,7 @@ def absolute(network: Any, folder: Path) -> Any:
 
 
 def source_file(network: Any, folder: Path) -> Path | None:
-    """The file that defines an own network, if it lies in the folders searched."""
+    """The file that defines an own network, if it is in one of the folders searched."""
     if not is_own(network):
         return None
     module = network.rpartition(":")[0]
@@ -65,5 +65,5 @@ def environment(networks: Iterable[Any], folder: Path) -> dict[str, str]:
 
 
 def is_module(path: Path) -> bool:
-    """Whether a module or package lies at ``path`` (without its suffix)."""
+    """Whether there is a module or package at ``path`` (without its suffix)."""
     return path.is_dir() or path.with_name(f"{path.name}.py").is_file()

@@ -13,7 +13,7 @@ from tin_lib.runner.workbook.spec import Step, Workbook, hint
 
 COMMON = ("data", "run")  # set by --data and --run for every notebook that declares them
 FILES = ("network",)  # parameters that may name a file: a user's own network
-EVERY = "all"  # stands for every notebook that declares the parameter
+EVERY = "all"  # means every notebook that declares the parameter
 TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),

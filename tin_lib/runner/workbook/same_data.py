@@ -1,4 +1,4 @@
-"""Whether what lies in a run's folder was made from the data that is asked for."""
+"""Whether the results in a run's folder were made from the given data."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""``workbook.yaml``: the steps, what each needs and leaves, and the profiles."""
+"""``workbook.yaml``: the steps, their needs and outputs, and the profiles."""
 
 import difflib
 import graphlib
@@ -22,14 +22,14 @@ class Step:
     group: str = ""  # other steps may need the whole group
     needs: tuple[str, ...] = ()  # steps or groups that must have finished first
     inputs: tuple[str, ...] = ()  # globs of files it reads; a change of them makes it run again
-    outputs: tuple[str, ...] = ()  # globs of files it must leave; may contain {parameter}
+    outputs: tuple[str, ...] = ()  # globs of files it must write; may contain {parameter}
     parameters: dict[str, Any] = field(default_factory=dict)  # in every profile
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # profile -> parameters
 
 
 @dataclass(frozen=True)
 class Extra:
-    """A folder with pages of its own that a step leaves; copied into the report."""
+    """A folder with additional pages that a step writes; copied into the report."""
 
     title: str
     folder: str  # relative to the run's folder
@@ -41,7 +41,7 @@ class Extra:
 class Workbook:
     """The steps in reading order; their needs are steps and form no cycle."""
 
-    folder: Path  # where workbook.yaml lies, absolute
+    folder: Path  # the folder of workbook.yaml, absolute
     title: str
     about: str
     profiles: dict[str, str]  # name -> one line on what it is for
@@ -49,7 +49,7 @@ class Workbook:
     extras: tuple[Extra, ...] = ()
 
     def notebook(self, name: str) -> Path:
-        """Path of a step's notebook: beside workbook.yaml, else among the repository's."""
+        """Path of a step's notebook: in workbook.yaml's folder, else in the repository's."""
         file = f"{(self.steps[name].notebook or name).removesuffix('.ipynb')}.ipynb"
         own = self.folder / file
         return own if own.is_file() else default_folder() / file
@@ -100,7 +100,7 @@ def hint(word: str, known: Iterable[str]) -> str:
 
 
 def default_folder() -> Path:
-    """The notebooks beside the ``tin_lib`` in use, else those in the current folder."""
+    """The folder ``notebooks`` next to the imported ``tin_lib``, else in the current folder."""
     beside = Path(tin_lib.__file__).parents[1] / "notebooks"
     return beside if beside.is_dir() else Path("notebooks").resolve()
 
@@ -121,7 +121,7 @@ def load_workbook(path: str | Path) -> Workbook:
 
 
 def read_content(file: Path) -> dict[str, Any]:
-    """The file's mapping, with the study's in front where it says ``extends: study``."""
+    """The file's mapping, preceded by the study's steps if it has ``extends: study``."""
     content = read_yaml(file)
     base = content.pop("extends", None)
     if base is None:

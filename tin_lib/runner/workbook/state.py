@@ -1,7 +1,7 @@
 """Records ``RUN/steps/NN.json``: the state of each step, and whether it is still up to date.
 
 A step is up to date if its notebook, its parameters, the data, the library's source, the steps it
-needs and the files it reads are those it last finished with, and what it leaves is still there.
+needs and the files it reads are unchanged since it last finished, and its outputs exist.
 Only a finished step's record counts: one that failed or was interrupted runs again.
 """
 
@@ -21,7 +21,7 @@ OK, FAILED, STARTED, BLOCKED = "ok", "failed", "started", "not run"
 
 
 def record_path(run: Path, name: str) -> Path:
-    """Where a step's record lies."""
+    """The path of a step's record."""
     return run / "steps" / f"{name}.json"
 
 
@@ -101,7 +101,7 @@ def network_digest(network: Any, folder: Path) -> str | None:
 
 
 def up_to_date(run: Path, step: Step, wanted: str) -> bool:
-    """Whether the step finished with this key and what it leaves is still there."""
+    """Whether the step finished with this key and its outputs exist."""
     record = read(run, step.name)
     executed = run / "notebooks" / f"{step.name}.ipynb"
     same = record.get("status") == OK and record.get("key") == wanted

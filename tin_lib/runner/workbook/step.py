@@ -1,7 +1,7 @@
-"""One notebook in a process of its own: ``python -m tin_lib.runner.workbook.step JOB RESULT``.
+"""One notebook in a separate process: ``python -m tin_lib.runner.workbook.step JOB RESULT``.
 
 JOB is a JSON object, see ``Job``; RESULT is the file that takes the outcome. The process ends,
-with its kernel, as soon as its standard input closes: then whoever started it is gone.
+with its kernel, as soon as its standard input closes, which means that its parent process has ended.
 """
 
 import json
@@ -38,16 +38,16 @@ class Job(Task):
 
 
 def run_step(job: Job) -> dict[str, Any]:
-    """Run one notebook in a process of its own.
+    """Run one notebook in a separate process.
 
     Returns ``error`` (None, or one message) and ``seconds``, with ``machine`` and ``versions`` if
-    it got that far.
+    the kernel started.
     """
     return run_in_process("tin_lib.runner.workbook.step", job, job.get("variables"))
 
 
 def main(job: dict[str, Any], result: Path) -> int:
-    """Run the job, write its outcome, and return 0 if the notebook ran to its end."""
+    """Run the job, write its outcome, and return 0 if the notebook completed."""
     end_with_parent(lambda: kill_children(os.getpid()))  # with its kernel
     use_own_kernel(result.parent)
     os.environ.update(KERNEL)
@@ -95,7 +95,7 @@ def run_papermill(job: dict[str, Any]) -> None:
 
 
 def literal(path: str) -> str:
-    """A path as papermill's template of a path, in which braces stand for parameters."""
+    """A path escaped for papermill, in whose path templates braces mean parameters."""
     return path.replace("{", "{{").replace("}", "}}")
 
 
@@ -111,7 +111,7 @@ def running_cell(output: Path) -> str:
 
 
 def marks(cell: dict[str, Any]) -> dict[str, Any]:
-    """What papermill notes in a cell: when it started, how it ended."""
+    """What papermill records of a cell: when it started, how it ended."""
     return cell.get("metadata", {}).get("papermill", {})
 
 
@@ -127,7 +127,7 @@ def one_line(text: str, length: int = 400) -> str:
 
 
 def machine() -> str:
-    """What the step ran on: system, processor kind, number of cores."""
+    """The machine of the step: system, processor kind, number of cores."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores"
 
 

@@ -1,4 +1,4 @@
-"""The controls beside a confusion matrix, which choose a cell without a mouse."""
+"""The controls of the confusion matrix, which select a cell without a mouse."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
