@@ -1,4 +1,4 @@
-"""A network small enough to look into by hand, and images for it."""
+"""A network small enough to compute by hand, and images for it."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ MEAN, STD = torch.tensor([120.0, 115.0, 100.0]), torch.tensor([70.0, 69.0, 72.0]
 
 
 def make_tiny(seed: int = 0) -> Network:
-    """Two conv layers, a pool and a dense layer, small enough to work out by hand."""
+    """Two conv layers, a pool and a dense layer, small enough to compute by hand."""
     torch.manual_seed(seed)
     features, classifier = Stack("features"), Stack("classifier")
     features.layer("conv1", nn.Conv2d(3, 6, 5, stride=2, padding=2), nn.ReLU())

@@ -1,7 +1,7 @@
-"""Every benchmark runs at its smallest and ends with its line; the full study goes on after a cut.
+"""Every benchmark runs in its smallest form and ends with its line; the full study resumes.
 
-Nothing here looks at how fast anything was. Scripts run as they are run by hand, in processes of
-their own; only a study that goes on does so in this one.
+No speed is tested. Scripts run in separate processes, as from the command line; only the study that
+is resumed runs in this one.
 """
 
 import json
@@ -99,9 +99,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_runs_and_ends_with_its_line(printed: dict[str, Future[str]], script: str) -> None:
     arguments, shown = SCRIPTS[script]
-    said = printed[script].result()
-    assert all(words in said for words in shown)
-    assert last_line(said)["command"] == f"python benchmarks/{script}.py {arguments}"
+    output = printed[script].result()
+    assert all(words in output for words in shown)
+    assert last_line(output)["command"] == f"python benchmarks/{script}.py {arguments}"
 
 
 SMALL = ["--classes", "2", "--per-class", "8", "--width", "0.05", "--epochs-scale", "0.01"]

@@ -8,7 +8,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 PARAMETERS = 'data: str = "sample"\nrun: str = "runs/sample"\nepochs: int = 2  # passes\n'
-# Counts its runs, reads what 01 left where there is some, and leaves one line.
+# Counts its runs, reads the output of 01 if there is any, and writes one line.
 WORK = """from pathlib import Path
 folder = Path(run) / "out"
 folder.mkdir(exist_ok=True)

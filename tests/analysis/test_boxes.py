@@ -1,4 +1,4 @@
-"""The paper's explanation on boxes: geometry by hand, planted effects recovered, null ones not."""
+"""The paper's explanation by boxes: geometry by hand, planted effects found, absent ones not."""
 
 import error_toys as toys
 import hypothesis.strategies as st

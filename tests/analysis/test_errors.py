@@ -1,4 +1,4 @@
-"""Errors by class, pair and image, on tables small enough to count by hand."""
+"""Errors by class, pair and image, on tables small enough to count."""
 
 import error_toys as toys
 import numpy as np

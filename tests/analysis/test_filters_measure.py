@@ -106,7 +106,7 @@ def test_selectivity_by_hand(tiny: Network, images: filters.Images) -> None:
 # --- figures of filters
 
 
-def test_roughness_tells_noise_from_a_smooth_wave() -> None:
+def test_roughness_distinguishes_noise_from_a_smooth_wave() -> None:
     noise = np.random.default_rng(0).normal(size=(50, 3, 64, 64))
     assert filters.roughness(noise) == pytest.approx(1, abs=0.05)
     assert filters.roughness(gabor())[0] < 0.1

@@ -26,7 +26,9 @@ from tin_lib.analysis.saliency.relu_modules import has_relu_modules_only
         ([nn.Identity()], False),
     ],
 )
-def test_relu_modules_are_told_from_other_activations(modules: list, expected: bool) -> None:
+def test_relu_modules_are_distinguished_from_other_activations(
+    modules: list, expected: bool
+) -> None:
     assert has_relu_modules_only(wrapped(nn.Conv2d(3, 4, 3), *modules)) is expected
 
 

@@ -201,7 +201,7 @@ def test_a_full_disk_does_not_end_the_process(small_disk: Path) -> None:
     assert done.stderr.count("are not kept") == 1
 
 
-def test_a_read_only_disk_is_said(tiny: TinyImageNet, small_disk: Path) -> None:
+def test_a_read_only_disk_is_reported(tiny: TinyImageNet, small_disk: Path) -> None:
     kept = open_store(tiny, small_disk).get("vgg_like", "gradient", 0)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     store = open_store(tiny, small_disk)

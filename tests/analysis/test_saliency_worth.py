@@ -1,4 +1,4 @@
-"""The measures of what saliency maps are worth: right by hand, and honest about chance."""
+"""Measures of the quality of saliency maps: checked by hand, and no better than chance on noise."""
 
 import copy
 import dataclasses

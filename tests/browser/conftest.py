@@ -36,7 +36,7 @@ def chromium() -> Iterator[Any]:
 def page(chromium: Any) -> Iterator[Any]:
     """A page of 1300×1000 pixels; what its console reports as an error is in ``page.errors``."""
     context = chromium.new_context(viewport={"width": 1300, "height": 1000})
-    context.set_default_timeout(120_000)  # other tests run beside these, on few cores
+    context.set_default_timeout(120_000)  # other tests run at the same time, on few cores
     page = context.new_page()
     page.errors = []
     page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)

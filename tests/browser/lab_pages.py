@@ -36,7 +36,7 @@ ACTIVE = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
 
 
 def run_all(page: Any, address: str, seconds: float = 240) -> None:
-    """Open a notebook in a kernel of its own, run all its cells and wait until the last one has."""
+    """Open a notebook in its own kernel, run all its cells and wait for the last one."""
     end_sessions(address)
     page.goto(address)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
@@ -62,7 +62,7 @@ def end_sessions(address: str) -> None:
 
 
 def ask(address: str, path: str, method: str = "GET", body: Any = None) -> bytes:
-    """What the server of a page at ``address`` answers to a request of its own interface."""
+    """The answer of the server of a page at ``address`` to a request to its API."""
     server, token = re.fullmatch(r"(.*)/lab/.*token=(\w+).*", address).groups()
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{server}/api/{path}?token={token}", data, method=method)

@@ -6,6 +6,6 @@ from typing import Any
 
 
 def screenshot(page: Any, name: str) -> None:
-    """Keep a picture of the page where TIN_SCREENSHOTS names a folder."""
+    """Save a screenshot of the page if TIN_SCREENSHOTS names a folder."""
     if folder := os.environ.get("TIN_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{name}.png")

@@ -162,7 +162,7 @@ def test_the_folder_above(root: Path) -> None:
         open_data(root.parent)
 
 
-def test_a_byte_order_mark_is_no_part_of_a_class(root: Path) -> None:
+def test_a_byte_order_mark_is_ignored(root: Path) -> None:
     for name in ("wnids.txt", "words.txt", "val/val_annotations.txt"):
         path = root / name
         path.write_text(path.read_text(), encoding="utf-8-sig")

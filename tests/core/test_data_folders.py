@@ -221,7 +221,7 @@ def test_a_wrong_folder_is_one_message(pets: Path, damage, kind, message) -> Non
 @pytest.mark.parametrize("place", ["val/{}/images", "val/{}", "val/images/{}"])
 @pytest.mark.parametrize("annotations", [True, False])
 def test_tiny_imagenet_with_sorted_val(tmp_path: Path, place: str, annotations: bool) -> None:
-    """As the usual scripts leave it: the same rows as from the official layout."""
+    """Val as the usual scripts sort it: the same rows as from the official layout."""
     official = open_data(write_folder(tmp_path / "official"))
     root = write_folder(tmp_path / "sorted")
     sort_val(root, place)

@@ -182,7 +182,7 @@ def test_cache_folder_where_the_data_cannot_be_written(
     assert not (root / ".tin_packed").exists()
 
 
-def test_nowhere_to_pack_says_what_helps(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_writable_cache_says_what_to_set(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -194,7 +194,7 @@ def test_nowhere_to_pack_says_what_helps(root: Path, monkeypatch: pytest.MonkeyP
 def test_what_is_packed_is_flushed_before_it_is_published(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that a power loss leaves no packed form, or the whole one."""
+    """After a power loss there is either no packed data set or a complete one."""
     order: list[str] = []
     rename = Path.rename
 
@@ -287,7 +287,7 @@ def test_a_worker_that_is_lost_is_one_message(
     assert len(open_data(root).train) == 36
 
 
-def test_what_the_system_says_of_a_file_names_it(root: Path) -> None:
+def test_errors_of_the_system_name_the_file(root: Path) -> None:
     path = root / "train" / CLASSES[0] / "images" / f"{CLASSES[0]}_3.JPEG"
     path.unlink()
     path.mkdir()

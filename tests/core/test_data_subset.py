@@ -111,7 +111,7 @@ def test_holdout_follows_the_seed(root: Path) -> None:
     assert held(1) != held(2)
 
 
-def test_fingerprints_tell_subsets_apart(root: Path) -> None:
+def test_subsets_have_different_fingerprints(root: Path) -> None:
     options: list[dict] = [
         {}, {"classes": 2}, {"classes": 1}, {"per_class": 5}, {"per_class": 6},
         {"holdout": 0.5}, {"holdout": 0.25}, {"holdout": 0.5, "seed": 1},

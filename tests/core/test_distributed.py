@@ -118,11 +118,11 @@ def test_killed_worker_ends_the_job_and_a_rerun_resumes(tmp_path: Path, rank: in
         assert job.poll() is None, job.communicate()[0]
         time.sleep(0.02)
     os.kill(workers(job.pid)[rank], signal.SIGKILL)
-    said, _ = job.communicate(timeout=120)
+    output, _ = job.communicate(timeout=120)
     assert job.returncode != 0
-    assert "SIGKILL" in said
-    assert f"process {1 - rank} of the job stops: another process has failed" in said
-    assert f"Run the same command again to resume from the last checkpoint in {out}" in said
+    assert "SIGKILL" in output
+    assert f"process {1 - rank} of the job stops: another process has failed" in output
+    assert f"Run the same command again to resume from the last checkpoint in {out}" in output
     done = len(runs.Fit(history.parent).history())
     assert 0 < done < 40
     again = subprocess.run(train(out), env=ENVIRONMENT, capture_output=True, text=True)
@@ -145,8 +145,8 @@ def rank_of(pid: int) -> int:
 
 
 @pytest.mark.slow
-def test_machines_that_share_no_folder_are_told(tmp_path: Path) -> None:
-    """Each process has a folder of its own, as on two machines without a common file system."""
+def test_machines_without_a_shared_folder_are_reported(tmp_path: Path) -> None:
+    """Each process has its own folder, as on two machines without a shared file system."""
     script = write(tmp_path, tmp_path / "apart", 1)
     apart = script.read_text().replace(
         f"{str(tmp_path / 'apart')!r}", f"{str(tmp_path)!r} + '/of' + os.environ['RANK']"

@@ -38,7 +38,7 @@ def test_rates_next_to_one_drop() -> None:
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 8])
 def test_neighbours_are_independent(step: int) -> None:
-    """Four values share one random word: none tells of another."""
+    """Four values share one random word, but are independent."""
     off = (dropped(0.3, COUNT) == 0).float()
     both = (off[:-step] * off[step:]).mean().item()
     assert both == pytest.approx(0.09, abs=5 * (0.09 * 0.91 / COUNT) ** 0.5)

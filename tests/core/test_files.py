@@ -113,7 +113,7 @@ def test_the_mode_follows_the_umask_which_stays(
 def test_file_and_folder_are_flushed_around_the_rename(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a power loss leaves is then the old file or the whole new one."""
+    """After a power loss there is either the old file or the complete new one."""
     order, fsync, replace = [], os.fsync, os.replace
 
     def flushed(handle: int) -> None:

@@ -52,7 +52,7 @@ def test_history_summary_and_predictions_agree(
     assert done.summary["val_top5"] == np.mean(top5)
 
 
-def test_who_loads_the_weights_finds_the_same(hard: TinyImageNet, tmp_path: Path) -> None:
+def test_loaded_weights_give_the_reported_accuracy(hard: TinyImageNet, tmp_path: Path) -> None:
     """Trained in bf16, evaluated in float32 with mirrored images, in every split."""
     done = fit(RECIPE, hard, tmp_path / "net", device="cpu", progress=None)
     assert done.summary["precision"] == "bf16"

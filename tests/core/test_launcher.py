@@ -57,7 +57,7 @@ def test_processes_evaluate_with_the_same_batchnorm_statistics(
 
 
 @pytest.mark.slow
-def test_failures_are_told(sample: TinyImageNet, tmp_path: Path) -> None:
+def test_failures_are_reported(sample: TinyImageNet, tmp_path: Path) -> None:
     lost = RECIPE.replace(lr=1e5)
     with pytest.raises(ChildProcessError, match=r"Their output:\nepoch 1: the loss is"):
         fit(lost, sample, tmp_path / "net", device="cpu", processes=2, progress=None)

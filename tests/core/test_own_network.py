@@ -315,7 +315,7 @@ def check_fit(fit: runs.Fit, tiny: TinyImageNet) -> None:
 def test_the_fifth_network(
     file: Path, tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One file and no edit; beside a network of torchvision and one of the paper's."""
+    """One file and no edit; together with a network of torchvision and one of the paper's."""
     names = [networks.trust(f"{file}:build"), "torchvision:mobilenet_v3_small", "vgg_like"]
     run = tmp_path / "run"
     for name in names:
@@ -334,10 +334,10 @@ def test_the_fifth_network(
         cwd="/",
         env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},  # TIN_NETWORKS is set by trust
     )
-    told = dict(line.split() for line in done.stdout.splitlines())
+    accuracies = dict(line.split() for line in done.stdout.splitlines())
     for name, fit in opened.fits.items():
         expected = fit.network()(torch.ones(1, 3, 64, 64)).sum().item()
-        assert float(told[name]) == pytest.approx(expected, abs=1e-4)
+        assert float(accuracies[name]) == pytest.approx(expected, abs=1e-4)
 
 
 def test_tin_train_takes_a_file(file: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_bf16_learns_as_float32_and_says_so(tiny: TinyImageNet, tmp_path: Path) 
 
 
 def test_blocks_are_reused_and_given_back() -> None:
-    """In a process of its own: page faults of 40 MB asked for again and again, and of 8 MB."""
+    """In a separate process: page faults of repeated allocations of 40 MB, and of 8 MB."""
     program = """
 import resource, torch
 from tin_lib.train.device import kept_blocks
@@ -65,8 +65,8 @@ print(kept, outside, inside, high - resident(), small, faults(2_000_000))
 """
     if device.glibc() is None:
         pytest.skip("no glibc here: memory is handled as the system likes")
-    said = subprocess.check_output([sys.executable, "-c", program], text=True)
-    kept, outside, inside, returned, before, after = said.split()
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    kept, outside, inside, returned, before, after = output.split()
     assert kept == "True"
     assert int(inside) < int(outside) / 10
     assert int(returned) * resource.getpagesize() > 30e6

@@ -57,7 +57,7 @@ def pretended() -> FakeTensorMode:
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
-def test_compiled_where_launches_cost_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_where_kernel_launches_dominate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda module, **options: module)
     plain, compiling = (Recipe("vgg_like", 1, 0.1, compile=mode) for mode in ("", "default"))
     constants = torch.ones(3), torch.ones(3)

@@ -19,7 +19,7 @@ def test_a_run_lists_fits_in_the_papers_order(tmp_path: Path) -> None:
     assert list(runs.open_run(tmp_path).fits) == ["convnet9", "vgg16", "alexnet", "resnet18"]
 
 
-def test_an_unknown_network_is_named_beside_the_known(tmp_path: Path) -> None:
+def test_an_unknown_network_is_named_with_the_known(tmp_path: Path) -> None:
     for name in ("vgg16", "convnet9"):
         _write_fit(tmp_path / "networks" / name, ["a", "b"], "f")
     run = runs.open_run(tmp_path)

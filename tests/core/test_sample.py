@@ -185,7 +185,7 @@ def test_boxes_vary_in_size_shape_and_some_are_cut_by_the_border(folder: Path) -
     assert 0.05 < cut.mean() < 0.5
 
 
-def test_mean_colour_tells_little(folder: Path) -> None:
+def test_mean_colour_predicts_little(folder: Path) -> None:
     """The nearest class mean of the mean colour is right for under 35 % of val (chance: 10 %)."""
     means = {
         wnid: np.mean([pixels(path).mean((0, 1)) for path in train_files(folder, wnid)], 0)

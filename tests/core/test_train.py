@@ -133,7 +133,7 @@ def test_finished_fit_is_not_trained_again(tiny: TinyImageNet, tmp_path: Path) -
     assert (tmp_path / "net" / "weights.safetensors").stat().st_mtime_ns == before
 
 
-def test_weights_that_were_removed_are_trained_anew(tiny: TinyImageNet, tmp_path: Path) -> None:
+def test_removed_weights_are_trained_again(tiny: TinyImageNet, tmp_path: Path) -> None:
     recipe = SMALL.replace(epochs=1)
     fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
     before = (tmp_path / "net" / "weights.safetensors").read_bytes()
@@ -143,7 +143,7 @@ def test_weights_that_were_removed_are_trained_anew(tiny: TinyImageNet, tmp_path
 
 
 def test_other_recipes_move_old_fits_aside(tiny: TinyImageNet, tmp_path: Path) -> None:
-    for lr in (0.003, 0.01, 0.02):  # within a second: each gets a name of its own
+    for lr in (0.003, 0.01, 0.02):  # within a second: each gets another name
         recipe = SMALL.replace(epochs=1, lr=lr)
         fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
     old = [runs.open_fit(path).recipe["lr"] for path in (tmp_path / ".previous").iterdir()]
@@ -174,7 +174,7 @@ def test_other_starting_weights_under_the_same_name_are_noticed(
     assert again.digest == digests[1]
 
 
-def test_starting_weights_by_another_path_or_lost_on_the_way(
+def test_starting_weights_moved_or_removed_meanwhile(
     tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fit(SMALL.replace(epochs=1), tiny, tmp_path / "a", device="cpu", progress=None)
@@ -223,7 +223,9 @@ def test_scores_that_are_not_finite_end_a_fit(tiny: TinyImageNet, tmp_path: Path
     assert not (tmp_path / "net" / "checkpoint.pt").exists()
 
 
-def test_a_lost_loss_names_epoch_rate_and_advice(tiny: TinyImageNet, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_names_epoch_rate_and_advice(
+    tiny: TinyImageNet, tmp_path: Path
+) -> None:
     recipe = SMALL
     with pytest.raises(KeyboardInterrupt):
         fit(recipe, tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
@@ -366,7 +368,9 @@ def test_average_follows_batchnorm_statistics() -> None:
     assert mine.num_batches_tracked == 1
 
 
-def test_failed_compiler_says_why_and_training_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_compiler_is_reported_and_training_continues(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken(module: Any, **options: Any) -> Any:
         def call(*inputs: Any) -> Any:
             raise RuntimeError("no compiler here")
@@ -456,7 +460,7 @@ def test_saving_takes_at_most_a_tenth_of_the_time(
     assert saved == [0, 5]
 
 
-def test_savings_that_were_left_out_change_no_number(
+def test_skipped_checkpoints_change_no_number(
     tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fit(SMALL, tiny, tmp_path / "whole", device="cpu", progress=None)

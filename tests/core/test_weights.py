@@ -66,7 +66,7 @@ def test_a_saved_network_comes_back_exactly(tmp_path: Path, name: str, options: 
     assert again.layers == network.layers
 
 
-def test_the_header_tells_how_to_rebuild_it_and_what_else_was_given(tmp_path: Path) -> None:
+def test_the_header_holds_the_build_arguments_and_given_metadata(tmp_path: Path) -> None:
     _, path = saved(tmp_path, "convnet9", variant="code")
     assert networks.read_meta(path) == {
         "network": "convnet9",
@@ -159,7 +159,7 @@ def test_a_header_that_does_not_fit_is_refused(tmp_path: Path, change: dict, mes
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(share=st.floats(0, 0.9999), position=st.integers(0, 1500), byte=st.integers(0, 255))
-def test_damage_never_gives_another_error(
+def test_damaged_files_give_one_kind_of_error(
     tmp_path: Path, share: float, position: int, byte: int
 ) -> None:
     _, path = saved(tmp_path)
@@ -417,7 +417,7 @@ def test_common_forms_of_state_dicts_are_read(tmp_path: Path) -> None:
         assert network.origin == f"{path} (conv part; dense layers random)"
 
 
-def test_objects_beside_the_weights_are_named_as_the_reason(tmp_path: Path) -> None:
+def test_objects_stored_with_the_weights_are_named_as_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "args.pth"
     torch.save({"state_dict": {}, "args": argparse.Namespace(lr=0.1)}, path)
     with pytest.raises(ValueError, match=r"args\.pth .*never unpickled: save the state dict alone"):

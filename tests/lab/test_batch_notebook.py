@@ -1,4 +1,4 @@
-"""A notebook with the three browsers, executed in batch as by hand: its outputs are complete."""
+"""A notebook with the three browsers, run by papermill and nbconvert: its outputs are complete."""
 
 import base64
 import io

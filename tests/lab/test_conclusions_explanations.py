@@ -108,7 +108,7 @@ def test_networks_at_chance_get_no_verdict() -> None:
     assert "there is no verdict" in text
 
 
-def test_what_was_left_out_is_said() -> None:
+def test_omitted_pairs_are_reported() -> None:
     gains = {"insertion": 0.1, "deletion": 0.1}
     found = evaluation(gains)
     found.left_out["vgg16", "guided_backprop"] = "guided_backprop: vgg16 has no ReLU"

@@ -183,7 +183,7 @@ def test_batch_run_displays_matrix_and_picture(
 
 
 def test_live_notebook_shows_the_widget(browser: ConfusionBrowser) -> None:
-    with pytest.raises(NotImplementedError):  # IPython goes on to the next kind of display
+    with pytest.raises(NotImplementedError):  # IPython then tries the next kind of display
         browser._ipython_display_()
     assert "application/vnd.jupyter.widget-view+json" in browser._repr_mimebundle_()
 

@@ -20,7 +20,7 @@ def test_augmentations_have_a_title_each() -> None:
     ("name", "short"),
     [("goldfish, Carassius auratus", "goldfish"), ("American alligator", "American alliga…")],
 )
-def test_names_are_short_above_and_whole_under_the_mouse(name: str, short: str) -> None:
+def test_names_are_short_in_titles_and_complete_on_hover(name: str, short: str) -> None:
     figure = data.gallery(pictures(1), [name])
     assert figure.layout.annotations[0].text == short
     assert figure.data[1].text[0] == name

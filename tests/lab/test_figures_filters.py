@@ -23,7 +23,7 @@ def test_kernels_are_enlarged_by_a_whole_number() -> None:
     assert filters.kernel_grid(noise(4, 3, 11, 11)).data[0].dx == 4
 
 
-def test_networks_stand_in_rows_of_one_length() -> None:
+def test_networks_are_rows_of_equal_length() -> None:
     pictures = {"a": noise(9, 3, 5, 5), "b": noise(4, 3, 11, 11), "c": noise(20, 3, 64, 64)}
     figure = filters.by_network(pictures)
     assert [note.text for note in figure.layout.annotations] == ["a", "b", "c"]

@@ -81,14 +81,14 @@ def test_titles_and_hover_texts() -> None:
     assert list(figure.data[1].text) == ["the first", "the second"]
 
 
-def test_rows_are_labelled_beside_their_middle() -> None:
+def test_row_labels_are_vertically_centred() -> None:
     figure = images.grid(random_images(4, 10, 10), columns=2, zoom=4)
     labelled = images.label_rows(figure, ["upper", "lower"], width=100)
     assert [note.y for note in labelled.layout.annotations] == [20, 68]
     assert labelled.layout.margin.l == 100
 
 
-def test_json_stays_near_the_pixels_own_size() -> None:
+def test_json_is_hardly_larger_than_the_pixels() -> None:
     noise = random_images(20, 64, 64)  # which PNG cannot compress
     assert len(images.grid(noise, zoom=3).to_json()) < 2 * noise.size
 

@@ -36,11 +36,11 @@ def test_compare_by_epoch_and_by_time() -> None:
     by_time = training.compare(histories, over="seconds")
     np.testing.assert_allclose(by_time.data[1].x, [2, 4, 6])
     assert by_time.layout.xaxis.title.text == "training time (s)"
-    # Told apart without colour, too.
+    # Distinguishable without colour, too.
     assert by_time.data[0].line.dash != by_time.data[1].line.dash
 
 
-def test_results_stand_beside_the_papers() -> None:
+def test_results_are_shown_with_the_papers() -> None:
     table = pd.DataFrame(
         {"name": ["vgg16", "alexnet"], "val_accuracy": [0.55, 0.33], "paper_val": [0.535, None]}
     )

@@ -63,7 +63,7 @@ def test_an_empty_map_is_black_in_every_view() -> None:
     assert (gains == 0).all()
 
 
-def test_one_signed_maps_other_side_is_black() -> None:
+def test_a_map_of_one_sign_has_a_black_opposite_view() -> None:
     packed, gains = sprites.pack(torch.rand(1, 3, 8, 8) + 0.1)
     assert gains[0, 2] == 0
     assert unpacked(packed[0], gains[0])["negative"].max() == 0
@@ -130,7 +130,7 @@ def saliency_inputs(fit: runs.Fit, pixels: np.ndarray) -> torch.Tensor:
     return augment.normalise(torch.from_numpy(np.array(pixels)), fit.mean, fit.std)
 
 
-def test_sheets_are_kept_and_others_written_anew(page: Path, run: runs.Run) -> None:
+def test_sheets_are_kept_and_outdated_ones_rewritten(page: Path, run: runs.Run) -> None:
     sheet, other = (page.parent / "maps" / f"{name}_gradient.js" for name in NETWORKS)
     before, text = sheet.stat().st_mtime_ns, other.read_text()
     other.write_text("// another network's\n")

@@ -205,7 +205,7 @@ def test_nothing_fits(browser: SaliencyBrowser) -> None:
     assert len(browser.rows) == len(browser.split)
 
 
-def test_no_method_chosen_is_said(browser: SaliencyBrowser) -> None:
+def test_no_method_chosen_is_reported(browser: SaliencyBrowser) -> None:
     before = browser.png()
     browser.controls.methods["gradient"].value = False
     assert "Choose at least one" in browser.message.value
@@ -235,7 +235,7 @@ def test_query_round_trip() -> None:
     assert View(**from_query("token=abc")) == View()
 
 
-def test_static_picture_beside_the_widget(browser: SaliencyBrowser) -> None:
+def test_static_picture_with_the_widget(browser: SaliencyBrowser) -> None:
     bundle = browser._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]) == browser.png()
     assert "application/vnd.jupyter.widget-view+json" in bundle

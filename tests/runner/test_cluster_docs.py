@@ -23,7 +23,7 @@ from tin_lib.__main__ import build_parser
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 CLUSTER = DOCS / "cluster"
-# Leaves word of which GPU it sees, and stays until another step has too.
+# Writes which GPU it sees, and waits until another step has too.
 SEES = """import os, time
 from pathlib import Path
 Path(run, f"saw-{name}-{os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}").touch()
@@ -52,7 +52,7 @@ def test_scripts_are_bash(path: Path) -> None:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """A folder like the repository's, with runs of its own and this interpreter's ``.venv``."""
+    """A folder like the repository's, with its own runs and this interpreter's ``.venv``."""
     pytest.importorskip("distributed")
     folder = tmp_path / "repository"
     folder.mkdir()
@@ -62,7 +62,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def run(here: Path, script: str, *given: str, stand_ins: dict[str, str], **environment: str) -> str:
-    """What a script prints; it must end well, and leave no process and no file of its own."""
+    """The output of a script, which must succeed and leave no process and no file behind."""
     commands = here / "commands"
     commands.mkdir()
     for name, does in stand_ins.items():

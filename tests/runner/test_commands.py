@@ -50,10 +50,10 @@ def test_bad_input_is_one_message_and_status_two(tmp_path: Path, capsys: Any) ->
         (["run", "-p", "02.epoch=1"], "epoch"),
     ):
         assert main(arguments) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("tin: ")
-        assert message in said
-        assert len(said.strip().splitlines()) == 1
+        output = capsys.readouterr().err
+        assert output.startswith("tin: ")
+        assert message in output
+        assert len(output.strip().splitlines()) == 1
 
 
 def test_train_submit_and_vote(tmp_path: Path, capsys: Any) -> None:
@@ -73,9 +73,9 @@ def test_profile_writes_a_trace_and_a_table(tmp_path: Path, capsys: Any) -> None
     out = tmp_path / "profile"
     small = ["--recipe", "quick", "--classes", "3", "--per-class", "60", "--set", "batch_size=16"]
     assert main(["train", "vgg_like", "--out", str(out), "--profile-steps", "2", *small]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     written = (out / "profile.txt").read_text()
-    assert written in said
+    assert written in output
     assert "convolution" in written
     lines = [line.split() for line in written.splitlines()[1:6]]
     assert [line[0] for line in lines] == ["render", "losses", "differentiate", "update", "rest"]

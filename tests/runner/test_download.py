@@ -103,7 +103,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
-def test_whole(server: Server, tmp_path: Path) -> None:
+def test_a_download_from_start_to_end(server: Server, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     unpacked: list[tuple[int, int]] = []
     folder = download(
@@ -120,14 +120,14 @@ def test_whole(server: Server, tmp_path: Path) -> None:
     assert names(folder.parent) == ["tiny-imagenet-200"]
 
 
-def test_a_cut_half_way_is_resumed(server: Server, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(server: Server, tmp_path: Path) -> None:
     half = len(server.body) // 2
     server.cuts = [half, 100]
     download(tmp_path, server.url, **checks(server.body))
     assert server.requested == [None, f"bytes={half}-", f"bytes={half + 100}-"]
 
 
-def test_a_later_call_goes_on(server: Server, tmp_path: Path) -> None:
+def test_a_later_call_resumes(server: Server, tmp_path: Path) -> None:
     half = len(server.body) // 2
     server.cuts = [half, 0, 0, 0, 0, 0]
     with pytest.raises(OSError, match=r"what came is kept: run again"):
@@ -154,7 +154,9 @@ def test_complete_part_of_unknown_size(server: Server, tmp_path: Path) -> None:
     assert (tmp_path / "tiny-imagenet-200" / "wnids.txt").is_file()
 
 
-def test_too_long_a_part_is_fetched_anew(server: Server, tmp_path: Path) -> None:
+def test_a_partial_file_that_is_too_long_is_downloaded_again(
+    server: Server, tmp_path: Path
+) -> None:
     from tin_lib.runner.download.archive import _part_name
 
     _part_name(tmp_path, server.url).write_bytes(server.body + b"more")
@@ -182,7 +184,7 @@ def test_attempts_are_bounded(server: Server, tmp_path: Path) -> None:
     assert len(server.requested) == fetch_module.ATTEMPTS
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_no_server_listens(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -217,7 +219,7 @@ def test_what_is_there_is_left_alone(archive: bytes, tmp_path: Path) -> None:
     assert download(tmp_path, "http://127.0.0.1:9/none") == tmp_path / "tiny-imagenet-200"
 
 
-def test_something_in_the_way(tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "tiny-imagenet-200").mkdir()
     with pytest.raises(ValueError, match="is in the way"):
         download(tmp_path)

@@ -29,7 +29,7 @@ def build(num_classes, width=1.0, channels=16):
 '''
 WORKBOOK = """
 title: My study
-about: Mine beside the paper's.
+about: Mine and the paper's.
 steps:
   - name: 03_vgg_like
     group: networks
@@ -48,7 +48,7 @@ steps:
   - name: 11_loads
     needs: [networks]
 """
-# A later notebook can load the weights: the runner vouches for the user's module.
+# A later notebook can load the weights: the runner registers the user's module.
 LOADS = """from tin_lib import runs
 print(runs.open_run(runs.locate(run)).fit("tiny_net_build").network().name)"""
 

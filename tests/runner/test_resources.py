@@ -82,7 +82,7 @@ def test_jobs_side_by_side_see_one_gpu_each(monkeypatch):
 
 
 def test_only_gpus_that_the_user_allows_are_given_out(monkeypatch):
-    monkeypatch.setattr("torch.cuda.device_count", lambda: pytest.fail("the user has said it"))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: pytest.fail("the user has chosen"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, GPU-ab")
     assert slots(2) == ["3", "GPU-ab"]
     for one_or_none in ("2", ""):

@@ -23,7 +23,9 @@ from tin_lib.runner.workbook.options import OK, SKIPPED, Options
         ("elsewhere/sample", "sample", "runs/sample-sample"),
     ],
 )
-def test_the_default_folder_says_data_and_profile(data: str, profile: str, folder: str) -> None:
+def test_the_default_folder_is_named_by_data_and_profile(
+    data: str, profile: str, folder: str
+) -> None:
     assert study.default_run(data, profile) == Path(folder)
 
 

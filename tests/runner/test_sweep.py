@@ -1,4 +1,4 @@
-"""Sweeps: every combination once, nothing trained twice, failures reported beside what worked."""
+"""Sweeps: every combination once, nothing trained twice, failures reported in the table."""
 
 import contextlib
 import os
@@ -51,7 +51,7 @@ def test_a_grid_of_another_form_is_refused(wrong: list[str]) -> None:
         sweep.parse_grid(wrong)
 
 
-def test_folders_tell_the_fields_and_differ() -> None:
+def test_folders_are_named_by_the_fields_and_differ() -> None:
     assert sweep.folder_name({"lr": 0.01, "seed": 0}) == "lr=0.01,seed=0"
     names = [sweep.folder_name({"weights": path}) for path in ("a/b", "a_b", "a:b")]
     assert len(set(names)) == 3
@@ -151,7 +151,7 @@ def job(folder: Path, **fields: Any) -> sweep.FitJob:
 
 
 @pytest.mark.slow
-def test_a_fit_runs_apart_with_its_own_count_of_threads(tmp_path: Path) -> None:
+def test_a_fit_runs_in_its_own_process_with_its_number_of_threads(tmp_path: Path) -> None:
     done = sweep.run_fit(job(tmp_path))
     assert done["error"] == ""
     summary = runs.open_fit(tmp_path / "fit").summary

@@ -13,7 +13,7 @@ from tin_lib.runner.workbook.options import OK, Options
 from tin_lib.runner.workbook.spec import load_workbook
 
 CELL = 'run: str = "r"\nnetwork: str = "vgg16"\nlr: float = None\nweights: str = None'
-# Says what it was given and which networks it can load, and leaves it under the network's name.
+# Writes its parameters and the networks it can load to a file named by the network.
 TRAIN = """import os, re
 from pathlib import Path
 folder = Path(run, "networks", re.sub(r"[^\\w.-]+", "_", network.rpartition("/")[2]))

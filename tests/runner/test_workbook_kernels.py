@@ -31,12 +31,12 @@ seen = {"python": sys.executable, "renderer": os.environ["PLOTLY_RENDERER"],
         "gpu": os.environ["CUDA_VISIBLE_DEVICES"]}
 Path(run, "seen.json").write_text(json.dumps(seen))
 print("epoch 1 of", epochs)"""
-# Tells the kernel's process, then works for a long time.
+# Writes the kernel's process id, then runs for a long time.
 LONG = """import os, time
 from pathlib import Path
 Path(run, "pid").write_text(str(os.getpid()))
 time.sleep(600)"""
-# Says which worker's environment it has, and stays until another step has said so too.
+# Writes which worker's environment it has, and waits until another step has too.
 WHERE = """import os, time
 from pathlib import Path
 Path(run, f"worker-{os.environ['TOY_WORKER']}").touch()

@@ -52,7 +52,7 @@ def figure():
 
 
 def executed():
-    """A notebook with one output of every kind that ours leave."""
+    """A notebook with one output of every kind in the project's notebooks."""
     outputs = [
         new_output("display_data", data={pages.PLOTLY: figure(), "text/plain": "Figure()"}),
         new_output("display_data", data={pages.WIDGET: {"model_id": "1"}, "image/png": png(),
@@ -107,7 +107,7 @@ def write_summaries(run):
     files.write_table(vote, run / "ensemble" / "summary.csv")
 
 
-def test_results_stand_beside_the_papers(run):
+def test_results_are_shown_with_the_papers(run):
     table = collect_results(run)
     assert tuple(table.columns) == COLUMNS
     assert list(table.name) == ["convnet9", "vgg16", "majority_vote"]
@@ -147,7 +147,7 @@ def test_votes_of_other_networks_are_left_out(run):
     assert list(collect_results(run).kind) == ["network", "network", "ensemble"]
     write(network="convnet9", epochs=3)
     later = state.record_path(run, "06_ensemble").stat().st_mtime + 1
-    os.utime(run / "ensemble" / "summary.csv", (later, later))  # notebook 06 run by hand
+    os.utime(run / "ensemble" / "summary.csv", (later, later))  # notebook 06 run outside tin run
     assert list(collect_results(run).kind) == ["network", "network", "ensemble"]
 
 

@@ -18,7 +18,7 @@ from tin_lib.runner.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Option
 
 
 class Stand:
-    """Stands in for ``run_step``: remembers the jobs, fails those asked for."""
+    """Replaces ``run_step``: records the jobs, and fails the chosen ones."""
 
     def __init__(self):
         self.jobs, self.failing = [], {}

@@ -35,7 +35,7 @@ def before_last_layers(network: Network, share: float) -> set[str]:
 
 
 def holder(key: str, order: list[str]) -> str:
-    """The module in ``order`` nearest above a name in the state dict; "" where there is none."""
+    """The module in ``order`` nearest above a name in the state dict; "" if there is none."""
     while key and key not in order:
         key = key.rpartition(".")[0]
     return key

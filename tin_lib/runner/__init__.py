@@ -1,3 +1,3 @@
-"""Running the workbook and sweeps: ``commands`` (the command line), ``jobs`` (processes, clusters, sweeps),
+"""Runs the workbook: ``commands`` (the command line), ``jobs`` (processes, clusters, sweeps),
 ``workbook`` (the notebooks as a graph), ``report`` (its HTML), ``study`` (all of it in order).
 """

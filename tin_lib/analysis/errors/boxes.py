@@ -25,7 +25,7 @@ def box_properties(boxes: np.ndarray) -> pd.DataFrame:
 
     Columns: area (share of the image, 0..1), elongation (long side / short side, from 1), distance
     (between the centres of box and image, pixels, 0..45), cut (0 or 1: the box reaches the border,
-    so that the object may be cut off). NaN where there is no box (-1).
+    so that the object may be cut off). NaN without a box (-1).
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     boxes = np.where((boxes >= 0).all(axis=1, keepdims=True), boxes, np.nan)

@@ -54,7 +54,7 @@ def _distances(counts: np.ndarray) -> np.ndarray:
 
 
 def most_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -> pd.DataFrame:
-    """The k most frequent confusions in one direction: label taken for predicted.
+    """The k most frequent confusions in one direction: a label and its wrong prediction.
 
     Columns: label, predicted (wnids), label_name, predicted_name, count, images (of the label),
     share (count / images), low, high (0..1, 95 % Wilson interval). Pairs that never occur are left

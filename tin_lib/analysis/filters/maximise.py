@@ -32,7 +32,7 @@ class Options:
         steps: updates of each image.
         rate: step size of Adam.
         parametrisation: ``fourier`` (spectrum scaled by 1/frequency, decorrelated colours) gives
-            smooth pictures; ``pixel`` optimises each pixel by itself and shows what activates a
+            smooth pictures; ``pixel`` optimises each pixel separately and shows what activates a
             network when nothing suppresses noise.
         objective: ``channel`` maximises a filter's mean over the map, ``centre`` its middle unit.
         jitter: largest random shift in pixels before each step, 0 for none.

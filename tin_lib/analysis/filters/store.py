@@ -1,7 +1,7 @@
 """Surveys and maximising images of a network's filters, computed when needed and kept on disk.
 
-The folder's name has the digest of the weights, so that nothing is reused after a network is trained again. Each
-maximising image is a separate PNG file.
+The folder's name has the digest of the weights, so that nothing is reused after a network is
+trained again. Each maximising image is a separate PNG file.
 """
 
 import contextlib

@@ -151,7 +151,7 @@ def make_maps(network: "Network", images: ExplainedImages, method: str) -> Tenso
 
 
 def grad_cam_size(network: "Network", side: int = 64) -> tuple[int, int]:
-    """Height and width of the last conv layer's output, which is all that a Grad-CAM map resolves.
+    """Height and width of the last conv layer's output, the resolution of a Grad-CAM map.
 
     ``side``: of the images in pixels.
     """

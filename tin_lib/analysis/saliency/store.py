@@ -98,7 +98,7 @@ class NetworkMaps:
         return folder / f"{safe_name(self.split.name)}_{safe_name(method)}.maps"
 
     def read(self, method: str, row: int) -> np.ndarray | None:
-        """The stored views of an image, uint8 (7, 64, 64); None if there are none or they are unreadable."""
+        """The stored views of an image, uint8 (7, 64, 64); None if there are none to be read."""
         path = self.path(method)
         record = _read(path, row) if path else b""
         if len(record) < RECORD or not record[-1]:

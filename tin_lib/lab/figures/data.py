@@ -55,7 +55,7 @@ def channel_histograms(counts: np.ndarray, mean: np.ndarray, std: np.ndarray) ->
             figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
     figure.update_xaxes(title="pixel value (0..255)", row=1, col=1)
     figure.update_xaxes(title="normalised value (deviations)", row=1, col=2)
-    # The spikes of black and white pixels (0 and 255) would flatten the rest, so they are cut off.
+    # The spikes of black and white pixels (0 and 255) would flatten the rest, so they are clipped.
     highest = 1.2 * shares[:, 1:-1].max()
     figure.update_yaxes(title="density", range=[0, highest], col=1)
     figure.update_yaxes(range=[0, highest * np.max(std)], col=2)

@@ -33,7 +33,7 @@ def data_of(run: runs.Run, data: TinyImageNet | None) -> TinyImageNet:
 class Browser(widgets.VBox):
     """Controls and one picture. A subclass implements ``make`` and ``view``, and calls ``show``.
 
-    When displayed, it offers the picture as image/png in addition to the widget, so that an executed
+    When displayed, it offers the picture as image/png together with the widget: an executed
     notebook and every page made of it contain the picture. ``live``: whether a person can use the
     controls; None means unless the notebook runs in batch (see ``progress.batch_run``).
     """

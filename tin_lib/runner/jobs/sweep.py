@@ -76,7 +76,7 @@ def sweep(
     out, chosen = Path(out).resolve(), combinations(grid)
     recipes = [recipe.replace(**fields) for fields in chosen]  # refuses what does not fit
     if not data.request:
-        raise ValueError("sweep: each fit runs in its own process, which cannot use data in memory; pass open_data's")
+        raise ValueError("sweep: fits run in their own processes; pass data from open_data")
     stop = out / f".stop-{time.time_ns()}"
     futures, rows = {}, []
     try:

@@ -1,7 +1,7 @@
 """``RUN/report/``: the executed notebooks as pages, and an index with results and provenance.
 
 Static files that a browser opens from the file system without a network. The report is built from
-the run's folder alone, so that one of an unfinished run shows what is there.
+the run's folder alone, so that the report of an unfinished run shows the finished parts.
 """
 
 import shutil

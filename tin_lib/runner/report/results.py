@@ -50,7 +50,7 @@ def outdated(run: Path) -> bool:
     """Whether the ensemble notebook's table does not belong to the run's networks.
 
     It does not if its step did not finish, or if a network has been trained since. A table without
-    a record, or newer than its record, comes from a notebook run outside ``tin run`` and counts as current.
+    a record, or newer than its record, was written outside ``tin run`` and counts as current.
     """
     table = run / "ensemble" / "summary.csv"
     now = state.files_digest(run, [SUMMARIES])

@@ -30,7 +30,7 @@ class Parameter:
     """One line of a notebook's parameters cell."""
 
     name: str
-    type_hint: str  # as written, e.g. "int | None"; empty where there is none
+    type_hint: str  # as written, e.g. "int | None"; empty if there is none
     default: Any
 
 
@@ -50,7 +50,7 @@ def declared(notebook: Path) -> dict[str, Parameter]:
 
 
 def parameters_cell(notebook: Path) -> str:
-    """Source of the first cell tagged ``parameters``, empty where there is none."""
+    """Source of the first cell tagged ``parameters``, empty if there is none."""
     try:
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     except (ValueError, KeyError, TypeError) as error:

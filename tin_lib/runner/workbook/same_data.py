@@ -32,7 +32,7 @@ def is_part(meta: dict[str, Any], data: str) -> bool:
 
 
 def refusal(run: Path, data: str, what: str, made: Any) -> str:
-    """The message: what is there, and what to do."""
+    """The error message: the results found, and what to do."""
     other = f"other data ({made})" if made and str(made) != data else "other data of the same name"
     return (
         f"{run} holds results of {other}: {what}, not of {data}; "

@@ -1,7 +1,7 @@
 """One notebook in a separate process: ``python -m tin_lib.runner.workbook.step JOB RESULT``.
 
 JOB is a JSON object, see ``Job``; RESULT is the file that takes the outcome. The process ends,
-with its kernel, as soon as its standard input closes, which means that its parent process has ended.
+with its kernel, as soon as its standard input closes, that is when its parent process ends.
 """
 
 import json
