@@ -7,14 +7,24 @@ from pathlib import Path
 import pytest
 from tiny_data import make_tiny
 
-from tin_lib import runs
+from tin_lib import catalog, runs
 from tin_lib.data import TinyImageNet
+from tin_lib.networks import registry
 
 
 def pytest_configure() -> None:
     """Ctrl-C counts, for the processes that tests start too, where whoever started the tests has
     it ignored (``nohup``, ``&``), which is inherited."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _networks_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that a test registers are unknown to the next one."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registry, "_imported", set(registry._imported))
+    monkeypatch.setattr(catalog, "TITLES", dict(catalog.TITLES))
+    monkeypatch.setenv(registry.ENVIRONMENT, os.environ.get(registry.ENVIRONMENT, ""))
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,7 @@ def title(network: str) -> str:
 
 def ordered(networks: Iterable[str]) -> list[str]:
     """The networks' names in the paper's order, others behind them by name."""
-    rank = {name: place for place, name in enumerate(ORDER)}
-    return sorted(networks, key=lambda name: (rank.get(name, len(ORDER)), name))
+    return sorted(networks, key=lambda name: ([*ORDER, name].index(name), name))
 
 
 def folder_name(network: str) -> str:

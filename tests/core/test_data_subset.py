@@ -223,3 +223,11 @@ def test_one_image_of_a_split(root: Path) -> None:
     for row in (-1, len(val)):
         with pytest.raises(ValueError, match=f"image {row}: val has images 0 to {len(val) - 1}"):
             val.one(row)
+
+
+def test_whole_numbers_of_other_types() -> None:
+    """As pandas and YAML write them; what is no whole number is named."""
+    assert open_data("sample", classes=2.0, per_class=5.0).request["per_class"] == 5
+    for name in ("classes", "per_class"):
+        with pytest.raises(ValueError, match=f"{name}=2.5: must be a whole number"):
+            open_data("sample", **{name: 2.5})

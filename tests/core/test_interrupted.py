@@ -156,4 +156,4 @@ def test_an_ascii_terminal_gets_question_marks(tmp_path: Path) -> None:
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    assert "B?nke?? contained a fit of another recipe" in run.stdout
+    assert "B?nke?? contained another fit" in run.stdout

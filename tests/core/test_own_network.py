@@ -265,6 +265,25 @@ def test_trusting_a_file_makes_it_known_here_and_to_child_processes(
     assert len(networks.create("separable:build", 5, blocks=3).layers) == 1 + 3 * 2 + 1
 
 
+def test_a_changed_function_is_another_network(
+    file: Path, tiny: TinyImageNet, tmp_path: Path
+) -> None:
+    """Its fit is not taken for that of the function as it was."""
+    first = networks.build_digest(networks.trust(f"{file}:build"))
+    recipe = recipes.get("quick", "separable.py:build", epochs=1)
+    train.fit(recipe, tiny, tmp_path / "net", progress=None)
+    weights = (tmp_path / "net" / "weights.safetensors").read_bytes()
+    train.fit(recipe, tiny, tmp_path / "net", progress=None)
+    assert not (tmp_path / ".previous").exists()
+    file.write_text(SOURCE.replace("16 * width", "24 * width"))
+    assert networks.build_digest(networks.trust(f"{file}:build")) != first
+    again = train.fit(recipe, tiny, tmp_path / "net", progress=None)
+    assert (tmp_path / "net" / "weights.safetensors").read_bytes() != weights
+    assert again.network()(images()).shape == (3, 4)
+    assert len(list((tmp_path / ".previous").iterdir())) == 1
+    assert networks.build_digest("vgg16") == networks.build_digest("torchvision:resnet18") == ""
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -15,7 +15,7 @@ from tin_lib import files as files_module
 from tin_lib import recipes, sample, train
 from tin_lib.data import open_data
 from tin_lib.sample import build, drawing
-from tin_lib.sample.shapes import CLASSES
+from tin_lib.sample.drawing import CLASSES
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHAPES = st.sampled_from(list(CLASSES))

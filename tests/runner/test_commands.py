@@ -78,7 +78,7 @@ def test_profile_writes_a_trace_and_a_table(tmp_path: Path, capsys: Any) -> None
     assert written in output
     assert "convolution" in written
     lines = [line.split() for line in written.splitlines()[1:6]]
-    assert [line[0] for line in lines] == ["render", "losses", "differentiate", "update", "rest"]
+    assert [line[0] for line in lines] == ["render", "objective", "differentiate", "update", "rest"]
     assert sum(float(line[2].rstrip("%")) for line in lines) == pytest.approx(100, abs=0.5)
     assert min(float(line[1]) for line in lines[:4]) > 0
     assert (out / "trace.json").stat().st_size > 1000

@@ -77,6 +77,21 @@ def test_fits_of_other_data_are_refused_and_parts_of_the_same_data_are_not(tmp_p
             same_data.check(tmp_path, "sample", whole.fingerprint)
 
 
+def test_a_run_does_not_mix_parts_of_its_data(tmp_path):
+    """One network alone is not trained on other classes than the rest of the run."""
+    part = open_data("sample", classes=3, per_class=10)
+    meta = {"data": part.request, "fingerprint": part.fingerprint, "num_classes": 3}
+    files.write_json(tmp_path / "networks" / "vgg16" / "meta.json", meta)
+    same = {"02": {"recipe": "quick", "classes": 3, "per_class": 10, "holdout": 0.0}}
+    other = {"02": {"recipe": "quick", "classes": 2, "per_class": None}}
+    made = {"networks/convnet9/summary.json"}
+    same_data.check_parts(tmp_path, "sample", same, made)
+    same_data.check_parts(tmp_path, "sample", {"06": {"fallback": "vgg16"}}, set())
+    same_data.check_parts(tmp_path, "sample", other, {"networks/vgg16/summary.json"})
+    with pytest.raises(ValueError, match=r"network vgg16 was trained on .*3 classes.*--run"):
+        same_data.check_parts(tmp_path, "sample", other, made)
+
+
 def test_a_fits_data_are_described():
     meta = {"data": {"data": "/x/tiny-imagenet-200"}, "num_classes": 10, "images": {"train": 1000}}
     assert same_data.describe(meta) == "tiny-imagenet-200, 10 classes, 1,000 images"

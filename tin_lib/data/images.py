@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ def decode_any(data: bytearray, path: str) -> torch.Tensor:
     except MemoryError:
         raise
     except Exception as error:  # Pillow's readers raise many kinds for damaged files
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = " ".join(re.sub(r"<[^>]*>", "", str(error)).split()) or type(error).__name__
         raise ValueError(f"{path} cannot be read as an image ({why}); replace or move it") from None
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import numbers
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,7 @@ def open_data(
     """
     root = find_root(data)
     packed = open_packed(root)
+    classes, per_class = _whole("classes", classes), _whole("per_class", per_class)
     chosen = _choose_classes(packed.meta["class_ids"], classes)
     part = _part(packed, chosen, per_class, holdout, seed)
     meta = packed.meta
@@ -62,6 +64,15 @@ def open_data(
     opened = _subset(whole, packed, part)
     request |= {"classes": list(opened.class_ids), "per_class": per_class}
     return replace(opened, request=request | {"holdout": holdout, "seed": seed})
+
+
+def _whole(name: str, value: Any) -> Any:
+    """``value``; if it is a number, such as 2.0 from YAML or pandas, as an int."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return value
+    if not float(value).is_integer():
+        raise ValueError(f"{name}={value!r}: must be a whole number")
+    return int(float(value))
 
 
 def _part(

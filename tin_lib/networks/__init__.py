@@ -3,13 +3,12 @@
 docs/NETWORKS.md lists the layers of the built-in ones.
 
 >>> networks.register("my_network", build, title="My network")  # build(num_classes, width=1.0, …)
->>> network = networks.create("my_network", num_classes=10)
 """
 
 from tin_lib.networks.base import Layer, Network, parameter_count
 from tin_lib.networks.pretrained import create
-from tin_lib.networks.registry import has_width, names, options, register, trust
+from tin_lib.networks.registry import build_digest, has_width, names, options, register, trust
 from tin_lib.networks.weights import load, read_meta, save
 
-__all__ = ["Layer", "Network", "create", "has_width", "load", "names", "options"]
+__all__ = ["Layer", "Network", "build_digest", "create", "has_width", "load", "names", "options"]
 __all__ += ["parameter_count", "read_meta", "register", "save", "trust"]

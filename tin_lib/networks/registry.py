@@ -5,7 +5,9 @@ Nothing imports it but ``trust`` and the environment variable TIN_NETWORKS (a co
 of such names), so that no file of weights or recipe can name code to run.
 """
 
+import contextlib
 import functools
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -20,7 +22,7 @@ from typing import Any
 from torch import nn
 
 from tin_lib import catalog
-from tin_lib.networks import libraries
+from tin_lib.networks import wrapped
 from tin_lib.networks.base import Network, initialise
 from tin_lib.networks.wrapped import WrappedNetwork, check_scores
 
@@ -38,8 +40,7 @@ def register(name: str, build: Build, *, title: str = "") -> None:
 
     ``build(num_classes, width=1.0, **options)`` returns any ``nn.Module`` that maps normalised
     images (N, 3, 64, 64) to scores (N, num_classes). Its other keyword arguments are the network's
-    options. ``width``, a factor on channel counts, may be missing. Raises ValueError for a name
-    that is built in or that a folder cannot have.
+    options. ``width``, a factor on channel counts, may be missing. ValueError for other names.
     """
     if name in BUILT_IN or not re.fullmatch(r"\w[\w.+-]*", name):
         rule = f"choose letters, digits, '_', '-', '.', and none of {', '.join(BUILT_IN)}"
@@ -51,9 +52,8 @@ def register(name: str, build: Build, *, title: str = "") -> None:
 def trust(name: str) -> str:
     """Import the network ``module:build`` or ``path/to/file.py:build`` and register it.
 
-    Child processes can then load it, too (through TIN_NETWORKS). A module may be in the working
-    directory. Returns the name to use from now on, without folders; any other name as it is.
-    Raises ValueError when the import fails.
+    Child processes can then load it, too (through TIN_NETWORKS). Returns the name to use from now
+    on, without folders; any other name as it is. Raises ValueError when the import fails.
     """
     if ":" not in name or name.partition(":")[0] in LIBRARIES:
         return name
@@ -81,6 +81,16 @@ def options(name: str) -> dict[str, Any]:
     """A network's options with their defaults. Raises ValueError for an unknown network."""
     known = _parameters(find(name))
     return {k: p.default for k, p in known.items() if k != "width" and isinstance(p.default, PLAIN)}
+
+
+def build_digest(name: str) -> str:
+    """SHA-256 of the source of a registered network's function; "" for other networks."""
+    call, text = find(name), ""
+    if short(name) in _registered:
+        with contextlib.suppress(OSError, TypeError):  # no source: an interactive session
+            path = Path(inspect.getsourcefile(call) or "")
+            text = path.read_text() if path.is_file() else inspect.getsource(call)
+    return text and hashlib.sha256(text.encode()).hexdigest()
 
 
 def has_width(name: str) -> bool:
@@ -141,7 +151,7 @@ def find(name: str) -> Build:
         return _built_in(importlib.import_module(f"tin_lib.networks.{BUILT_IN[name]}"))
     library, _, model = name.partition(":")
     if library in LIBRARIES:
-        return functools.partial(getattr(libraries, library), model)
+        return functools.partial(getattr(wrapped, library), model)
     for entry in _entries():
         if short(name) not in _registered and entry not in _imported:
             _import(entry)

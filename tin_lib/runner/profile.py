@@ -17,9 +17,9 @@ from tin_lib.train.distributed import join
 from tin_lib.train.fit import Trainer
 
 WARM_UP = 3  # updates before: allocations, autotuning and compiling would hide the rest
-PHASES = {  # methods of Step that make up an update
+PHASES = {  # parts of Step that make up an update
     "render": "gather, augment, normalise, mix",
-    "losses": "forward",
+    "objective": "forward",
     "differentiate": "backward",
     "update": "penalties, clipping, optimizer, averaged weights",
 }

@@ -46,6 +46,9 @@ def run_workbook(
         same_data.check(run, data, plan.fingerprint)
         graph = Graph(plan)
         graph.check_inputs()
+        chosen = {name: plan.final[name] for name in graph.names}
+        made = {path for name in graph.names for path in plan.workbook.steps[name].outputs}
+        same_data.check_parts(run, data, chosen, made)
         files.write_json(run / "run.json", provenance(plan, profile))
         with open_executor(options.jobs, options.cluster) as executor:
             graph.execute(executor)

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tin_lib.files import cache_folder, make_folder
-from tin_lib.sample.drawing import Drawing, draw
-from tin_lib.sample.shapes import CLASSES, OTHER_WORDS
+from tin_lib.sample.drawing import CLASSES, OTHER_WORDS, Drawing, draw
 
 TRAIN, VAL, TEST = 120, 20, 20  # images a class
 NAME = "sample-v1"  # a change of what is drawn changes this name, so that no old cache is used

@@ -26,7 +26,8 @@ FINISHED = ("summary.json", "weights.safetensors")  # what a finished fit has
 
 
 def holds(folder: Path, recipe: Recipe, data: TinyImageNet, *names: str) -> bool:
-    """Whether the folder's fit has this recipe, data and class order, and the files ``names``.
+    """Whether the folder's fit has this recipe, data and class order, and the files ``names``;
+    of a registered network also the source of its function.
 
     Starting weights count by the file's content instead of its path, while the file exists.
     """
@@ -41,6 +42,7 @@ def holds(folder: Path, recipe: Recipe, data: TinyImageNet, *names: str) -> bool
     same_start = start in (held["weights"], meta.get("start") or held["weights"])
     found = meta.get("fingerprint"), meta.get("class_ids")
     same_data = found == (data.fingerprint, list(data.class_ids))
+    same_start &= meta.get("build", "") == networks.build_digest(recipe.network)
     return same_start and same_data and held == recipe.to_dict() | {"weights": held["weights"]}
 
 
@@ -70,7 +72,7 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
         aside = next(path for path in names if not path.exists())
         aside.parent.mkdir(exist_ok=True)
         folder.rename(aside)
-        say(f"{folder} contained a fit of another recipe, data or weights; it is now {aside}")
+        say(f"{folder} contained another fit (recipe, data, weights or network); it is now {aside}")
     files.write_json(folder / "meta.json", describe(recipe, data, device))
     files.write_json(folder / "recipe.json", recipe.to_dict())
 
@@ -91,6 +93,7 @@ def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[s
         "std": data.std.tolist(),
         "seed": recipe.seed,
         "start": weights_digest(recipe.weights),  # SHA-256 of the file of starting weights
+        "build": networks.build_digest(recipe.network),
         "images": {name: len(split) for name, split in data.splits.items() if len(split)},
         "device": device_name(device),
         "precision": precision(recipe, device),  # of training; evaluation is in float32

@@ -102,7 +102,7 @@ def paper_text(network: str, compared: PaperComparison) -> str:
     if compared.outcome == "no figure":
         return "The paper gives no figure for AlexNet: its author ran out of memory."
     if compared.outcome == "not in the paper":
-        return f"The paper has no {catalog.title(network)}."
+        return "This network is not one of the paper's."
     if compared.outcome == "other data":
         return "The paper's figures are for 200 classes of real images and cannot be compared."
     points = 100 * compared.difference

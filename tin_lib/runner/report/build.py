@@ -34,6 +34,7 @@ class Entry:
     name: str
     record: dict[str, Any]
     page: pages.Page | None  # None if its notebook was not executed
+    shared: bool = False  # whether its notebook has another name
 
     @property
     def state(self) -> str:
@@ -52,8 +53,10 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """Its notebook's title."""
-        return self.page.title if self.page else self.name
+        """Its notebook's title, with the step's name where several steps may share the notebook."""
+        if self.page is None:
+            return self.name
+        return f"{self.name}: {self.page.title}" if self.shared else self.page.title
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class Report:
         """One step: its record and its page."""
         notebook = pages.read_notebook(self.run / "notebooks" / f"{name}.ipynb")
         page = None if notebook is None else pages.render(notebook, name)
-        return Entry(name, state.read(self.run, name), page)
+        shared = self.workbook.notebook(name).stem != name
+        return Entry(name, state.read(self.run, name), page, shared)
 
     def write(self, name: str, template: str, **values: Any) -> Path:
         """Fill a template and write it as a page."""

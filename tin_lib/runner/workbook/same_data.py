@@ -1,5 +1,6 @@
 """Whether the results in a run's folder were made from the given data."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,37 @@ def check(run: Path, data: str, fingerprint: str) -> None:
         if meta.get("fingerprint") != fingerprint and not is_part(meta, data):
             made = (meta.get("data") or {}).get("data")
             raise ValueError(refusal(run, data, f"network {path.parent.name}", made))
+
+
+def check_parts(run: Path, data: str, chosen: Mapping[str, Mapping[str, Any]], made: set) -> None:
+    """Raise ValueError if the chosen steps would train on another part of the data than a fit that
+    they do not replace. ``made``: paths, relative to ``run``, that they write.
+    """
+    from tin_lib.data import open_data
+
+    names = ("classes", "per_class", "holdout")
+    asked: list[dict[str, Any]] = [
+        {name: step[name] for name in names if step.get(name) is not None}
+        for step in chosen.values()
+        if "recipe" in step
+    ]
+    others = [p for p in run.glob("networks/*/meta.json") if not made & set(_outputs(run, p))]
+    if not asked or not others:
+        return
+    wanted = {open_data(data, **request).fingerprint for request in asked}
+    for path in others:
+        meta = files.read_object(path)
+        if meta.get("fingerprint") not in wanted:
+            raise ValueError(
+                f"{run}: the network {path.parent.name} was trained on {describe(meta)}, and this "
+                "command would train another on other classes or images; choose the same, train "
+                "all of them, or choose another folder by --run"
+            )
+
+
+def _outputs(run: Path, meta: Path) -> list[str]:
+    """The files of a fit that steps name as their outputs, relative to the run."""
+    return [str(meta.with_name(name).relative_to(run)) for name in ("summary.json", "meta.json")]
 
 
 def is_part(meta: dict[str, Any], data: str) -> bool:
