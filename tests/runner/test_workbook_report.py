@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from tin_lib import files
-from tin_lib.runner.report import build, pages
+from tin_lib.runner.report import build, pages, tables
 from tin_lib.runner.report.results import COLUMNS, SUMMARIES, collect_results
 from tin_lib.runner.workbook import state
 from tin_lib.runner.workbook.spec import load_workbook
@@ -121,10 +121,12 @@ def test_results_are_shown_with_the_papers(run):
 def test_the_ensemble_notebooks_table_gives_its_votes_only(run):
     names, kinds = ["vgg16", "majority vote", "soft vote"], ["network", "vote", "vote"]
     table = {"name": names, "kind": kinds, "accuracy": [0.55, 0.6, 0.62], "top5": [0.8, None, 0.9]}
+    table["train_accuracy"] = [0.9, 0.99, None]
     files.write_table(pd.DataFrame(table), run / "ensemble" / "summary.csv")
     found = collect_results(run)
     assert list(found.name) == ["convnet9", "vgg16", "majority vote", "soft vote"]
     assert found.val_accuracy.tolist()[2:] == [0.6, 0.62]
+    assert "0.990" in tables.result_rows(found)[2]  # three digits, as every accuracy
     assert found.val_top5.isna().tolist() == [True, False, True, False]
     assert found.paper_test.iloc[2] == 0.492
 

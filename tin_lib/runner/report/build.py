@@ -186,6 +186,7 @@ def provenance(
     facts = asked | {
         "parameters": given,
         "machine": "; ".join(sorted(machines)),
+        "training data": "; ".join(sorted(set(results.data.dropna()))),
         "training device": "; ".join(sorted(set(results.device.dropna()))),
         "versions": ", ".join(sorted(versions)),
     }

@@ -87,7 +87,8 @@ def ensembles(folder: Path) -> list[dict[str, Any]]:
     """The ensembles in the notebook's table, each with its ``name``; without single networks."""
     if not (folder / "summary.csv").is_file():
         return []
-    numbers = dict.fromkeys(("accuracy", "low", "high", "top5", "ties"), float)
+    numeric = ("accuracy", "low", "high", "top5", "ties", "train_accuracy")
+    numbers = dict.fromkeys(numeric, float)
     rows = files.read_table(folder / "summary.csv", dtype=numbers).to_dict("records")
     return [{str(k): v for k, v in row.items()} for row in rows if row.get("kind") != "network"]
 

@@ -16,7 +16,6 @@ HEADINGS = {
     "paper_train": "Paper train",
     "paper_val": "Paper val",
     "paper_test": "Paper test",
-    "data": "Data",
     "parameters": "Parameters",
     "epochs": "Epochs",
     "seconds": "Seconds",
