@@ -13,17 +13,6 @@ from tin_lib.analysis.saliency.methods import METHODS, predicted_classes
 from tin_lib.networks.base import Network, Stack
 
 
-@pytest.fixture(scope="module")
-def small() -> networks.Network:
-    torch.manual_seed(7)
-    return networks.create("vgg_like", 4, 0.25).eval()
-
-
-@pytest.fixture(scope="module")
-def images() -> Tensor:
-    return torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-
-
 def test_linear_networks_saliency_is_their_weight(images: Tensor) -> None:
     weight = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     net = Linear(weight)

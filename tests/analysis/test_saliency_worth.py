@@ -35,17 +35,6 @@ from tin_lib.analysis.saliency.sanity_checks import rank_correlation
 from tin_lib.data import TinyImageNet
 
 
-@pytest.fixture(scope="module")
-def small() -> networks.Network:
-    torch.manual_seed(7)
-    return networks.create("vgg_like", 4, 0.25).eval()
-
-
-@pytest.fixture(scope="module")
-def images() -> Tensor:
-    return torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-
-
 def test_mass_and_pointing_by_hand() -> None:
     inside = box_mask(torch.tensor([[1, 2, 3, 3]]), 5)
     assert inside.sum() == 6

@@ -1,6 +1,4 @@
-"""The networks: the paper's four, a residual one, and any of yours. ``create`` makes one by name.
-
-docs/NETWORKS.md lists the layers of the built-in ones.
+"""The paper's four networks, a residual one, and any of yours (layers: docs/NETWORKS.md).
 
 >>> networks.register("my_network", build, title="My network")  # build(num_classes, width=1.0, …)
 """

@@ -172,6 +172,8 @@ def fit_apart(
 def launch(launcher: list[str], request: dict[str, Any], processes: int, quiet: bool) -> None:
     """Run the job until it ends; an interrupt ends all of its processes."""
     threads = thread_environment(max(1, torch.get_num_threads() // processes))
+    # Not elastic_launch: it replaces signal handlers here, its children outlive a killed notebook,
+    # and what they print does not reach a cell.
     with start_child(launcher, request, os.environ | threads, subprocess.PIPE) as job:
         try:
             cause = follow(job, quiet)
