@@ -1,20 +1,26 @@
-# make workbook | make test | make lab: each sets up all it needs in .venv.
+# make workbook | make experiments | make test | make lab: each sets up all it needs in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= sample
 # The run's folder; empty: tin run chooses it from data and profile.
 RUN ?=
-PROFILE ?= sample
+# Empty: sample; for experiments on other data laptop.
+PROFILE ?=
 ARGS ?=
 # Processes that share the test files: many tests wait for other processes to start.
 WORKERS ?= 2
 # OpenMP's threads spin while they wait, which is ruinous as soon as two processes share the cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: workbook test lab lint clean
+.PHONY: workbook experiments test lab lint clean
 
 workbook: .venv/ready
-	$(BIN)/tin run --data "$(DATA)" $(if $(RUN),--run "$(RUN)") --profile $(PROFILE) $(ARGS)
+	$(BIN)/tin run --data "$(DATA)" $(if $(RUN),--run "$(RUN)") --profile $(or $(PROFILE),sample) $(ARGS)
+
+# The paper's experiments, notebooks 10 to 16.
+experiments: .venv/ready
+	$(BIN)/tin run --group experiments --data "$(DATA)" $(if $(RUN),--run "$(RUN)") \
+	  --profile $(or $(PROFILE),$(if $(filter sample,$(DATA)),sample,laptop)) $(ARGS)
 
 test: .venv/ready lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)

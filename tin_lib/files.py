@@ -128,12 +128,12 @@ def only_one(path: Path, what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def waiting_lock(path: Path, leftovers: str) -> Iterator[None]:
+def waiting_lock(path: Path, leftovers: str = "") -> Iterator[None]:
     """Wait for the lock file ``path`` and hold it; remove the folders beside it that match the
     pattern ``leftovers``. On a file system without locks nothing is locked and nothing removed.
     """
     with _acquire(path, timeout=-1) as lock:
-        if lock:
+        if lock and leftovers:
             for leftover in path.parent.glob(leftovers):
                 shutil.rmtree(leftover, ignore_errors=True)
         yield

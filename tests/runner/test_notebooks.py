@@ -29,8 +29,8 @@ def source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 
-def test_nine_are_steps_and_the_others_are_templates() -> None:
-    assert [path.stem[:2] for path in NUMBERED] == [f"{n:02}" for n in range(1, 10)]
+def test_numbered_ones_are_steps_and_the_others_are_templates() -> None:
+    assert [path.stem[:2] for path in NUMBERED] == [f"{n:02}" for n in range(1, 17)]
     assert [path.stem for path in NUMBERED] == list(load_workbook(FOLDER).steps)
     assert {path.stem for path in NOTEBOOKS} - {path.stem for path in NUMBERED} == TEMPLATES
 
@@ -88,7 +88,7 @@ def test_from_raw_images_to_one_report(tmp_path: Path, capsys: Any) -> None:
     assert results.val_accuracy.between(0, 1).all()
     assert results.epochs[:4].eq(1).all()
     pages = {page.name for page in (tmp_path / "run" / "report").glob("*.html")}
-    assert pages == {"index.html", *(f"{path.stem}.html" for path in NUMBERED)}
+    assert pages == {"index.html", *(f"{path.stem}.html" for path in NUMBERED[:9])}
     lines = (tmp_path / "run" / "ensemble" / "test_majority_vote.txt").read_text().splitlines()
     assert lines
     assert all(line.split()[0].startswith("test_") for line in lines)

@@ -81,11 +81,32 @@ def test_a_group_among_the_needs_means_its_steps(own):
         ({"steps": [*STEPS, {"name": "networks", "notebook": "01_first"}]}, "of a step and of a g"),
         ({"steps": [*STEPS[1:], STEPS[0] | {"needs": ["06_all"]}]}, "cycle"),
         ({"extends": "stdy"}, "extends: must be study"),
+        ({"optional": ["network"]}, "optional: no group 'network'; did you mean networks"),
     ],
 )
 def test_wrong_groups_are_refused(own, change, message):
     with pytest.raises(ValueError, match=message):
         load_workbook(write(own, **change))
+
+
+def test_an_optional_group_runs_only_when_asked_for(own, tmp_path, capsys):
+    content = {"06_all": {}, "10_extra": {"group": "extras"}, "11_more": {"group": "extras"}}
+    folder = workbook_toys.write_workbook(tmp_path / "parts", content, optional=["extras"])
+    run = tmp_path / "run"
+    ran = lambda **given: [
+        outcome.name
+        for outcome in run_workbook("sample", run, options=options(folder, **given)).outcomes
+    ]
+    index = run / "report" / "index.html"
+    assert ran() == ["06_all"]
+    assert "10_extra" not in index.read_text()
+    assert ran(only=["11"]) == ["11_more"]
+    assert "11_more.html" in index.read_text()
+    assert "not run yet" in index.read_text()  # 10_extra, of the group that has begun
+    assert ran(groups=["extras"]) == ["10_extra", "11_more"]
+    other = tmp_path / "other"
+    run_workbook("sample", other, options=options(folder, groups=["extras"]))
+    assert "06_all" not in (other / "report" / "index.html").read_text()
 
 
 def test_notebooks_of_the_repository_need_no_copy(tmp_path):
@@ -98,11 +119,11 @@ def test_notebooks_of_the_repository_need_no_copy(tmp_path):
 
 def test_a_users_file_adds_a_step_to_the_study(tmp_path):
     (tmp_path / "mine.yaml").write_text(
-        "extends: study\nsteps: [{name: 10_own, notebook: 02_convnet9, group: networks}]"
+        "extends: study\nsteps: [{name: 20_own, notebook: 02_convnet9, group: networks}]"
     )
     workbook = load_workbook(tmp_path / "mine.yaml")
-    assert "10_own" in workbook.steps["06_ensemble"].needs
-    assert len(workbook.steps) == 10
+    assert "20_own" in workbook.steps["06_ensemble"].needs
+    assert len(workbook.steps) == 17
     assert workbook.folder == tmp_path
     assert "paper" in workbook.profiles
 

@@ -46,8 +46,13 @@ def run_workbook(
         same_data.check(run, data, plan.fingerprint)
         graph = Graph(plan)
         graph.check_inputs()
-        chosen = {name: plan.final[name] for name in graph.names}
-        made = {path for name in graph.names for path in plan.workbook.steps[name].outputs}
+        outputs = {name: plan.workbook.steps[name].outputs for name in graph.names}
+        made = {path for paths in outputs.values() for path in paths}
+        chosen = {
+            name: plan.final[name]
+            for name, paths in outputs.items()
+            if any(path.startswith("networks/") for path in paths)
+        }
         same_data.check_parts(run, data, chosen, made)
         files.write_json(run / "run.json", provenance(plan, profile))
         with open_executor(options.jobs, options.cluster) as executor:

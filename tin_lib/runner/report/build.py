@@ -73,8 +73,10 @@ class Report:
 
     @cached_property
     def entries(self) -> list[Entry]:
-        """The steps in reading order."""
-        return [self.entry(name) for name in self.workbook.steps]
+        """The steps in reading order, of the study and of each group of which one has begun."""
+        found = [self.entry(name) for name in self.workbook.steps]
+        begun = {self.workbook.part(entry.name) for entry in found if entry.record or entry.page}
+        return [entry for entry in found if self.workbook.part(entry.name) in (begun or {""})]
 
     def entry(self, name: str) -> Entry:
         """One step: its record and its page."""

@@ -30,7 +30,8 @@ class Plan:
         """The steps to run, in reading order."""
         chosen = {self.workbook.find(name) for name in self.options.only}
         chosen = chosen.union(*map(self.workbook.group, self.options.groups))
-        return [name for name in self.workbook.steps if not chosen or name in chosen]
+        chosen = chosen or {name for name in self.workbook.steps if not self.workbook.part(name)}
+        return [name for name in self.workbook.steps if name in chosen]
 
     def variables(self) -> dict[str, str]:
         """Environment variables of every step: the user's own networks."""

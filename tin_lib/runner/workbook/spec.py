@@ -47,6 +47,7 @@ class Workbook:
     profiles: dict[str, str]  # name -> one line on what it is for
     steps: dict[str, Step]
     extras: tuple[Extra, ...] = ()
+    optional: tuple[str, ...] = ()  # groups that run only when they are asked for
 
     def notebook(self, name: str) -> Path:
         """Path of a step's notebook: in workbook.yaml's folder, else in the repository's."""
@@ -83,6 +84,11 @@ class Workbook:
             found.add(step)
             waiting += [need for need in self.steps[step].needs if need not in found]
         return found
+
+    def part(self, name: str) -> str:
+        """The optional group that a step belongs to; empty for a step of the study itself."""
+        group = self.steps[name].group
+        return group if group in self.optional else ""
 
     def check_profile(self, profile: str) -> None:
         """Raise ValueError, suggesting close matches, unless ``profile`` is known."""
@@ -162,6 +168,7 @@ def build(content: dict[str, Any], file: Path) -> Workbook:
             profiles=dict(content.get("profiles") or {"sample": ""}),
             steps={step.name: step for step in steps},
             extras=tuple(Extra(**item) for item in content.get("extras") or ()),
+            optional=tuple(content.get("optional") or ()),
         )
         if len(workbook.steps) < len(steps):
             raise ValueError("two steps have the same name")
@@ -193,6 +200,8 @@ def expanded(workbook: Workbook) -> Workbook:
 def checked(workbook: Workbook) -> Workbook:
     """The workbook; raises ValueError for unknown needs or profiles, and for cycles."""
     known = [*workbook.steps, *workbook.groups()]
+    if unknown := [name for name in workbook.optional if name not in workbook.groups()]:
+        raise ValueError(f"optional: no group {unknown[0]!r}{hint(unknown[0], workbook.groups())}")
     for step in workbook.steps.values():
         for need in step.needs:
             if need not in workbook.steps:

@@ -1,0 +1,117 @@
+"""What a run of the experiments found: ``python benchmarks/collect_experiments.py RUN OUT``.
+
+Copies the tables and closing texts of notebooks 10 to 16 from the run's folder RUN into OUT, takes
+a picture of every figure of its report in a headless Chromium (``--browser``, needs Playwright),
+and writes OUT/README.md: what was found, with command, commit, device and versions. OUT gets no
+image of the data set: these notebooks show none.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from _common import processor
+
+from tin_lib import files
+from tin_lib.runner.report.pages import heading, read_notebook
+
+TABLES = ("*.csv", "findings.md")
+
+
+def steps(run: Path) -> list[str]:
+    """The experiments that the run has finished, in reading order."""
+    folders = sorted(path.parent for path in run.glob("experiments/*/findings.md"))
+    return [folder.name for folder in folders]
+
+
+def copy_tables(run: Path, out: Path, step: str) -> None:
+    """Copy an experiment's tables and closing text."""
+    (out / step).mkdir(parents=True, exist_ok=True)
+    for pattern in TABLES:
+        for path in sorted((run / "experiments" / step).glob(pattern)):
+            shutil.copy(path, out / step / path.name)
+
+
+def take_pictures(run: Path, out: Path, names: list[str], browser: str) -> None:
+    """Save each figure of the report's pages as OUT/NN_topic/figure_N.png."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1100, "height": 900}, color_scheme="light")
+        for name in names:
+            page.goto((run / "report" / f"{name}.html").resolve().as_uri())
+            for number, figure in enumerate(page.locator(".tin-figure").all(), 1):
+                figure.scroll_into_view_if_needed()
+                figure.locator(".main-svg").first.wait_for()
+                figure.screenshot(path=out / name / f"figure_{number}.png")
+        chromium.close()
+
+
+def facts(run: Path, names: list[str]) -> dict[str, str]:
+    """Command, commit, machine, versions and seconds of the run."""
+    asked = files.read_json(run / "run.json")
+    records = {name: files.read_json(run / "steps" / f"{name}.json") for name in names}
+    versions = {f"{k} {v}" for r in records.values() for k, v in r.get("versions", {}).items()}
+    fit = next(iter(sorted(run.glob("experiments/fits/*/meta.json"))))
+    command = str(asked["command"]).replace(str(asked["data"]), "DIR/tiny-imagenet-200")
+    return {
+        "command": f"`{command}`",
+        "commit": str(asked["commit"]),
+        "machine": "; ".join(sorted({r["machine"] for r in records.values()}))
+        + f"; {processor()['processor']}, {'with' if processor()['amx'] else 'without'} AMX",
+        "fits on": str(files.read_json(fit)["device"]),
+        "versions": ", ".join(sorted(versions)),
+        "seconds of each notebook, with the fits that it made": ", ".join(
+            f"{name[:2]}: {record['seconds']:,.0f}" for name, record in records.items()
+        ),
+        "fits": f"{len(list(run.glob('experiments/fits/*/summary.json'))):,} finished, "
+        f"{len(list(run.glob('experiments/fits/*/diverged.json'))):,} diverged",
+        "parameters": f"`{json.dumps(common(list(records.values())))}`",
+    }
+
+
+def common(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The parameters that all notebooks were given, without paths."""
+    given = [
+        {k: v for k, v in r["parameters"].items() if k not in ("data", "run")} for r in records
+    ]
+    return {k: v for k, v in given[0].items() if all(each.get(k) == v for each in given)}
+
+
+def write_readme(run: Path, out: Path, names: list[str]) -> None:
+    """Write what was found, notebook by notebook."""
+    lines = ["# What the experiments found", ""]
+    lines += [f"- {name}: {value}" for name, value in facts(run, names).items()]
+    for name in names:
+        title, question = heading(read_notebook(run / "notebooks" / f"{name}.ipynb"), name)
+        lines += ["", f"## {title}", "", question, ""]
+        lines += [(run / "experiments" / name / "findings.md").read_text().strip(), ""]
+        pictures = sorted((out / name).glob("figure_*.png"))
+        tables = sorted(path.name for path in (out / name).glob("*.csv"))
+        lines += [f"Tables: {', '.join(f'[{t}]({name}/{t})' for t in tables)}", ""]
+        lines += [f"![Figure {n}]({name}/{p.name})" for n, p in enumerate(pictures, 1)]
+    files.atomic_write(out / "README.md", "\n".join(lines) + "\n")
+
+
+def main() -> None:
+    """Collect."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--browser", default="/usr/bin/chromium", help="Chromium's program")
+    args = parser.parse_args()
+    names = steps(args.run)
+    if not names:
+        parser.error(f"{args.run} holds no finished experiment; run: make experiments")
+    for name in names:
+        copy_tables(args.run, args.out, name)
+    take_pictures(args.run, args.out, names, args.browser)
+    write_readme(args.run, args.out, names)
+    print(args.out / "README.md")
+
+
+if __name__ == "__main__":
+    main()

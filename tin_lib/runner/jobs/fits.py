@@ -1,0 +1,219 @@
+"""Many fits side by side, each in a folder that is named by what it is made from."""
+
+import hashlib
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from pathlib import Path
+from queue import Queue
+from typing import Any, TypeVar
+
+import torch
+
+from tin_lib import catalog, files, networks, runs
+from tin_lib.analysis.arms import DIVERGED, AnyFit, DivergedFit
+from tin_lib.data import TinyImageNet
+from tin_lib.networks.pretrained import weights_digest
+from tin_lib.process import start_child
+from tin_lib.progress import complete, interactive, open_bar, say
+from tin_lib.recipes import Recipe
+from tin_lib.runner.jobs import resources
+from tin_lib.runner.jobs.executor import POLL
+from tin_lib.runner.jobs.processes import stop_tree
+
+Key = TypeVar("Key", bound=Hashable)
+EVERY = 20.0  # seconds between lines of progress in a log
+
+
+class Stopped(KeyboardInterrupt):
+    """The fits were interrupted: finished of all."""
+
+    def __str__(self) -> str:
+        done, total = self.args
+        return f"Stopped after {done} of {total} fits; run the command again to resume"
+
+    def _render_traceback_(self) -> list[str]:  # IPython shows this line alone
+        return [str(self).replace("command", "cell")]
+
+
+def train_all(
+    recipes: Mapping[Key, Recipe],
+    data: TinyImageNet,
+    folder: str | Path,
+    *,
+    jobs: int | None = None,
+    device: str = "auto",
+) -> dict[Key, AnyFit]:
+    """Train all recipes on ``data`` in processes of their own and return the fits by key.
+
+    Each fit's folder in ``folder`` is named by network and a digest of recipe, starting weights and
+    data: the same fit is trained once, also when another call asks for it, and an interrupted call
+    resumes. A fit whose loss diverges is recorded and returned as a DivergedFit.
+
+    ``jobs``: fits side by side; None: one for each CPU thread, or for each GPU. ``device``: auto,
+    cpu or cuda. Raises ValueError, before anything is trained, for recipes that do not fit and for
+    data that other processes cannot open; RuntimeError, after the other fits, if one failed;
+    Stopped, a KeyboardInterrupt.
+    """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs={jobs}: must be at least 1")
+    if not data.request:
+        raise ValueError("fits run in their own processes; pass data from open_data")
+    check(recipes, data.num_classes)
+    folder = Path(folder).resolve()
+    paths = {key: folder / fit_name(recipe, data) for key, recipe in recipes.items()}
+    requests = {
+        path: {"output": str(path), "recipe": recipes[key].to_dict()}
+        | {"request": data.request, "device": device}
+        for key, path in paths.items()
+        if not ended(path, recipes[key], data)
+    }
+    if requests:
+        on_gpu = device != "cpu" and torch.cuda.is_available()
+        number = jobs or (torch.cuda.device_count() if on_gpu else torch.get_num_threads())
+        run_all(list(requests.values()), min(number, len(requests)), folder / "logs")
+    return {key: open_any(path) for key, path in paths.items()}
+
+
+def check(recipes: Mapping[Key, Recipe], num_classes: int) -> None:
+    """Raise ValueError for a network, option, layer name or starting weights that do not fit, and
+    FileNotFoundError for weights that are not there.
+    """
+    seen = set()
+    for recipe in recipes.values():
+        options = recipe.network_options | {"weights": recipe.weights}
+        text = json.dumps([recipe.network, recipe.width, options, recipe.trainable])
+        if text in seen:
+            continue
+        seen.add(text)
+        with torch.random.fork_rng(devices=[]):
+            network = networks.create(recipe.network, num_classes, recipe.width, **options)
+        for name in recipe.trainable or ():
+            network.check(name)
+
+
+def fit_name(recipe: Recipe, data: TinyImageNet) -> str:
+    """Folder name of a fit: the network's, and a digest of all that it is made from."""
+    content = changed_fields(recipe)
+    content |= {"weights": weights_digest(recipe.weights) or recipe.weights}
+    content |= {"data": data.fingerprint, "build": networks.build_digest(recipe.network)}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return f"{catalog.folder_name(recipe.network)}-{digest[:12]}"
+
+
+def changed_fields(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's fields that are not the defaults: a field added later changes no digest."""
+    own = recipe.to_dict()
+    plain = Recipe(recipe.network, recipe.epochs, recipe.lr).to_dict()
+    augment = {k: v for k, v in own.pop("augment").items() if v != plain["augment"][k]}
+    needed = ("network", "epochs", "lr")
+    return {k: v for k, v in own.items() if k in needed or v != plain[k]} | {"augment": augment}
+
+
+def ended(path: Path, recipe: Recipe, data: TinyImageNet) -> bool:
+    """Whether the fit is finished or has diverged."""
+    from tin_lib.train import checkpoint
+
+    done = checkpoint.holds(path, recipe, data, *checkpoint.FINISHED)
+    return done or checkpoint.holds(path, recipe, data, DIVERGED)
+
+
+def open_any(path: Path) -> AnyFit:
+    """The fit in a folder."""
+    return DivergedFit(path) if (path / DIVERGED).is_file() else runs.open_fit(path)
+
+
+def run_all(requests: list[dict[str, Any]], jobs: int, logs: Path) -> None:
+    """Train the fits in ``jobs`` worker processes. Raises as ``train_all``."""
+    bar, started, said, errors = None, time.monotonic(), -EVERY, []
+    if interactive():
+        bar = open_bar(len(requests), "fits", unit="fit")
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tin-")))
+        free: Queue[Worker] = Queue()
+        workers = [Worker(number, jobs, logs, scratch) for number in range(jobs)]
+        for worker in workers:
+            stack.callback(worker.close)
+            free.put(worker)
+        threads = ThreadPoolExecutor(jobs)
+        stack.callback(threads.shutdown, cancel_futures=True)
+        futures = [threads.submit(run_one, free, request) for request in requests]
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                errors += [error for error in [future.result()] if error]
+                seconds = time.monotonic() - started
+                if bar is not None:
+                    bar.update()
+                elif seconds - said >= EVERY or done == len(requests):
+                    said = seconds
+                    left = seconds / done * (len(requests) - done)
+                    say(f"{done}/{len(requests)} fits  {seconds:,.0f} s  {left:,.0f} s left")
+        except BaseException as error:
+            finished = sum(future.done() for future in futures)
+            for worker in workers:
+                worker.stopped = True
+            if isinstance(error, KeyboardInterrupt):
+                raise Stopped(finished, len(requests)) from None
+            raise
+    if bar is not None:
+        complete(bar)
+    if errors:
+        more = f" ({len(errors) - 1} more failed)" if len(errors) > 1 else ""
+        raise RuntimeError(f"a fit failed: {errors[0]}{more}; logs are in {logs}")
+
+
+def run_one(free: "Queue[Worker]", request: dict[str, Any]) -> str:
+    """Train one fit in a worker that is free; its error, "" for none."""
+    worker = free.get()
+    try:
+        return worker.train(request)
+    finally:
+        free.put(worker)
+
+
+class Worker:
+    """A ``fit_worker`` process, started when it is first needed, and again after its death."""
+
+    def __init__(self, number: int, jobs: int, logs: Path, scratch: Path) -> None:
+        self.number, self.jobs, self.logs, self.scratch = number, jobs, logs, scratch
+        self.process: subprocess.Popen | None = None
+        self.count, self.stopped = 0, False
+
+    def start(self) -> subprocess.Popen:
+        """Start the process with its share of the threads and of the GPUs."""
+        environment = resources.environment(max(1, torch.get_num_threads() // self.jobs))
+        if (gpu := resources.gpu_slots(self.jobs)[self.number]) is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = gpu
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with open(self.logs / f"worker-{self.number}.log", "a") as log:
+            return start_child(["-m", "tin_lib.runner.jobs.fit_worker"], {}, environment, log)
+
+    def train(self, request: dict[str, Any]) -> str:
+        """Train one fit and wait for its end; its error, "" for none."""
+        if self.stopped:
+            return "stopped"
+        if self.process is None or self.process.poll() is not None:
+            self.process = self.start()
+        assert self.process.stdin is not None
+        self.count += 1
+        result = self.scratch / f"{self.number}-{self.count}.json"
+        self.process.stdin.write(json.dumps(request | {"result": str(result)}) + "\n")
+        self.process.stdin.flush()
+        while not result.is_file():
+            if self.stopped:
+                return "stopped"
+            if self.process.poll() is not None and not result.is_file():
+                status = self.process.returncode
+                return f"{request['output']}: its process ended with status {status} (killed?)"
+            time.sleep(POLL / 2)
+        return str(files.read_object(result)["error"])
+
+    def close(self) -> None:
+        """End the process, in the middle of a fit if there is one."""
+        self.stopped = True
+        if self.process is not None:
+            stop_tree(self.process)
