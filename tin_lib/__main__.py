@@ -5,16 +5,20 @@ import io
 import sys
 from collections.abc import Sequence
 
-from tin_lib.runner.commands import data, results, run, training
+from tin_lib.runner.commands import data, features, lr_find, prune, results, run, training
 from tin_lib.runner.commands.options import Parser
 
 VERBS = (
     data.add_download,
     data.add_sample,
     data.add_pack,
+    features.add_features,
+    features.add_probe,
     training.add_train,
     training.add_sweep,
+    lr_find.add_lr_find,
     results.add_submit,
+    prune.add_prune,
     results.add_vote,
     run.add_run,
     results.add_browse,

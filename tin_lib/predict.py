@@ -13,27 +13,23 @@ from tin_lib.networks.inspect import evaluation_mode
 BATCH = {"cpu": 256, "cuda": 2048}  # images evaluated at a time
 
 
-def forward(network: nn.Module, images: Tensor, flip_test: bool = False) -> Tensor:
-    """Scores before softmax, float32 (N, classes), of normalised images (N,3,64,64).
-
-    ``flip_test`` averages the log-probabilities of the image and its mirror image.
-    """
-    scores = network(images).float()
-    if not flip_test:
-        return scores
-    return (F.log_softmax(scores, 1) + F.log_softmax(network(images.flip(3)).float(), 1)) / 2
-
-
 @torch.inference_mode()
 def scores(
     network: nn.Module, images: Tensor, mean: Tensor, std: Tensor, flip_test: bool = False
 ) -> Tensor:
-    """Scores before softmax, float32 (N, classes), of uint8 images (N,3,64,64) on any device."""
-    size = BATCH[images.device.type]
-    batches = (images[start : start + size] for start in range(0, max(len(images), 1), size))
+    """Scores before softmax, float32 (N, classes), of uint8 images (N,3,64,64) on any device.
+
+    ``flip_test`` averages the log-probabilities of the image and its mirror image.
+    """
+    size, found = BATCH[images.device.type], []
     with evaluation_mode(network):
-        normalised = (augment.normalise(batch, mean, std) for batch in batches)
-        return torch.cat([forward(network, batch, flip_test) for batch in normalised])
+        for start in range(0, max(len(images), 1), size):
+            batch = augment.normalise(images[start : start + size], mean, std)
+            found.append(network(batch).float())
+            if flip_test:
+                both = found[-1], network(batch.flip(3)).float()
+                found[-1] = sum(F.log_softmax(each, 1) for each in both) / 2
+    return torch.cat(found)
 
 
 def top(logits: Tensor, k: int) -> Tensor:

@@ -6,7 +6,7 @@ A fit's folder, written by ``train.fit``::
     history.jsonl                    one JSON object per epoch
     checkpoint.pt                    from which an interrupted fit resumes
     weights.safetensors              the trained network
-    predictions_{train,val,test}.csv logits_{val,test}.npy   summary.json
+    predictions_{train,heldout,val,test}.csv  logits_{val,test}.npy  summary.json
 
 A workbook run is a folder with ``networks/<name>/`` (fits) and a folder for each notebook's output.
 """

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tin_lib.networks.base import Dropout
+from tin_lib.networks.layers import Dropout
 
 COUNT = 400_000
 

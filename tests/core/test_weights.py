@@ -72,7 +72,8 @@ def test_the_header_holds_the_build_arguments_and_given_metadata(tmp_path: Path)
         "network": "convnet9",
         "num_classes": 6,
         "width": 0.1,
-        "options": {"dropout": 1.0, "init": "glorot", "variant": "code"},
+        "options": {"dropout": 1.0, "init": "glorot", "variant": "code"}
+        | {"dropconnect": 0.0, "dropconnect_per": "example"},
         "origin": "random",
         "class_ids": ["n01", "n02"],
     }

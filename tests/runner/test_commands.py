@@ -11,7 +11,21 @@ import pytest
 
 from tin_lib.__main__ import build_parser, main
 
-VERBS = ("download", "sample", "pack", "train", "sweep", "submit", "vote", "run", "browse")
+VERBS = (
+    "download",
+    "sample",
+    "pack",
+    "features",
+    "probe",
+    "train",
+    "sweep",
+    "lr-find",
+    "submit",
+    "prune",
+    "vote",
+    "run",
+    "browse",
+)
 
 
 def test_help_names_every_verb(capsys: Any) -> None:

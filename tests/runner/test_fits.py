@@ -163,7 +163,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
 
 
 def test_a_killed_worker_is_replaced(data: TinyImageNet, tmp_path: Path) -> None:
-    worker = fits.Worker(0, 1, tmp_path / "logs", tmp_path)
+    worker = fits.Worker(0, 1, tmp_path / "logs")
     request: dict[str, Any] = {"output": str(tmp_path / "fit"), "device": "cpu"}
     request |= {"request": {"data": "nowhere"}, "recipe": {}}
     try:

@@ -10,26 +10,31 @@ from torch import Tensor
 
 from tin_lib.augment import geometry
 from tin_lib.augment.geometry import SIDE
-from tin_lib.augment.plan import AugmentSpec, EpochPlan, Technique, unchanged
+from tin_lib.augment.plan import TECHNIQUES, AugmentSpec, EpochPlan, Technique, unchanged
 
-TECHNIQUES = tuple(Technique)[1:]
 ERASED_AREA = (0.02, 1 / 3)  # share of the image, and the sides' ratio: Zhong et al. 2017
 ERASED_RATIO = 3.3
 CROP_RATIO = 4 / 3
 
 
 class Augmenter:
-    """Plans the epochs over ``n`` images, from a seed."""
+    """Plans the epochs over ``n`` images, from a seed; ``labels``: int64 (n,) for class_shares."""
 
-    def __init__(self, spec: AugmentSpec, n: int, seed: int = 0) -> None:
+    def __init__(
+        self, spec: AugmentSpec, n: int, seed: int = 0, labels: np.ndarray | None = None
+    ) -> None:
         if n < 1 or seed < 0:
             raise ValueError(f"needs at least one image and a seed >= 0, not n={n}, seed={seed}")
         self.spec, self.n, self.seed = spec, n, seed
+        shares = spec.class_shares
+        if shares and (labels is None or set(labels.tolist()) != set(range(len(shares)))):
+            raise ValueError(f"class_shares has {len(shares)} numbers: give one for each class")
+        self._groups = (shares, np.array(labels)) if shares else ()
+        self._used = torch.tensor([True] + [name in spec.techniques for name in TECHNIQUES])
 
     def items(self, epoch: int = 0) -> int:
         """Images shown in an epoch."""
-        copies = copies_of_each(self.n, self.spec.fraction) * len(TECHNIQUES)
-        return self.n + copies if self.spec.mode == "paper_copies" else self.n
+        return len(self._copies) if self.spec.mode == "paper_copies" else self.n
 
     def epoch(self, epoch: int) -> EpochPlan:
         """The plan of an epoch (counted from 0), shuffled; the same at every call."""
@@ -38,7 +43,7 @@ class Augmenter:
         if self.spec.mode == "paper_copies":
             return self._copies[order]
         if self.spec.mode == "paper_fresh":
-            shares = torch.tensor([1.0] + [self.spec.fraction] * len(TECHNIQUES))
+            shares = self._used * torch.tensor([1.0] + [self.spec.fraction] * len(TECHNIQUES))
             technique = torch.multinomial(shares, self.n, replacement=True, generator=generator)
             return paper_plan(order, technique, self.spec, generator)
         if self.spec.mode == "modern":
@@ -48,28 +53,43 @@ class Augmenter:
     @cached_property
     def _copies(self) -> EpochPlan:
         """All items of the expansion, unshuffled: real copies, so the same in every epoch."""
-        image, technique = expansion_plan(self.n, self.spec.fraction, self.seed)
-        return paper_plan(image, technique, self.spec, generator_for(self.seed, 0, 1))
+        image, technique = expansion_plan(self.n, self.spec.fraction, self.seed, *self._groups)
+        plan = paper_plan(image, technique, self.spec, generator_for(self.seed, 0, 1))
+        return plan[self._used[technique]]  # the same copies, whatever else is used
 
 
-def expansion_plan(n: int, fraction: float = 1 / 3, seed: int = 0) -> tuple[Tensor, Tensor]:
+def expansion_plan(
+    n: int,
+    fraction: float = 1 / 3,
+    seed: int = 0,
+    shares: tuple[float, ...] = (1.0,),
+    labels: np.ndarray | None = None,
+) -> tuple[Tensor, Tensor]:
     """The paper's expanded training set: image and technique, int64 (items,) each.
 
     First the n originals, then for each technique ``floor(fraction * n)`` copies of different
     images. 100,000 images give 266,665 items with 1/3 (what the author's logs show) and 250,000
-    with 0.30 (what the paper's "30 %" gives; the paper's own count is 265,000).
+    with 0.30 (what the paper's "30 %" gives; the paper's own count is 265,000). ``shares`` divides
+    the copies among the classes of ``labels`` (n,), by largest remainder; then an image is copied
+    again by a technique once all of its class are.
     """
     generator = generator_for(seed, 0, 0)
-    copies = copies_of_each(n, fraction)
-    images = [torch.arange(n)]
-    images += [torch.randperm(n, generator=generator)[:copies] for _ in TECHNIQUES]
-    counts = torch.tensor([n] + [copies] * len(TECHNIQUES))
-    return torch.cat(images), torch.repeat_interleave(torch.arange(len(Technique)), counts)
+    copies = math.floor(fraction * n + 1e-6)  # the product may be 28.999999999999996
+    exact = copies * np.array(shares) / sum(shares)
+    numbers = exact.astype(int)
+    numbers[np.argsort(numbers - exact, kind="stable")[: copies - numbers.sum()]] += 1
+    groups = torch.from_numpy(np.zeros(n, int) if labels is None else labels)
+    images = [torch.arange(n), *(_copied(numbers, groups, generator) for _ in TECHNIQUES)]
+    counts = torch.tensor([len(part) for part in images])
+    return torch.cat(images), torch.repeat_interleave(counts)
 
 
-def copies_of_each(n: int, fraction: float) -> int:
-    """``floor(fraction * n)``, safe against a product like 28.999999999999996."""
-    return math.floor(fraction * n + 1e-6)
+def _copied(numbers: np.ndarray, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Images at random, so many of each class; each image of a class as often as the others."""
+    order = torch.randperm(len(labels), generator=generator)
+    classes = order[labels[order].argsort(stable=True)].split(labels.bincount().tolist())
+    parts = zip(classes, numbers.tolist(), strict=True)
+    return torch.cat([images.repeat(1 + k // len(images))[:k] for images, k in parts])
 
 
 def generator_for(*stream: int) -> torch.Generator:

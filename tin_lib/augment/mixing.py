@@ -50,18 +50,14 @@ def draw_mixing(
 def mix(images: Tensor, labels: Tensor, mixing: Mixing) -> Mixed:
     """Mixes every image (n, 3, H, W) with its neighbour; ``labels`` int64 (n,)."""
     partner = (torch.arange(len(images), device=images.device) ^ 1).clamp_(max=len(images) - 1)
-    return Mixed(_blend(images, partner, mixing), labels, labels[partner])
-
-
-def _blend(images: Tensor, partner: Tensor, mixing: Mixing) -> Tensor:
-    if mixing.share == 1.0:
-        return images
-    if mixing.box is None:
-        return torch.lerp(images[partner], images, mixing.share)
-    y0, y1, x0, x1 = mixing.box
-    mixed = images.clone()
-    mixed[:, :, y0:y1, x0:x1] = images[partner, :, y0:y1, x0:x1]
-    return mixed
+    mixed = images
+    if mixing.box:
+        y0, y1, x0, x1 = mixing.box
+        mixed = images.clone()
+        mixed[:, :, y0:y1, x0:x1] = images[partner, :, y0:y1, x0:x1]
+    elif mixing.share < 1:
+        mixed = torch.lerp(images[partner], images, mixing.share)
+    return Mixed(mixed, labels, labels[partner])
 
 
 def _draw_box(rng: np.random.Generator, share: float, side: int) -> Mixing:

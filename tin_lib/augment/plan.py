@@ -6,7 +6,6 @@ depend on the batch size, the device or the number of processes.
 
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -28,14 +27,17 @@ class Technique(IntEnum):
     TINT = 5
 
 
+TECHNIQUES = tuple(technique.name.lower() for technique in Technique)[1:]
+
+
 @dataclass(frozen=True)
 class AugmentSpec:
     """What is done to the training images. ValueError names the field that is out of range.
 
-    mode: "none"; "paper_copies": N originals and 5 x fraction x N copies with one technique
-        each, the same in every epoch (what the paper trained on); "paper_fresh": each image once
-        an epoch, with a newly drawn technique in paper_copies' shares; "modern": each image once
-        an epoch, newly drawn from the fields below "modern".
+    mode: "none"; "paper_copies": N originals and fraction x N copies for each technique, the
+        same in every epoch (what the paper trained on); "paper_fresh": each image once an epoch,
+        with a newly drawn technique in paper_copies' shares; "modern": each image once an epoch,
+        newly drawn from the fields below "modern".
     """
 
     mode: str = "none"
@@ -45,6 +47,8 @@ class AugmentSpec:
     resize: str = "spline"  # as the paper says; "author": as the author's code, see geometry.py
     contrast: tuple[float, float] = (0.8, 1.2)  # factor
     tint: tuple[float, float] = (-5.0, 5.0)  # added to a channel, 0..255 scale
+    techniques: tuple[str, ...] = TECHNIQUES  # those used; their copies do not depend on the others
+    class_shares: tuple[float, ...] | None = None  # paper_copies: copies a class, relative; None: 1
     # modern
     mirror: bool = True  # flipped about the vertical axis with probability 1/2
     shift: int = 0  # pixels, each axis -shift..shift; the gap is filled by reflection
@@ -56,14 +60,14 @@ class AugmentSpec:
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if not isinstance(value, type(choices[0])) or value not in choices:
-                known = ", ".join(map(str, choices))
-                raise ValueError(f"{name} must be one of {known}, not {value!r}")
-        for name, limits in _NUMBERS.items():
-            _check(name, getattr(self, name), 1, limits)
-        for name, limits in _PAIRS.items():
-            if name != "resized_crop_scale" or self.resized_crop_scale is not None:
-                _check(name, getattr(self, name), 2, limits)
-                object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON has lists
+                raise ValueError(f"{name} must be one of {choices}, not {value!r}")
+        object.__setattr__(self, "techniques", _ordered(self.techniques))
+        for name, limits in (_NUMBERS | _TUPLES).items():
+            value = getattr(self, name)
+            if value is not None or name not in ("resized_crop_scale", "class_shares"):
+                object.__setattr__(self, name, _checked(name, value, limits))
+        if self.class_shares and (self.mode != "paper_copies" or not any(self.class_shares)):
+            raise ValueError("class_shares needs mode='paper_copies' and a number above 0")
 
 
 _CHOICES = {"mode": MODES, "resize": KINDS, "mirror": (True, False)}
@@ -74,20 +78,32 @@ _NUMBERS = {  # the smallest and the largest value; a pixel count is whole
     "jitter": (0.0, 1.0),
     "erase": (0.0, 1.0),
 }
-_PAIRS = {"contrast": (0.0, 255.0), "tint": (-255.0, 255.0), "resized_crop_scale": (1e-4, 1.0)}
+_TUPLES = {"contrast": (0.0, 255.0), "tint": (-255.0, 255.0), "resized_crop_scale": (1e-4, 1.0)}
+_TUPLES |= {"class_shares": (0.0, 1e9)}
 
 
-def _check(name: str, value: Any, count: int, limits: tuple[float, float]) -> None:
-    """Raise ValueError unless ``value`` is one number, or two ascending ones, within the limits."""
+def _ordered(chosen: Any) -> tuple[str, ...]:
+    """The names in the order of `Technique`; ValueError unless each is one of its, and once."""
+    names = chosen if isinstance(chosen, (tuple, list)) else ()
+    ordered = tuple(name for name in TECHNIQUES if name in names)
+    if not names or len(ordered) != len(names):
+        raise ValueError(f"techniques must be of {TECHNIQUES}, each at most once, not {chosen!r}")
+    return ordered
+
+
+def _checked(name: str, value: Any, limits: tuple[float, float]) -> Any:
+    """A number, two ascending ones or one a class, within the limits; ValueError for others."""
     low, high = limits
-    numbers = value if count == 2 and isinstance(value, (tuple, list)) else (value,)
+    several, pair = name in _TUPLES, name in _TUPLES and name != "class_shares"
+    numbers = tuple(value) if several and isinstance(value, (tuple, list)) else (value,)
     kinds = int if isinstance(low, int) else (int, float)
     plain = all(isinstance(v, kinds) and not isinstance(v, bool) for v in numbers)
-    ordered = plain and all(a <= b for a, b in pairwise((low, *numbers, high)))  # not NaN
-    if len(numbers) != count or not ordered:
+    inside = plain and all(low <= v <= high for v in numbers)  # not NaN
+    if not (numbers and inside) or (pair and (len(numbers) != 2 or numbers[0] > numbers[1])):
         what = "a whole number" if isinstance(low, int) else "a number"
-        what = "(a, b), a <= b," if count == 2 else what
+        what = "(a, b), a <= b," if pair else what
         raise ValueError(f"{name} must be {what} between {low} and {high}, not {value!r}")
+    return numbers if several else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,21 +129,18 @@ class EpochPlan:
 
     def __getitem__(self, rows: slice | Tensor) -> "EpochPlan":
         """The items of a slice or an index tensor, as a plan of their own."""
-        tensors = self._tensors()
-        tensors.pop("operators", None)
-        return replace(self, **{name: tensor[rows] for name, tensor in tensors.items()})
+        tensors = {k: v[rows] for k, v in self._tensors().items() if k != "operators"}
+        return replace(self, **tensors)
 
     def to(self, device: torch.device | str) -> "EpochPlan":
         """The same plan on another device: once an epoch, so that no batch has to wait."""
         return replace(self, **{k: tensor.to(device) for k, tensor in self._tensors().items()})
 
     def _tensors(self) -> dict[str, Tensor]:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
 
 
 def unchanged(image: Tensor) -> EpochPlan:
     """The plan that shows the images at these rows as they are."""
-    n = len(image)
-    technique = torch.full((n,), int(Technique.NONE))
-    return EpochPlan(image, technique, gain=torch.ones(n, 1), bias=torch.zeros(n, 3))
+    technique = torch.full_like(image, Technique.NONE)
+    return EpochPlan(image, technique, torch.ones(len(image), 1), torch.zeros(len(image), 3))

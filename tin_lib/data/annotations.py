@@ -39,8 +39,7 @@ def read_annotations(path: Path, folders: Sequence[str]) -> dict[str, tuple[int,
 def _rows(path: Path, columns: int) -> Iterator[tuple[str, list[str]]]:
     """Yield place (file and line) and fields of each line of a tab-separated file."""
     for number, line in enumerate(read_text(path).splitlines(), 1):
-        fields = line.split("\t")
-        place = f"{path}, line {number}"
+        place, fields = f"{path}, line {number}", line.split("\t")
         if len(fields) == columns:
             yield place, fields
         elif line.strip():

@@ -61,10 +61,8 @@ class Table:
 
 
 def find_root(data: str | Path) -> Path:
-    """Return the data folder that ``data`` names, as an absolute path.
-
-    Raises FileNotFoundError if it, train or val does not exist, and ValueError if it is a file.
-    """
+    """The data folder that ``data`` names, as an absolute path. FileNotFoundError if it, train or
+    val does not exist, ValueError if it is a file."""
     path = sample.ensure() if str(data) == "sample" else Path(data).expanduser()
     root = path.resolve()
     if not root.exists():
@@ -85,11 +83,8 @@ def find_root(data: str | Path) -> Path:
 
 
 def read_classes(root: Path) -> Classes:
-    """Read the classes of wnids.txt, or else of the folders in train, sorted by id.
-
-    An id is the folder's name with ``_`` for every blank, which separates ids in text files. Names
-    come from words.txt, or else are those of the folders.
-    """
+    """The classes of wnids.txt, or else of the folders in train, sorted by id: the folder's name
+    with ``_`` for every blank. Names are those in words.txt, or else of the folders."""
     path = root / "wnids.txt"
     listed = path.is_file()
     path = path if listed else root / "train"

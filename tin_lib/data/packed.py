@@ -79,11 +79,8 @@ def open_packed(root: Path) -> Packed:
 
 
 def source_signature(root: Path) -> str:
-    """Return 64 hex digits that change when a file is added, removed, renamed or edited.
-
-    Hashes names, sizes and modification times, also of folders, so that a file moved over another
-    of the same size and time counts. No contents are read: opening takes less than a second.
-    """
+    """64 hex digits of names, sizes and times, also of folders: a file moved over one of the same
+    size and time counts. No contents are read: opening takes less than a second."""
     lists = [path for path in (root / "wnids.txt", root / "words.txt") if path.is_file()]
     folders = [path for path in (root / "val", root / "test") if path.is_dir()]
     folders += [path for path in sorted((root / "train").iterdir()) if path.is_dir()]
@@ -187,23 +184,19 @@ def _decode_all(
     tables = {"test": layout.read_test(root)}
     decoder = images.decode_image if classes.listed else images.decode_any
 
-    def decode(name: str, before: int, total: int) -> Decoded:
-        def report(done: int, _: int) -> None:
-            if total:
-                progress(before + done, total)
-
+    def decode(name: str, report: Progress) -> Decoded:
         paths = [f"{root}/{path}" for path in tables[name].paths]
         return decode_files(paths, folder / f"{name}.npy", decoder, workers, report)
 
     with ThreadPoolExecutor(1) as reader:  # the test images have no labels to wait for
         val = reader.submit(layout.read_val, root, classes)
         train = reader.submit(layout.read_train, root, classes)
-        decoded = {"test": decode("test", 0, 0)}  # reports nothing: the total is not yet known
+        decoded = {"test": decode("test", lambda *_: None)}  # the total is not yet known
         tables |= {"val": val.result(), "train": train.result()}
     total = sum(len(table.paths) for table in tables.values())
     for name in ("val", "train"):
         before = sum(len(part["gray"]) for part in decoded.values())
-        decoded[name] = decode(name, before, total)
+        decoded[name] = decode(name, lambda done, _: progress(before + done, total))  # noqa: B023
     return tables, decoded
 
 

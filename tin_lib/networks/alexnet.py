@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Network, Stack, dropout, scale
+from tin_lib.networks.base import Network, Stack, scale
+from tin_lib.networks.layers import dropout
 
 # filters, kernel, stride, padding, and whether a 3×3 pool of stride 2 follows
 CONVS = (

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 SIZE = 64  # pixels, height and width of every image
 Norm = Callable[[int], nn.Module] | None  # makes the normalisation of a number of channels
 Init = Literal["glorot", "he"]
-LEVELS = 2**16  # a dropout rate is a multiple of 1 / LEVELS
 
 
 class Layer(NamedTuple):
@@ -37,11 +36,8 @@ class Stack:
         return self
 
     def layer(self, name: str, *modules: nn.Module, filters: int = 0) -> "Stack":
-        """Append a layer; its activation comes last.
-
-        ``filters``: index of the module whose weights are the layer's filters, e.g. 1 in a
-        separable convolution (depthwise, pointwise, ReLU).
-        """
+        """Append a layer. Its activation comes last; ``filters`` is the index of the module whose
+        weights are its filters, e.g. 1 in a separable convolution (depthwise, pointwise, ReLU)."""
         first = len(self.modules)
         self.modules += modules
         paths = tuple(f"{self.part}.{index}" for index in range(first, len(self.modules)))
@@ -78,10 +74,7 @@ class Network(nn.Module):
         return self.classifier(self.features(x))
 
     def forward_features(self, x: Tensor, names: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scores like ``forward``, and the activations of the named layers.
-
-        Raises ValueError, listing the layers, for an unknown name.
-        """
+        """Scores like ``forward``, and the layers' activations. ValueError for an unknown name."""
         wanted = {self.get_submodule(self.check(name).output): name for name in names}
         found: dict[str, Tensor] = {}
         for module in (*self.features, *self.classifier):
@@ -131,33 +124,14 @@ class Options:
                 raise ValueError(f"{field.name}={value!r}: choose {choices}")
         if not 0 <= self.dropout < float("inf"):
             raise ValueError(f"dropout={self.dropout}: must be 0 or more")
-
-
-class Dropout(nn.Dropout):
-    """As torch.nn.Dropout (Srivastava et al., 2014), with other masks on a CPU, drawn faster: one
-    random number of 64 bits serves four values, where PyTorch draws one for each value."""
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Values of any shape, some of them 0 and the rest divided by 1 - p in training."""
-        idle = not self.training or not 0 < self.p < 1
-        if idle or values.device.type != "cpu" or torch.compiler.is_compiling():
-            return super().forward(values)
-        like = torch.empty_like(values, dtype=torch.int16)  # preserves the strides of dense tensors
-        words = torch.empty(-(-values.numel() // 4), dtype=torch.int64)
-        words.random_(torch.iinfo(torch.int64).min, None)  # every 64-bit number alike
-        levels = words.view(torch.int16)[: values.numel()].as_strided(like.shape, like.stride())
-        threshold = min(round(self.p * LEVELS), LEVELS - 1) - LEVELS // 2  # within int16
-        return values * (levels >= threshold).to(values.dtype).mul_(1 / (1 - self.p))
+        for name in ("dropconnect", "drop_path"):  # of some networks
+            if not 0 <= getattr(self, name, 0) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must lie in [0, 1)")
 
 
 def scale(count: int, width: float) -> int:
     """Channels or units at a width; at least four, so that no layer becomes a bottleneck of one."""
     return max(4, round(count * width))
-
-
-def dropout(rate: float, factor: float) -> nn.Dropout:
-    """Dropout at ``factor`` times the published rate, at most 0.95."""
-    return Dropout(min(rate * factor, 0.95))
 
 
 @torch.no_grad()
@@ -189,21 +163,16 @@ def parameter_count(module: nn.Module) -> int:
 @contextlib.contextmanager
 def forward_hooks(hooks: Iterable[tuple[nn.Module, Callable]]) -> Iterator[None]:
     """Context in which each module has the forward hook beside it."""
-    handles = [module.register_forward_hook(hook) for module, hook in hooks]
-    try:
+    with contextlib.ExitStack() as stack:
+        for module, hook in hooks:
+            stack.enter_context(module.register_forward_hook(hook))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextlib.contextmanager
 def evaluation_mode(network: nn.Module, gradients: bool = True) -> Iterator[torch.device]:
-    """Context in which ``network`` is in evaluation mode; yields the device of its parameters.
-
-    ``gradients=False`` also switches ``requires_grad`` of all parameters off, which saves a third
-    of the work for an image's gradient. Restores all modes and flags.
-    """
+    """Context in which ``network`` is in evaluation mode; yields the device of its parameters,
+    which get no gradient without ``gradients``: an image's gradient is then a third less work."""
     modes = {module: module.training for module in network.modules()}
     flags = {parameter: parameter.requires_grad for parameter in network.parameters()}
     network.eval()

@@ -11,10 +11,11 @@ from typing import Literal
 from torch import nn
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Network, Stack, dropout, scale
+from tin_lib.networks.base import Network, Stack, scale
+from tin_lib.networks.layers import DropConnectLinear, Per, dropout
 
 FILTERS = (64, 64, 128, 128, 256, 256, 512, 512, 1024)
-DROPOUT_AFTER = {"paper": (3, 6), "code": (3, 6, 9)}  # conv layers, rate 0.25
+DROPOUT_AFTER = {"paper": (3, 6), "code": (3, 6, 9), "dense": ()}  # conv layers, rate 0.25
 EPSILON = 1e-6  # of batchnorm; its momentum is PyTorch's 0.1, which Keras calls 0.9
 
 
@@ -23,8 +24,11 @@ class Options(base.Options):
     """Choices for the 9-layer ConvNet."""
 
     # Places of dropout. paper: 0.25 after conv 3 and conv 6, 0.5 after each dense layer, the
-    # output too. code (the author's): 0.25 also after conv 9, and none after the output.
-    variant: Literal["paper", "code"] = "paper"
+    # output too. code (the author's): 0.25 also after conv 9, and none after the output. dense:
+    # after dense 1 alone.
+    variant: Literal["paper", "code", "dense"] = "paper"
+    dropconnect: float = 0.0  # rate on the weights of dense 1, instead of the dropout after it
+    dropconnect_per: Per = "example"  # a mask for each image, as published, or for each batch
 
 
 def build(num_classes: int, width: float, options: Options) -> Network:
@@ -36,9 +40,10 @@ def build(num_classes: int, width: float, options: Options) -> Network:
         if number in DROPOUT_AFTER[options.variant]:
             features.add(dropout(0.25, options.dropout))
     classifier, units = Stack("classifier").add(nn.Flatten()), scale(512, width)
-    dense, after = nn.Linear(features.channels * 2 * 2, units), nn.BatchNorm1d(units, EPSILON)
-    classifier.layer("dense1", dense, after, nn.ReLU())
-    classifier.add(dropout(0.5, options.dropout))
+    drop = options.dropconnect, options.dropconnect_per
+    dense = DropConnectLinear(features.channels * 2 * 2, units, *drop)
+    classifier.layer("dense1", dense, nn.BatchNorm1d(units, EPSILON), nn.ReLU())
+    classifier.add(dropout(0.0 if options.dropconnect else 0.5, options.dropout))
     classifier.layer("dense2", nn.Linear(units, num_classes))
     if options.variant == "paper":
         classifier.add(dropout(0.5, options.dropout))

@@ -17,10 +17,7 @@ def conv_layers(network: Network) -> list[str]:
 
 
 def find_layer(network: Network, layer: str) -> str:
-    """Turn ``first`` and ``last`` into the first and last conv layer; check any other name.
-
-    Raises ValueError, listing the layers, for an unknown one.
-    """
+    """The name of a layer; ``first`` and ``last`` mean conv layers. ValueError lists the layers."""
     if layer in ("first", "last") and (convs := conv_layers(network)):
         return convs[0 if layer == "first" else -1]
     network.check(layer)

@@ -1,6 +1,5 @@
 """Starting weights: torchvision's ImageNet weights, a state dict, or a checkpoint of this library.
-
-docs/NETWORKS.md says what other normalisation ImageNet's weights were trained with.
+For ImageNet's, images were normalised in another way: docs/NETWORKS.md.
 """
 
 import pickle
@@ -52,11 +51,8 @@ def create(
 
 
 def load_pretrained_(network: Network, weights: str | Path) -> None:
-    """Put starting weights into ``network``, and set ``network.origin`` to where they came from.
-
-    ``weights``: as for ``create``. Of others' state dicts built-in networks take the convolutional
-    part. An output layer for another number of classes stays random. Raises as ``create``.
-    """
+    """Put starting weights, as for ``create``, into ``network``, and their source into ``origin``.
+    An output layer for another number of classes stays random."""
     path = weights_file(weights)
     source, note, classes, fault = str(path or "ImageNet weights"), "", "", "does not fit"
     if path is not None and is_own(path):
@@ -74,7 +70,8 @@ def load_pretrained_(network: Network, weights: str | Path) -> None:
             dense = {k: v for k, v in network.state_dict().items() if not k.startswith("features.")}
             state = {k: v for k, v in state.items() if k.startswith("features.")} | dense
             note, fault = " (conv part; dense layers random)", "does not fit the conv part of"
-    output = output_layer(network)
+    last = f"{list(network.layers.values())[-1].weight}." if network.layers else "no layer"
+    output = {k: v for k, v in network.state_dict().items() if k.startswith(last)}
     if any(getattr(state.get(k), "shape", v.shape) != v.shape for k, v in output.items()):
         state, note = state | output, f" ({classes}output layer random)"
     try:
@@ -84,12 +81,6 @@ def load_pretrained_(network: Network, weights: str | Path) -> None:
     network.origin = source + note
 
 
-def output_layer(network: Network) -> dict[str, Tensor]:
-    """The part of the network's state dict that depends on the number of classes."""
-    last = f"{list(network.layers.values())[-1].weight}." if network.layers else "no layer"
-    return {k: v for k, v in network.state_dict().items() if k.startswith(last)}
-
-
 def described(network: Network) -> str:
     """The network as text, for a message."""
     options = ", ".join(f"{name}={value!r}" for name, value in network.options.items())
@@ -97,10 +88,7 @@ def described(network: Network) -> str:
 
 
 def weights_digest(weights: str | None) -> str | None:
-    """SHA-256 of the file of starting weights: another file makes another fit.
-
-    "" for random and for ImageNet weights, None for a file that does not exist.
-    """
+    """SHA-256 of the file of starting weights, "" without a file, None if it does not exist."""
     path = weights_file(weights)
     if path is None:
         return ""
@@ -108,8 +96,7 @@ def weights_digest(weights: str | None) -> str | None:
 
 
 def weights_file(weights: str | Path | None) -> Path | None:
-    """The file that ``weights`` means, a file or a fit's folder; None where it means no file:
-    without weights, and for the keyword "imagenet"."""
+    """The file that ``weights``, a file or a fit's folder, means; None without, and "imagenet"."""
     if weights is None or str(weights) == "imagenet":
         return None
     path = Path(weights).expanduser()
@@ -148,11 +135,8 @@ def imagenet_state(network: Network) -> dict[str, Tensor]:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Return the state dict in a file of torch's or a .safetensors file. Errors name the file.
-
-    Never runs code in the file. Unwraps what training scripts add: a key such as "state_dict", and
-    prefixes of all names such as "module.".
-    """
+    """The state dict, unwrapped, in a file of torch's or a .safetensors file, of which no code is
+    run. Errors name the file."""
     if not path.is_file():
         raise FileNotFoundError(f"weights: {path} does not exist")
     try:
@@ -168,7 +152,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def unwrapped(state: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict without wrapper and prefixes. Raises ValueError where there is none."""
+    """The state dict without what training scripts add: a key and prefixes of all names."""
     for key in WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]

@@ -50,11 +50,8 @@ def register(name: str, build: Build, *, title: str = "") -> None:
 
 
 def trust(name: str) -> str:
-    """Import the network ``module:build`` or ``path/to/file.py:build`` and register it.
-
-    Child processes can then load it, too (through TIN_NETWORKS). Returns the name to use from now
-    on, without folders; any other name as it is. Raises ValueError when the import fails.
-    """
+    """Import the network ``module:build`` or ``path/to/file.py:build``, also for child processes.
+    Returns its name without folders, and any other name as it is. ValueError when this fails."""
     if ":" not in name or name.partition(":")[0] in LIBRARIES:
         return name
     location, _, attribute = name.rpartition(":")
@@ -99,10 +96,8 @@ def has_width(name: str) -> bool:
 
 
 def build(name: str, num_classes: int, width: float, given: dict[str, Any]) -> Network:
-    """A network with random weights, drawn from torch's global generator.
-
-    Raises ValueError for an unknown name or option, and for a network that fails on images.
-    """
+    """A network with random weights, drawn from torch's global generator. ValueError for an
+    unknown name or option, and for a network that fails on images."""
     if num_classes < 2:
         raise ValueError(f"num_classes={num_classes}: a network needs at least 2 classes")
     if not 0 < width <= 8:

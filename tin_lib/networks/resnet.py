@@ -1,7 +1,5 @@
-"""ResNet-18 for 64×64 images (He et al., 2016), with a 3×3 stem and no pool after it.
-
-11,271,432 weights at full width and 200 classes.
-"""
+"""ResNet-18 for 64×64 images (He et al., 2016), with a 3×3 stem and no pool after it; 11,271,432
+weights at full width and 200 classes."""
 
 from dataclasses import dataclass
 
@@ -9,7 +7,8 @@ from torch import Tensor, nn
 from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Layer, Network, Stack, dropout, scale
+from tin_lib.networks.base import Layer, Network, Stack, scale
+from tin_lib.networks.layers import dropout
 
 FILTERS = (64, 128, 256, 512)
 
@@ -33,8 +32,6 @@ class Options(base.Options):
             raise ValueError(f"blocks={self.blocks}: must be four counts of at least 1")
         if self.stem_stride not in (1, 2):
             raise ValueError(f"stem_stride={self.stem_stride}: must be 1 or 2")
-        if not 0 <= self.drop_path < 1:
-            raise ValueError(f"drop_path={self.drop_path}: must lie in [0, 1)")
 
 
 class Block(nn.Module):
@@ -61,10 +58,6 @@ class Block(nn.Module):
         return self.relu2(self.skip(self.excite(y)) + self.around(x))
 
 
-class Stage(nn.Sequential):
-    """Blocks of one resolution."""
-
-
 def build(num_classes: int, width: float, options: Options) -> Network:
     """The network, not yet initialised but for the zeros of ``zero_init``."""
     features, before = Stack("features"), scale(FILTERS[0], width)
@@ -73,19 +66,14 @@ def build(num_classes: int, width: float, options: Options) -> Network:
     for number, (filters, count) in enumerate(zip(FILTERS, options.blocks, strict=True), 1):
         channels, stride, name = scale(filters, width), 1 if number == 1 else 2, f"stage{number}"
         rest = [Block(channels, channels, 1) for _ in range(count - 1)]
-        features.layer(name, Stage(Block(before, channels, stride), *rest))
+        features.layer(name, nn.Sequential(Block(before, channels, stride), *rest))
         path = features.layers[name].output  # a stage's filters are those of its last convolution
         features.layers[name] = Layer(f"{path}.{count - 1}.conv2", path, (path,))
         before = channels
     classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     classifier.add(dropout(options.dropout, 1.0)).layer("dense1", nn.Linear(before, num_classes))
     network = Network(features, classifier)
-    extend([module for module in network.modules() if isinstance(module, Block)], options)
-    return network
-
-
-def extend(blocks: list[Block], options: Options) -> None:
-    """Add to the blocks, first to last, what the options ask for."""
+    blocks = [module for module in network.modules() if isinstance(module, Block)]
     for number, block in enumerate(blocks, 1):
         channels = block.conv2.out_channels
         if options.squeeze_excite:
@@ -94,3 +82,4 @@ def extend(blocks: list[Block], options: Options) -> None:
             block.skip = StochasticDepth(options.drop_path * number / len(blocks), "row")
         if options.zero_init:
             nn.init.zeros_(block.norm2.weight)
+    return network

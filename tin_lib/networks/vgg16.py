@@ -11,7 +11,8 @@ from typing import Literal
 from torch import nn
 
 from tin_lib.networks import base
-from tin_lib.networks.base import Network, Stack, dropout, scale
+from tin_lib.networks.base import Network, Stack, scale
+from tin_lib.networks.layers import dropout
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # filters, convolutions; then a pool
 DROPOUT = 0.75

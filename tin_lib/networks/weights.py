@@ -17,11 +17,8 @@ KEYS = {"network": str, "num_classes": int, "width": float, "options": dict}  # 
 
 
 def save(network: Network, path: str | Path, **meta: Any) -> None:
-    """Write a network as safetensors, atomically.
-
-    The header holds what rebuilds it, the origin of its starting weights, and ``meta``: further
-    JSON values, such as class_ids.
-    """
+    """Write a network, atomically; the header holds what rebuilds it, the origin of its starting
+    weights, and ``meta``: further JSON values, such as class_ids."""
     own = {name: getattr(network, name) for name in ("num_classes", "width", "options", "origin")}
     text = json.dumps({"network": network.name} | own | meta)
     plain = torch.contiguous_format  # copies: safetensors refuses shared memory
@@ -31,11 +28,8 @@ def save(network: Network, path: str | Path, **meta: Any) -> None:
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
-    """Return the header that ``save`` wrote, without reading the weights.
-
-    Raises FileNotFoundError when the file does not exist, and ValueError, naming it, when it was
-    not saved by this library or is damaged.
-    """
+    """The header that ``save`` wrote. FileNotFoundError without the file, ValueError, naming it,
+    when it was not saved by this library or is damaged."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist; train the network first (tin train)")
     try:
@@ -60,9 +54,8 @@ def read_state(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def load(path: str | Path) -> Network:
     """The saved network on the CPU, in evaluation mode; leaves the random generators as they are.
 
-    Never imports code that the file names: a network of the user's must be known in this process,
-    by ``register`` or ``trust``, or be listed in the environment variable TIN_NETWORKS.
-    Raises as ``read_meta``, and ValueError, naming the file, when its weights do not fit.
+    Imports no code that the file names: a network of the user's must be known in this process (see
+    ``trust``). Raises as ``read_meta``, and ValueError, naming the file, for others.
     """
     meta, state = read_state(path)
     what = meta["network"], meta["num_classes"], meta["width"], meta["options"]

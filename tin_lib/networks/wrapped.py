@@ -57,45 +57,35 @@ class WrappedNetwork(Network):
         if not names:
             return self(x), {}  # as in training: without hooks
         found: dict[str, Tensor] = {}
+        wanted = {self.get_submodule(self.check(name).output): name for name in names}
 
-        def keep(name: str) -> Any:
-            def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-                found[name] = output
-                return output.clone()  # what follows may change it in place
+        def keep(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            found[wanted[module]] = output
+            return output.clone()  # what follows may change it in place
 
-            return hook
-
-        paths = {name: self.check(name).output for name in names}
-        with forward_hooks((self.get_submodule(p), keep(name)) for name, p in paths.items()):
+        with forward_hooks((module, keep) for module in wanted):
             return self(x), found
 
 
 def trace(module: nn.Module, num_classes: int) -> list[Call]:
-    """Send two black images through: the calls of submodules as they end.
-
-    Raises ValueError when the forward pass fails or gives anything but scores (2, num_classes).
-    """
+    """The calls of submodules, as they end, on two black images. Raises as ``check_scores``."""
     calls: list[Call] = []
+    paths = {part: path for path, part in module.named_modules() if path}
 
-    def note(path: str) -> Any:
-        def hook(part: nn.Module, inputs: Any, output: Any) -> None:
-            if len(inputs) == 1 and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
-                (source,) = inputs
-                calls.append(Call(path, part, source, source._version, output, output._version))
+    def note(part: nn.Module, inputs: Any, output: Any) -> None:
+        if len(inputs) == 1 and all(isinstance(each, Tensor) for each in (*inputs, output)):
+            (source,) = inputs
+            calls.append(Call(paths[part], part, source, source._version, output, output._version))
 
-        return hook
-
-    with forward_hooks((part, note(path)) for path, part in module.named_modules() if path):
+    with forward_hooks((part, note) for part in paths):
         check_scores(module, num_classes)
     return calls
 
 
 @torch.no_grad()
 def check_scores(module: nn.Module, num_classes: int) -> None:
-    """Raise ValueError unless two images (3, 64, 64) give scores (2, num_classes).
-
-    In evaluation mode, so that no statistics move; the random generator stays as it is.
-    """
+    """Raise ValueError unless two images give scores (2, num_classes), in evaluation mode, so that
+    no statistics move; the random generator stays as it is."""
     with evaluation_mode(module) as device, torch.random.fork_rng(devices=[]):
         try:
             scores = module(torch.zeros(2, 3, SIZE, SIZE, device=device))

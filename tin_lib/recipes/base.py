@@ -56,6 +56,8 @@ class Recipe:
     width: float = 1.0  # factor on channel and unit counts; below 1 for a CPU
     network_options: dict[str, Any] = field(default_factory=dict)  # passed to networks.create
     weights: str | None = None  # starting weights: None, "imagenet", or a checkpoint's path
+    trainable: tuple[str, ...] | None = None  # layers that learn, by name; None: all
+    keep_zeros: bool = False  # matrix and filter weights that are 0 stay 0: pruned networks
     seed: int = 0  # of initial weights, order, augmentation and dropout
     batch_size: int = 128  # images an update, over all processes; 128 in the author's code
     optimizer: str = "sgd"  # sgd or adamw
@@ -138,6 +140,11 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
     if name in RANGES and isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value)
+    if name == "trainable" and value is not None:
+        value = tuple(value) if isinstance(value, list) else value
+        texts = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
+        if not texts or not 0 < len(value) == len(set(value)):
+            raise ValueError(f"trainable={value!r}: must be a list of different layers, or None")
     if kind is int and isinstance(value, float) and value % 1 == 0:
         value = int(value)
     accepted = (int, float) if kind is float else (kind,)

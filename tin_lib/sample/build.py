@@ -23,10 +23,7 @@ _COPIES = {
 
 
 def ensure() -> Path:
-    """Return the sample's folder in the user's cache; write it if it is absent or incomplete.
-
-    Raises OSError, saying what helps, if the cache cannot be written.
-    """
+    """The sample's folder in the user's cache, written if absent or incomplete; OSError if not."""
     folder = cache_folder() / NAME
     if not _complete(folder):
         make_folder(folder.parent)
@@ -40,11 +37,8 @@ def ensure() -> Path:
 
 
 def write(folder: str | Path, seed: int = 0) -> Path:
-    """Write the sample into ``folder`` (absent or empty), whole or not at all; return it.
-
-    The same seed gives the same bytes (with the same version of Pillow). Takes some seconds.
-    Raises ValueError if ``folder`` is not empty.
-    """
+    """Write the sample into ``folder``, whole or not at all, and return it. The same seed gives the
+    same bytes (with the same Pillow). ValueError if the folder is not empty."""
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is not empty: give a new folder to write the sample in")
@@ -109,7 +103,7 @@ def _write_rows(path: Path, rows: list[list]) -> None:
 
 
 def _drawing(split: str, wnid: str, number: int, seed: int) -> Drawing:
-    """The image with this number in its class; a generator of its own makes it independent."""
+    """The image with this number in its class, drawn by a generator of its own."""
     split, wnid, number = _COPIES.get((split, wnid, number), (split, wnid, number))
     rng = np.random.default_rng([seed, _SPLITS[split], int(wnid[1:]), number])
     return draw(CLASSES[wnid][1], rng)

@@ -38,11 +38,8 @@ def draw(shape: Shape, rng: Random) -> Drawing:
     """A 64×64 JPEG of ``shape`` with random size, place, rotation, stretch, colour and ground."""
     cover = cover_of(shape, rng)
     pixels = paint(_ground(rng), cover, rng)
-    image = Image.fromarray(pixels)
-    if rng.random() < GRAY_SHARE:
-        image = image.convert("L")
-    file = BytesIO()
-    image.save(file, "JPEG", quality=QUALITY)
+    mode = "L" if rng.random() < GRAY_SHARE else "RGB"
+    Image.fromarray(pixels).convert(mode).save(file := BytesIO(), "JPEG", quality=QUALITY)
     return Drawing(file.getvalue(), box_of(cover))
 
 
@@ -101,11 +98,11 @@ def _stroke(pen: ImageDraw.ImageDraw, base: np.ndarray, side: int, rng: Random) 
 
 def paint(ground: np.ndarray, cover: np.ndarray, rng: Random) -> np.ndarray:
     """The shape in one shaded colour over the ground, with noise; uint8 (64,64,3)."""
-    inside = (ground * cover[..., None]).sum((0, 1)) / cover.sum()
+    cover = cover[..., None]
+    inside = (ground * cover).sum((0, 1)) / cover.sum()
     colour = inside + LIGHTER + rng.uniform(0, 1, 3) * (255 - LIGHTER - inside)
-    slope = np.linspace(-1, 1, SIZE) * rng.uniform(-SHADE, SHADE, (2, 1))
-    shade = slope[0][:, None] + slope[1][None, :]
-    painted = ground + cover[..., None] * (colour + shade[..., None] - ground)
+    down, across = np.linspace(-1, 1, SIZE) * rng.uniform(-SHADE, SHADE, (2, 1))
+    painted = ground + cover * (colour + np.add.outer(down, across)[..., None] - ground)
     painted += rng.normal(0, NOISE, painted.shape)
     return np.clip(np.rint(painted), 0, 255).astype(np.uint8)
 
@@ -137,29 +134,22 @@ def zigzag() -> Shape:
 
 
 DISC: Shape = [(regular(48), True)]
-RING: Shape = [*DISC, (regular(48, 0.6), False)]
-CRESCENT: Shape = [*DISC, (regular(48, 0.8, (0.5, 0)), False)]
-SQUARE: Shape = [bar(-0.85, -0.85, 0.85, 0.85)]
-TRIANGLE: Shape = [(regular(3), True)]
-CROSS: Shape = [bar(-1, -0.25, 1, 0.25), bar(-0.25, -1, 0.25, 1)]
 RUNGS = [bar(-0.4, y - 0.07, 0.4, y + 0.07) for y in (-0.72, -0.24, 0.24, 0.72)]
-LADDER: Shape = [bar(-0.5, -1, -0.36, 1), bar(0.36, -1, 0.5, 1), *RUNGS]
 TEETH = [bar(-0.4, y - 0.08, 0.5, y + 0.08) for y in (-0.92, -0.46, 0.0, 0.46, 0.92)]
-COMB: Shape = [bar(-0.5, -1, -0.3, 1), *TEETH]
 
 # Class id -> names as words.txt gives them, and the shape. In the order of wnids.txt, which is
 # not sorted, like the official file. The ids are made up: WordNet has none that start with n9.
 CLASSES: dict[str, tuple[str, Shape]] = {
     "n90000007": ("star, five-pointed star", star()),
-    "n90000002": ("ring, hoop", RING),
-    "n90000009": ("comb, rake", COMB),
-    "n90000004": ("square", SQUARE),
+    "n90000002": ("ring, hoop", [*DISC, (regular(48, 0.6), False)]),
+    "n90000009": ("comb, rake", [bar(-0.5, -1, -0.3, 1), *TEETH]),
+    "n90000004": ("square", [bar(-0.85, -0.85, 0.85, 0.85)]),
     "n90000001": ("disc, disk", DISC),
     "n90000010": ("zigzag", zigzag()),
-    "n90000006": ("cross, plus sign", CROSS),
-    "n90000003": ("crescent, half-moon", CRESCENT),
-    "n90000008": ("ladder", LADDER),
-    "n90000005": ("triangle", TRIANGLE),
+    "n90000006": ("cross, plus sign", [bar(-1, -0.25, 1, 0.25), bar(-0.25, -1, 0.25, 1)]),
+    "n90000003": ("crescent, half-moon", [*DISC, (regular(48, 0.8, (0.5, 0)), False)]),
+    "n90000008": ("ladder", [bar(-0.5, -1, -0.36, 1), bar(0.36, -1, 0.5, 1), *RUNGS]),
+    "n90000005": ("triangle", [(regular(3), True)]),
 }
 # words.txt names more than the classes, as the official one does.
 OTHER_WORDS = {

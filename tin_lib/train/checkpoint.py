@@ -168,9 +168,8 @@ def write_artifacts(folder: Path, step: Step, data: TinyImageNet, history: list[
         if name != "test":  # its labels are not known
             figures[f"{name}_accuracy"] = predict.accuracy(logits, split.labels)
             figures[f"{name}_top5"] = predict.accuracy(logits, split.labels, 5)
-        if name != "heldout":
-            table = predict.table(split, logits, data.class_ids)
-            files.write_table(table, folder / f"predictions_{name}.csv")
+        table = predict.table(split, logits, data.class_ids)
+        files.write_table(table, folder / f"predictions_{name}.csv")
         if name in ("val", "test"):  # of train 100,000 × 200 scores that nothing reads
             files.write_array(folder / f"logits_{name}.npy", logits)
     files.write_json(folder / "summary.json", figures)

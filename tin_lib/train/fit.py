@@ -110,7 +110,7 @@ def train_and_write(
         start = checkpoint.as_recorded(folder, recipe, data)
         trainer = Trainer(start, data, world)  # first: it refuses what does not fit together
         if start.weights != recipe.weights:
-            trainer.network.origin = str(recipe.weights)
+            trainer.evaluated.origin = str(recipe.weights)
         if world.writes:
             checkpoint.prepare(folder, recipe, data, world.device)
         distributed.check_shared(folder / "recipe.json", world)
@@ -180,6 +180,8 @@ class Trainer(Step):
         """
         started = time.perf_counter()
         self.network.train()
+        for module in self.in_evaluation:
+            module.training = False
         seed = (self.recipe.seed * 1_000_003 + number) * 1_000_003 + self.world.rank
         torch.manual_seed(seed % 2**63)  # of dropout: ranks drop different units
         plan = self.augmenter.epoch(number)

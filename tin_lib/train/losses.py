@@ -28,7 +28,8 @@ class Objective(nn.Module):
         super().__init__()
         self.network = network
         self.smoothing = recipe.label_smoothing
-        self.penalties = penalties.named(recipe.penalties, recipe.network)
+        table = penalties.named(recipe.penalties, recipe.network)
+        self.penalties = {k: p for k, p in table.items() if k in (recipe.trainable or table)}
         self.watched = [k for k, p in self.penalties.items() if p.activity_l1 or p.activity_l2]
 
     def forward(self, images: Tensor, target: Target, weight: float = 1.0) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """One update: augmented batch, forward, loss, backward, penalties, optimizer, averaged weights."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Step:
         self.recipe, self.world, self.device = recipe, world, world.device
         memory = torch.channels_last if recipe.channels_last else torch.preserve_format
         self.network = make_network(recipe, data.num_classes)
+        self.in_evaluation = freeze_(self.network, recipe.trainable)
         self.network.to(self.device, memory_format=memory)  # type: ignore[call-overload]
         self.objective: nn.Module = Objective(self.network, recipe)
         self.penalties = self.objective.penalties
@@ -41,14 +43,14 @@ class Step:
         if recipe.compile:
             self.objective = Compiled(self.objective, recipe.compile)
         self.optimizer = make_optimizer(recipe, self.network)
-        self.decayed = [p for p in self.network.parameters() if p.requires_grad and p.ndim >= 2]
+        self.weights = [p for p in self.network.parameters() if p.requires_grad and p.ndim >= 2]
         self.ema = EMA(self.network, recipe.ema) if recipe.ema else None
         self.best: dict[str, Any] = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
         self.mean = torch.as_tensor(data.mean, dtype=torch.float32, device=self.device)
         self.std = torch.as_tensor(data.std, dtype=torch.float32, device=self.device)
         splits = filter(None, (data.train, data.heldout, data.val))
         self.resident = {s.name: to_device(s, self.device, recipe.channels_last) for s in splits}
-        self.augmenter = augment.Augmenter(recipe.augment, images, recipe.seed)
+        self.augmenter = augment.Augmenter(recipe.augment, images, recipe.seed, data.train.labels)
         self.renderer = renderer(recipe, self.resident["train"].images, self.mean, self.std)
 
     def step(
@@ -87,10 +89,13 @@ class Step:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         penalty = penalties.add_gradient_(self.network, self.penalties)
+        for weight in self.weights if self.recipe.keep_zeros else ():
+            if weight.grad is not None:  # 0 in momentum and averages too; decay has no effect
+                weight.grad.masked_fill_(weight == 0, 0.0)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         if self.recipe.weight_decay:
-            decay_weights_(self.decayed, lr * self.recipe.weight_decay)
+            decay_weights_(self.weights, lr * self.recipe.weight_decay)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema:
@@ -146,6 +151,25 @@ class Step:
             self.ema.network.load_state_dict(weights)
         self.best = state["best"]
         return state["history"]
+
+
+def freeze_(network: networks.Network, trainable: Iterable[str] | None) -> list[nn.Module]:
+    """Let only the layers of the given names learn; None leaves the network as it is.
+
+    Returns the frozen modules that have buffers, which are to stay in evaluation mode. Raises
+    ValueError, listing the network's layers, for an unknown name.
+    """
+    if trainable is None:
+        return []
+    layers = [network.check(name) for name in trainable]
+    paths = {path for layer in layers for path in (layer.weight, *layer.modules)}
+    network.requires_grad_(False)
+    parts = [network.get_submodule(path).requires_grad_() for path in paths]
+    learning = {each for part in parts for each in part.modules()}
+    # A frozen batchnorm in training mode would still change: its statistics would follow the
+    # batches. It would also normalise by the batch, and in evaluation by other values, which the
+    # layers that learn would not have been trained for.
+    return [m for m in network.modules() if m not in learning and list(m.buffers(recurse=False))]
 
 
 def make_network(recipe: Recipe, num_classes: int) -> networks.Network:

@@ -96,7 +96,7 @@ def curves(
             continue  # all diverged in the first epoch
         by_epoch = pd.concat(known).groupby("epoch")[measure].agg(["mean", "min", "max"])
         place = {"row": 1, "col": 1 + panels.index((columns or {}).get(arm, ""))}
-        for trace in _band(by_epoch, arm, number):
+        for trace in band(by_epoch, arm, number):
             figure.add_trace(trace, **place)
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(title=AXES.get(measure, measure), col=1)
@@ -106,14 +106,14 @@ def curves(
     return style.apply(figure.update_layout(legend=legend, height=420, hovermode="x"))
 
 
-def _band(by_epoch: pd.DataFrame, arm: str, number: int) -> list[go.Scatter]:
+def band(by_epoch: pd.DataFrame, arm: str, number: int) -> list[go.Scatter]:
     """A line with the band from min to max; they share an entry of the legend."""
     colour = style.PALETTE[number % len(style.PALETTE)]
     dash = DASHES[number // len(style.PALETTE) % len(DASHES)]
     red, green, blue = hex_to_rgb(colour)
     x = [*by_epoch.index, *by_epoch.index[::-1]]
-    band = go.Scatter(x=x, y=[*by_epoch["max"], *by_epoch["min"][::-1]], fill="toself", mode="none")
-    band.update(fillcolor=f"rgba({red},{green},{blue},0.15)", hoverinfo="skip", showlegend=False)
+    area = go.Scatter(x=x, y=[*by_epoch["max"], *by_epoch["min"][::-1]], fill="toself", mode="none")
+    area.update(fillcolor=f"rgba({red},{green},{blue},0.15)", hoverinfo="skip", showlegend=False)
     line = go.Scatter(x=by_epoch.index, y=by_epoch["mean"], name=arm, showlegend=True)
     line.update(mode="lines+markers", line={"color": colour, "dash": dash})
-    return [trace.update(legendgroup=arm) for trace in (band, line)]
+    return [trace.update(legendgroup=arm) for trace in (area, line)]

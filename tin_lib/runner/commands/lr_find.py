@@ -58,7 +58,7 @@ def table_text(table: "pd.DataFrame") -> str:
 def suggestion_text(found: Any) -> str:
     """A ``lr_range.Suggestion`` in words."""
     if found.steepest != found.steepest:  # NaN
-        return "no suggestion: the loss did not clearly fall; try more --updates or a higher --high"
+        return "no suggestion: the loss did not clearly fall; try more --updates or other bounds"
     return (
         f"suggested lr: {found.steepest:.1e} (the loss falls fastest), "
         f"{found.tenth:.1e} (a tenth of the rate of the smallest loss)"

@@ -1,13 +1,13 @@
 """Many fits side by side, each in a folder that is named by what it is made from."""
 
+import atexit
+import contextlib
 import hashlib
 import json
 import subprocess
-import tempfile
 import time
 from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
 from pathlib import Path
 from queue import Queue
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from tin_lib.runner.jobs.processes import stop_tree
 
 Key = TypeVar("Key", bound=Hashable)
 EVERY = 20.0  # seconds between lines of progress in a log
+_workers: "dict[tuple[int, Path], list[Worker]]" = {}  # of this process, by jobs and folder of logs
 
 
 class Stopped(KeyboardInterrupt):
@@ -75,7 +76,7 @@ def train_all(
     if requests:
         on_gpu = device != "cpu" and torch.cuda.is_available()
         number = jobs or (torch.cuda.device_count() if on_gpu else torch.get_num_threads())
-        run_all(list(requests.values()), min(number, len(requests)), folder / "logs")
+        run_all(list(requests.values()), number, folder / "logs")
     return {key: open_any(path) for key, path in paths.items()}
 
 
@@ -132,15 +133,10 @@ def run_all(requests: list[dict[str, Any]], jobs: int, logs: Path) -> None:
     bar, started, said, errors = None, time.monotonic(), -EVERY, []
     if interactive():
         bar = open_bar(len(requests), "fits", unit="fit")
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tin-")))
-        free: Queue[Worker] = Queue()
-        workers = [Worker(number, jobs, logs, scratch) for number in range(jobs)]
-        for worker in workers:
-            stack.callback(worker.close)
-            free.put(worker)
-        threads = ThreadPoolExecutor(jobs)
-        stack.callback(threads.shutdown, cancel_futures=True)
+    workers, free = take_workers(jobs, min(jobs, len(requests)), logs), Queue[Worker]()
+    for worker in workers:
+        free.put(worker)
+    with ThreadPoolExecutor(len(workers)) as threads:
         futures = [threads.submit(run_one, free, request) for request in requests]
         try:
             for done, future in enumerate(as_completed(futures), 1):
@@ -154,8 +150,8 @@ def run_all(requests: list[dict[str, Any]], jobs: int, logs: Path) -> None:
                     say(f"{done}/{len(requests)} fits  {seconds:,.0f} s  {left:,.0f} s left")
         except BaseException as error:
             finished = sum(future.done() for future in futures)
-            for worker in workers:
-                worker.stopped = True
+            threads.shutdown(wait=False, cancel_futures=True)
+            close_workers()
             if isinstance(error, KeyboardInterrupt):
                 raise Stopped(finished, len(requests)) from None
             raise
@@ -164,6 +160,24 @@ def run_all(requests: list[dict[str, Any]], jobs: int, logs: Path) -> None:
     if errors:
         more = f" ({len(errors) - 1} more failed)" if len(errors) > 1 else ""
         raise RuntimeError(f"a fit failed: {errors[0]}{more}; logs are in {logs}")
+
+
+def take_workers(jobs: int, count: int, logs: Path) -> "list[Worker]":
+    """``count`` workers with a share of 1 / ``jobs`` of this machine; they outlive the call."""
+    known = _workers.setdefault((jobs, logs), [])
+    known += [Worker(number, jobs, logs) for number in range(len(known), count)]
+    return known[:count]
+
+
+@atexit.register
+def close_workers() -> None:
+    """End all workers of this process."""
+    for workers in _workers.values():
+        for worker in workers:
+            worker.stopped = True
+        for worker in workers:
+            worker.close()
+    _workers.clear()
 
 
 def run_one(free: "Queue[Worker]", request: dict[str, Any]) -> str:
@@ -178,13 +192,14 @@ def run_one(free: "Queue[Worker]", request: dict[str, Any]) -> str:
 class Worker:
     """A ``fit_worker`` process, started when it is first needed, and again after its death."""
 
-    def __init__(self, number: int, jobs: int, logs: Path, scratch: Path) -> None:
-        self.number, self.jobs, self.logs, self.scratch = number, jobs, logs, scratch
+    def __init__(self, number: int, jobs: int, logs: Path) -> None:
+        self.number, self.jobs, self.logs = number, jobs, logs
         self.process: subprocess.Popen | None = None
-        self.count, self.stopped = 0, False
+        self.stopped = False
 
     def start(self) -> subprocess.Popen:
         """Start the process with its share of the threads and of the GPUs."""
+        # As many threads however few fits there are: their number changes the rounding.
         environment = resources.environment(max(1, torch.get_num_threads() // self.jobs))
         if (gpu := resources.gpu_slots(self.jobs)[self.number]) is not None:
             environment["CUDA_VISIBLE_DEVICES"] = gpu
@@ -197,23 +212,30 @@ class Worker:
         if self.stopped:
             return "stopped"
         if self.process is None or self.process.poll() is not None:
+            self.end()
             self.process = self.start()
         assert self.process.stdin is not None
-        self.count += 1
-        result = self.scratch / f"{self.number}-{self.count}.json"
-        self.process.stdin.write(json.dumps(request | {"result": str(result)}) + "\n")
-        self.process.stdin.flush()
+        result = self.logs / f"worker-{self.process.pid}.json"
+        with contextlib.suppress(BrokenPipeError):  # it died: noticed below
+            self.process.stdin.write(json.dumps(request | {"result": str(result)}) + "\n")
+            self.process.stdin.flush()
         while not result.is_file():
-            if self.stopped:
-                return "stopped"
             if self.process.poll() is not None and not result.is_file():
                 status = self.process.returncode
                 return f"{request['output']}: its process ended with status {status} (killed?)"
             time.sleep(POLL / 2)
-        return str(files.read_object(result)["error"])
+        error = str(files.read_object(result)["error"])
+        result.unlink()
+        return error
 
     def close(self) -> None:
-        """End the process, in the middle of a fit if there is one."""
+        """End the process, in the middle of a fit if there is one, and start no other."""
         self.stopped = True
-        if self.process is not None:
+        self.end()
+
+    def end(self) -> None:
+        """End the process, if there is one."""
+        if self.process is not None and self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # of a request that it did not read
+                self.process.stdin.close()
             stop_tree(self.process)

@@ -1,0 +1,211 @@
+"""What reduces overfitting most, and whether a small network overfits less."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tin_lib import runs
+from tin_lib.analysis import statistics
+from tin_lib.analysis.arms import Fits, finished
+from tin_lib.analysis.statistics import Comparison
+from tin_lib.lab.conclusions.effects import effect, points
+from tin_lib.lab.conclusions.maps import fit_above_chance
+from tin_lib.lab.formatting import count_noun, join_and, percent, rows
+
+NAN = float("nan")
+HEADS = {"yes": "**Yes**", "no": "**No**", "undecided": "**Undecided**"}
+
+
+@dataclass(frozen=True)
+class Impact:
+    """Whether augmentation changes accuracy more than any other step."""
+
+    outcome: str  # yes, no or undecided
+    helps: str  # yes, no or undecided: is it better than the plain network?
+    added: str  # is adding it worth more than adding any other step?
+    removed: str  # does taking it away cost more than taking away any other step?
+    rows: tuple  # the rows of both comparisons
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Whether the gap between training and validation accuracy grows with a network's width."""
+
+    outcome: str  # yes, no, undecided; untested where a width is at chance
+    slope: float  # accuracy (0..1) per doubling of the width, mean over the seeds
+    widest: Comparison  # gap of the widest minus that of the narrowest network, over the seeds
+    widths: tuple[float, float]  # the narrowest and the widest
+
+
+def changes_of_gap(fits: Fits, reference: dict[str, str]) -> pd.DataFrame:
+    """How much each arm's gap differs from that of the arm it is compared with, over the seeds.
+
+    Columns: arm, against, difference (of the gaps, training - validation accuracy), low, high
+    (95 %, paired t), p, p_adjusted (Holm over the table), seeds, outcome: is the gap larger? yes,
+    no or undecided.
+    """
+    gaps = gap_by_seed(fits)
+    pairs = [(arm, against) for arm, against in reference.items() if arm != against]
+    tests = [paired_gaps(gaps, arm, against) for arm, against in pairs]
+    adjusted = statistics.holm([test.p for test in tests])
+    names = zip(pairs, tests, adjusted, strict=True)
+    found = [
+        {"arm": arm, "against": against, "difference": test.mean, "low": test.low}
+        | {"high": test.high, "p": test.p, "p_adjusted": p, "seeds": test.n}
+        | {"outcome": statistics.verdict(test, p)}
+        for (arm, against), test, p in names
+    ]
+    return pd.DataFrame(found)
+
+
+def gap_by_seed(fits: Fits) -> dict[str, dict[Hashable, float]]:
+    """Training - validation accuracy by arm and seed, of the fits that did not diverge."""
+    gaps: dict[str, dict[Hashable, float]] = {}
+    for (arm, seed), fit in finished(fits).items():
+        gaps.setdefault(arm, {})[seed] = gap_of(fit)
+    return gaps
+
+
+def gap_of(fit: runs.Fit) -> float:
+    """Training - validation accuracy; both are measured after training, on unchanged images."""
+    return float(fit.summary["train_accuracy"] - fit.summary["val_accuracy"])
+
+
+def paired_gaps(gaps: dict[str, dict[Hashable, float]], arm: str, against: str) -> Comparison:
+    """The gaps of two arms, paired by seed."""
+    own, other = gaps.get(arm, {}), gaps.get(against, {})
+    seeds = [seed for seed in own if seed in other]
+    return statistics.paired_difference([own[s] for s in seeds], [other[s] for s in seeds])
+
+
+def judge_impact(
+    plain: pd.DataFrame, added: pd.DataFrame, removed: pd.DataFrame, arm: str
+) -> Impact:
+    """Whether augmentation is the step with the largest effect.
+
+    ``plain``: ``arms.compare`` of the arms against the plain network, of which ``arm`` is the one
+    with augmentation alone. ``added``: of the other single steps against that arm. ``removed``: of
+    all steps but one, against all steps but augmentation. Yes: augmentation helps, every other
+    single step is worse than it, and without it every other combination is better. No: it makes the
+    network worse, or another single step is better.
+    """
+    helps = rows(plain[plain["arm"] == arm])[0].outcome
+    others, without = tested(added), tested(removed)
+    first = together([row.outcome for row in others], "no")
+    second = together([row.outcome for row in without], "yes")
+    outcome = "yes" if (helps, first, second) == ("yes", "yes", "yes") else "undecided"
+    outcome = "no" if "no" in (helps, first, second) else outcome
+    return Impact(outcome, helps, first, second, (*others, *without))
+
+
+def tested(table: pd.DataFrame) -> list:
+    """The rows that are compared with another arm."""
+    return rows(table[table["against"] != ""])
+
+
+def together(outcomes: list[str], wanted: str) -> str:
+    """yes if all outcomes are as wanted, no if one is the opposite, else undecided."""
+    if outcomes and all(outcome == wanted for outcome in outcomes):
+        return "yes"
+    return "no" if any(o not in (wanted, "undecided") for o in outcomes) else "undecided"
+
+
+def impact_text(impact: Impact) -> str:
+    """The record as text."""
+    words = "augmentation has the largest effect on validation accuracy of all steps"
+    lines = [
+        f"- {row.arm} against {row.against}: {effect(row)}"
+        if row.p_adjusted == row.p_adjusted
+        else f"- {row.arm} against {row.against}: not tested, both at chance level"
+        for row in impact.rows
+    ]
+    return (
+        f"{HEADS[impact.outcome]}: {words}. Better than the plain network: {impact.helps}; more "
+        f"than any other step added alone: {impact.added}; taken away, a larger loss than any "
+        f"other: {impact.removed}. The comparisons:\n\n" + "\n".join(lines)
+    )
+
+
+def width_table(fits: Fits) -> pd.DataFrame:
+    """One row a width of the same network, from narrow to wide.
+
+    Columns: width, parameters, seeds, train_accuracy, val_accuracy, gap (means over the seeds),
+    gap_std, above_chance (seeds that clearly are). Fits that diverged are left out.
+    """
+    found = []
+    for fit in finished(fits).values():
+        row = {"width": float(fit.recipe["width"]), "gap": gap_of(fit)}
+        names = ("parameters", "train_accuracy", "val_accuracy")
+        row |= {name: fit.summary[name] for name in names}
+        found.append(row | {"above_chance": fit_above_chance(fit)})
+    groups = pd.DataFrame(found).groupby("width")
+    table = groups.agg(
+        parameters=("parameters", "first"),
+        seeds=("gap", "size"),
+        train_accuracy=("train_accuracy", "mean"),
+        val_accuracy=("val_accuracy", "mean"),
+        mean=("gap", "mean"),
+        gap_std=("gap", "std"),
+        above_chance=("above_chance", "sum"),
+    )
+    return table.rename(columns={"mean": "gap"}).reset_index()
+
+
+def gap_slopes(fits: Fits) -> pd.Series:
+    """Slope of the gap over log2 of the width, accuracy per doubling, by seed (at least 2 widths).
+
+    Seeds with a fit that diverged are left out.
+    """
+    done = finished(fits)
+    lost = {seed for arm, seed in fits if (arm, seed) not in done}
+    seeds = [seed for seed in dict.fromkeys(seed for _, seed in fits) if seed not in lost]
+    found = {}
+    for seed in seeds:
+        own = [fit for (_, other), fit in done.items() if other == seed]
+        widths = np.log2([fit.recipe["width"] for fit in own])
+        found[seed] = np.polyfit(widths, [gap_of(fit) for fit in own], 1)[0]
+    return pd.Series(found, dtype=float)
+
+
+def judge_growth(fits: Fits, table: pd.DataFrame) -> Growth:
+    """Whether the gap grows with the width, by the widest against the narrowest network.
+
+    ``fits``: of one network by (arm, seed), an arm being a width; ``table``: of ``width_table``.
+    """
+    by_width: dict[float, dict[Hashable, float]] = {}
+    for (_, seed), fit in finished(fits).items():
+        by_width.setdefault(float(fit.recipe["width"]), {})[seed] = gap_of(fit)
+    narrow, wide = min(by_width), max(by_width)
+    seeds = [seed for seed in by_width[wide] if seed in by_width[narrow]]
+    gaps = [[by_width[width][seed] for seed in seeds] for width in (wide, narrow)]
+    test = statistics.paired_difference(*gaps)
+    learnt = bool((table["above_chance"] == table["seeds"]).all())
+    outcome = statistics.verdict(test, test.p) if learnt else "untested"
+    return Growth(outcome, float(gap_slopes(fits).mean()), test, (narrow, wide))
+
+
+def growth_text(growth: Growth, table: pd.DataFrame) -> str:
+    """The record as text; ``table``: of ``width_table``."""
+    head = HEADS.get(growth.outcome, HEADS["undecided"])
+    test, (narrow, wide) = growth.widest, growth.widths
+    gaps = join_and(
+        f"{points(row.gap)} at width {row.width:g} ({row.parameters:,} parameters, validation "
+        f"accuracy {percent(row.val_accuracy)})"
+        for row in rows(table)
+    )
+    text = (
+        f"{head}: the gap grows with the width of the VGG-like network. It is {gaps}; the slope is "
+        f"{points(growth.slope)} per doubling of the width. Width {wide:g} against {narrow:g}: "
+        f"{points(test.mean)}, 95 % interval {100 * test.low:.1f} to {100 * test.high:.1f} over "
+        f"{count_noun(test.n, 'seed')}."
+    )
+    if growth.outcome == "untested":
+        text += " No verdict: not every network is clearly above chance."
+    return text
+
+
+def overfitting(impact: Impact, growth: Growth, widths: pd.DataFrame) -> str:
+    """The notebook's closing text; ``widths``: of ``width_table``."""
+    return f"{impact_text(impact)}\n\n{growth_text(growth, widths)}"
