@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tin_lib import runs
+from tin_lib import recipes, runs
 from tin_lib.analysis import arms, statistics
 
 IMAGES, CLASSES = 200, 4
@@ -146,3 +146,14 @@ def test_crossed_difference_at_its_limits() -> None:
     assert (same.mean, same.p) == (0.0, 1.0)
     with pytest.raises(ValueError, match=r"\(S, N\)"):
         statistics.crossed_difference(np.ones(3), np.ones(3))
+
+
+@pytest.mark.parametrize("network", ["convnet9", "torchvision:mobilenet_v3_small"])
+def test_unregularised_recipes_have_no_regularisation(network: str) -> None:
+    recipe = recipes.get("modern", network, penalties="paper")
+    plain = arms.unregularised(recipe)
+    off = (plain.weight_decay, plain.label_smoothing, plain.mixup, plain.cutmix, plain.penalties)
+    assert off == (0, 0, 0, 0, "none")
+    assert plain.network_options.get("dropout", 0) == 0
+    assert ("dropout" in plain.network_options) == (network == "convnet9")
+    assert (plain.lr, plain.augment) == (recipe.lr, recipe.augment)

@@ -89,8 +89,6 @@ def test_every_network_has_every_recipe(name: str) -> None:
         if network not in recipes.names()[name]:
             assert (recipe.weights, recipe.network_options, recipe.penalties) == (None, {}, "none")
             assert recipe.width == 1 or network in networks.names()
-    plain = recipes.unregularised(recipes.get(name, "torchvision:mobilenet_v3_small"))
-    assert plain.network_options == {}
 
 
 def test_numbers_of_tables_and_yaml_are_numbers() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tin_lib import files, runs
+from tin_lib import files, networks, runs
 from tin_lib.analysis import statistics
 from tin_lib.analysis.statistics import Comparison
+from tin_lib.recipes import Recipe
 
 DIVERGED = "diverged.json"
 NAN = float("nan")
@@ -52,6 +53,17 @@ class DivergedFit:
 AnyFit = runs.Fit | DivergedFit
 Key = tuple[str, Hashable]  # arm and seed
 Fits = Mapping[Key, AnyFit]
+
+
+def unregularised(recipe: Recipe) -> Recipe:
+    """The recipe without dropout, penalties, weight decay, smoothing or mixing; the rest stays.
+
+    Dropout is switched off by the network's option of that name, if it has one.
+    """
+    off = {"dropout": 0.0} if "dropout" in networks.options(recipe.network) else {}
+    zero = dict.fromkeys(("weight_decay", "label_smoothing", "mixup", "cutmix"), 0.0)
+    options = recipe.network_options | off
+    return recipe.replace(network_options=options, penalties="none", **zero)
 
 
 def correct(fit: runs.Fit, split: str = "val") -> np.ndarray:

@@ -132,8 +132,7 @@ def paper_plan(
 
 def modern_plan(image: Tensor, spec: AugmentSpec, generator: torch.Generator) -> EpochPlan:
     """Draws the modern augmentations that the spec asks for, each image on its own."""
-    n = len(image)
-    plan = unchanged(image)
+    n, plan = len(image), unchanged(image)
     if spec.mirror or spec.shift or spec.resized_crop_scale:
         plan = replace(plan, boxes=_draw_boxes(n, spec, generator))
     if spec.jitter:

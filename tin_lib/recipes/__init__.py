@@ -6,6 +6,6 @@ Each module states at its top what its recipes reached, in what time, on which d
 """
 
 from tin_lib.recipes.base import Recipe, augment_from
-from tin_lib.recipes.named import get, names, unregularised
+from tin_lib.recipes.named import get, names
 
-__all__ = ["Recipe", "augment_from", "get", "names", "unregularised"]
+__all__ = ["Recipe", "augment_from", "get", "names"]

@@ -27,8 +27,7 @@ def get(name: str, network: str, **changes: Any) -> Recipe:
     """The recipe ``name`` for ``network`` with some fields changed; a change to None is none.
 
     A network without a recipe of its own gets the default of that name, at width 1 if it cannot be
-    made narrower. Raises ValueError, listing the known ones, for an unknown recipe, network or
-    field.
+    made narrower. ValueError lists the known ones for an unknown recipe, network or field.
     """
     if name not in TABLES:
         raise ValueError(f"no recipe {name!r}; recipes: {', '.join(TABLES)}")
@@ -36,14 +35,3 @@ def get(name: str, network: str, **changes: Any) -> Recipe:
     recipe = TABLES[name].get(network) or TABLES[name][ANY].replace(network=network)
     recipe = recipe if variable else recipe.replace(width=1.0)
     return recipe.replace(**{k: v for k, v in changes.items() if v is not None})
-
-
-def unregularised(recipe: Recipe) -> Recipe:
-    """The recipe without dropout, penalties, weight decay, smoothing or mixing; the rest stays.
-
-    Dropout is switched off by the network's option of that name, if it has one.
-    """
-    off = {"dropout": 0.0} if "dropout" in networks.options(recipe.network) else {}
-    zero = dict.fromkeys(("weight_decay", "label_smoothing", "mixup", "cutmix"), 0.0)
-    options = recipe.network_options | off
-    return recipe.replace(network_options=options, penalties="none", **zero)
