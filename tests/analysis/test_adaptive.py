@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tin_lib import runs
 from tin_lib.analysis import adaptive, arms
 from tin_lib.augment import AugmentSpec
+from tin_lib.data import open_data
 
 WORST = np.array([False, False, False, True])
 
@@ -117,8 +118,14 @@ def test_bad_parameters_are_named(tmp_path, name, value):
 
 
 def test_a_share_of_worst_classes_outside_0_to_1_is_named():
-    with pytest.raises(ValueError, match="share=1"):
+    with pytest.raises(ValueError, match="worst=1"):
         adaptive.worst_classes(pd.DataFrame({"error": [0.1], "smoothed": [0.1]}), 1)
+
+
+def test_data_without_held_out_images_are_refused_before_training():
+    with pytest.raises(ValueError, match="holdout: no held-out image"):
+        adaptive.check_heldout(open_data("sample", classes=2, per_class=8))
+    adaptive.check_heldout(open_data("sample", classes=2, per_class=8, holdout=0.25))
 
 
 def test_fits_without_a_held_out_part_or_that_diverged_are_refused(tmp_path, run: runs.Run):

@@ -76,6 +76,27 @@ def test_compare_says_which_arm_is_better(fits: arms.Fits) -> None:
     assert np.isnan(table.val_accuracy["lost"])
 
 
+def test_the_seeds_of_a_comparison_are_those_that_both_arms_have(fits: arms.Fits) -> None:
+    fewer = {key: fit for key, fit in fits.items() if key != ("plain", 0)}
+    table = arms.compare(fewer, "plain").set_index("arm")
+    assert table.seeds["better"] == 3
+    assert table.paired.to_dict() == {"plain": 0, "better": 2, "chance": 2, "guess": 2, "lost": 0}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"seeds": each} for each in (0, True, 1.5, None)),
+        *({"rates": each} for each in ([], [0.1, 0.1], [-1], [float("nan")], ["a"])),
+    ],
+    ids=str,
+)
+def test_parameters_that_are_no_experiment_are_named(given: dict) -> None:
+    arms.check_parameters(seeds=1, rates=[0.1, 0.5])
+    with pytest.raises(ValueError, match=next(iter(given))):
+        arms.check_parameters(**given)
+
+
 def test_two_arms_at_chance_are_not_tested(fits: arms.Fits) -> None:
     table = arms.compare(fits, {"guess": "chance", "better": "plain"}).set_index("arm")
     assert table.outcome["guess"] == "undecided"
@@ -157,3 +178,14 @@ def test_unregularised_recipes_have_no_regularisation(network: str) -> None:
     assert plain.network_options.get("dropout", 0) == 0
     assert ("dropout" in plain.network_options) == (network == "convnet9")
     assert (plain.lr, plain.augment) == (recipe.lr, recipe.augment)
+
+
+def test_several_tables_are_corrected_together(fits: arms.Fits) -> None:
+    one, two = arms.compare(fits, {"better": "plain"}), arms.compare(fits, {"guess": "plain"})
+    both = arms.corrected(one, two)
+    assert both.arm.tolist() == ["better", "guess"]
+    assert both.outcome.tolist() == ["yes", "no"]
+    assert both.p_adjusted.tolist() == pytest.approx(list(statistics.holm(both.p)))
+    assert (both.p_adjusted >= both.p).all()
+    weak = one.assign(p=0.03)
+    assert arms.corrected(weak, weak).outcome.tolist() == ["undecided", "undecided"]

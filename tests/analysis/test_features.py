@@ -1,5 +1,6 @@
 """Features of all images: what they are, that they resume, what is refused."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -249,8 +250,9 @@ def test_a_folder_is_named_by_what_it_holds(
     backbone: Backbone, tiny: TinyImageNet, tmp_path: Path
 ) -> None:
     first = features.keep(backbone, tiny, tmp_path, FLOAT32)
-    assert first.folder.name.startswith("torchvision%3Amobilenet_v3_small-32-")
-    assert features.keep(backbone, tiny, tmp_path, FLOAT32).folder == first.folder
+    assert first.folder.name.startswith("torchvision-mobilenet_v3_small-32-")
+    moved = dataclasses.replace(tiny, request={"data": "elsewhere"})
+    assert features.keep(backbone, moved, tmp_path, FLOAT32).folder == first.folder
     assert features.keep(backbone, make_tiny(seed=1), tmp_path, FLOAT32).folder != first.folder
 
 

@@ -1,5 +1,7 @@
 """Figures and closing text of class-adaptive augmentation."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,6 +77,12 @@ def test_a_gain_that_the_shuffled_shares_share_is_undecided(tmp_path):
     fits = later_fits(tmp_path, worst=0.95)
     same = {(adaptive.SHUFFLED, seed): fits[adaptive.ADAPTIVE, seed] for seed in range(3, 6)}
     assert "the shuffled shares may do as much" in text(tmp_path, {**fits, **same})
+
+
+def test_shuffled_shares_that_are_better_than_the_adaptive_ones_are_named():
+    outcomes = {adaptive.UNIFORM: "yes", adaptive.SHUFFLED: "no"}
+    found = {(adaptive.WORST, k): SimpleNamespace(outcome=v) for k, v in outcomes.items()}
+    assert "dealt at random serve the worst classes better" in closing.verdict_text(found)
 
 
 def test_fits_that_diverged_are_no_verdict(tmp_path):

@@ -57,7 +57,7 @@ def test_arms_that_diverged_at_once_leave_no_line() -> None:
 
 def compared(outcome: str) -> pd.DataFrame:
     """A row of each arm, as of ``arms.compare``."""
-    row = {"seeds": 3, "diverged": 0, "val_accuracy": 0.25, "val_std": 0.01}
+    row = {"seeds": 3, "paired": 3, "diverged": 0, "val_accuracy": 0.25, "val_std": 0.01}
     tested = {"difference": -0.2, "low": -0.3, "high": -0.1, "p_adjusted": 0.004}
     rows = []
     for arm, partner in conclusions.partners({"plain": None}).items():

@@ -30,9 +30,9 @@ def table() -> pd.DataFrame:
 def compared(table: pd.DataFrame, outcomes: list[str], method: str = DROPOUT) -> pd.DataFrame:
     """A table of comparisons whose arms with DropConnect have these outcomes ("": not tested)."""
     others = dropconnect.partners(table, method)
-    rows: list[dict[str, Any]] = [{"arm": a, "seeds": 3, "against": ""} for a in others.values()]
+    rows: list[dict[str, Any]] = [{"arm": a, "paired": 0, "against": ""} for a in others.values()]
     for (arm, other), outcome in zip(others.items(), outcomes, strict=True):
-        row = {"arm": arm, "seeds": 3, "against": other, "outcome": outcome or "undecided"}
+        row = {"arm": arm, "paired": 3, "against": other, "outcome": outcome or "undecided"}
         size = NAN if not outcome else {"yes": 0.04, "no": -0.04, "undecided": 0.0}[outcome]
         row |= {"difference": size, "low": size - 0.02, "high": size + 0.02}
         rows.append(row | {"p_adjusted": 0.5 if outcome == "undecided" else 0.01 + 0 * size})
@@ -42,6 +42,13 @@ def compared(table: pd.DataFrame, outcomes: list[str], method: str = DROPOUT) ->
 def test_arms_are_described_by_their_recipes(table: pd.DataFrame) -> None:
     assert len(table) == 10
     assert list(zip(table["method"], table["rate"]))[:5] == METHODS
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.96, -0.5])
+def test_rates_that_are_none_or_cannot_be_matched_are_refused(rate: float) -> None:
+    for method in (DROPOUT, DROPCONNECT):
+        with pytest.raises(ValueError, match="rates must be above 0"):
+            dropconnect.options(method, rate)
 
 
 @pytest.mark.parametrize("name", ["convnet9", "vgg_like"])

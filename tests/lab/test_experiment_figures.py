@@ -25,7 +25,7 @@ def table() -> pd.DataFrame:
     ]
     columns = ["arm", "train_accuracy", "val_accuracy", "val_std", "against", "difference"]
     table = pd.DataFrame(rows, columns=[*columns, "low", "high", "p_adjusted", "outcome"])
-    return table.assign(seeds=3)
+    return table.assign(paired=3)
 
 
 def test_effects_are_drawn_by_outcome_in_points(table: pd.DataFrame) -> None:
@@ -89,3 +89,10 @@ def test_sentences_give_outcome_and_numbers(table: pd.DataFrame) -> None:
     assert "not tested" in effects.outcome_sentence("it differs", rows["lost"])
     tiny = table.assign(p_adjusted=1e-9).iloc[1]
     assert "adjusted p < 0.001" in effects.effect(tiny)
+
+
+def test_a_single_seed_is_named_as_such(table: pd.DataFrame) -> None:
+    row = table.assign(paired=1).iloc[1]
+    assert "1 seed (so for other images alone)" in effects.effect(row)
+    assert effects.mean_and_deviation(0.455, NAN) == "45.5 % (one seed)"
+    assert effects.mean_and_deviation(0.455, 0.012) == "45.5 % ± 1.2 points"

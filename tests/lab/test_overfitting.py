@@ -78,7 +78,7 @@ def test_table_and_figure_of_widths() -> None:
 def compared(outcomes: dict[str, str], against: str) -> pd.DataFrame:
     """What the verdict reads of a table of arms.compare; the reference has no outcome."""
     rows = [
-        {"arm": arm, "against": against if outcome else "", "outcome": outcome, "seeds": 3}
+        {"arm": arm, "against": against if outcome else "", "outcome": outcome, "paired": 3}
         | {"difference": 0.1, "low": 0.05, "high": 0.15, "p_adjusted": 0.01}
         for arm, outcome in outcomes.items()
     ]
@@ -101,14 +101,28 @@ def test_whether_augmentation_has_the_largest_effect(
     helps: str, added: tuple[str, str], removed: tuple[str, str], outcome: str
 ) -> None:
     names = ("dropout", "penalties")
-    plain = compared({"plain": "", "+ augmentation": helps}, "plain")
+    plain = compared({"+ augmentation": helps}, "plain")
     others = compared({f"+ {n}": o for n, o in zip(names, added)}, "+ augmentation")
     without = compared({f"− {n}": o for n, o in zip(names, removed)}, "− augmentation")
-    impact = overfitting.judge_impact(plain, others, without, "+ augmentation")
+    impact = overfitting.judge_impact(pd.concat([plain, others, without]), "+ augmentation")
     assert impact.outcome == outcome
     text = overfitting.impact_text(impact)
     assert text.startswith(f"**{outcome.capitalize()}**")
-    assert text.count("\n- ") == 4
+    assert text.count("\n- ") == 5
+
+
+@pytest.mark.parametrize("widths", [[], [0.5], [0.5, 0.5], [0, 1], [0.5, 100], ["a", "b"]])
+def test_widths_that_cannot_be_compared_are_refused(widths: list) -> None:
+    with pytest.raises(ValueError, match="vgg_widths"):
+        overfitting.check_widths(widths)
+
+
+def test_one_seed_has_no_interval_of_the_gap() -> None:
+    fits: dict[Any, Any] = {(f"{w}", 0): MadeFit(w, 0.1 * w) for w in (1, 2)}
+    table = overfitting.width_table(fits)
+    text = overfitting.growth_text(overfitting.judge_growth(fits, table), table)
+    assert text.startswith("**Undecided**")
+    assert "no interval over 1 seed" in text
 
 
 def test_changes_of_the_gap_are_paired_by_seed() -> None:

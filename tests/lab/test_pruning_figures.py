@@ -17,7 +17,7 @@ def comparisons(rows: dict[str, tuple[float, float, str]]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "arm": arm,
-            "seeds": 3,
+            "paired": 3,
             "val_accuracy": 0.4 + (difference if outcome else 0),
             "val_std": 0.01,
             "against": "other" if outcome else "",

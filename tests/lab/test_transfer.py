@@ -24,9 +24,12 @@ def compared(classes: int = 10) -> pd.DataFrame:
     return features.compare(values, dict.fromkeys(RATES, "scratch"), classes)
 
 
-def kept(network: str, origin: str = "file.pth", classes: int = 10) -> dict[Any, Features]:
+def kept(
+    network: str, origin: str = "file.pth", classes: int = 10, data: str = "folder"
+) -> dict[Any, Features]:
     """Features with no more than a header."""
     header = {"network": network, "weights": {"origin": origin}, "class_ids": ["n"] * classes}
+    header |= {"request": {"data": data}}
     return {("probe", 0): Features(Path("none"), header)}
 
 
@@ -58,6 +61,11 @@ def test_the_papers_figure_only_for_all_classes() -> None:
 def test_imagenet_weights_come_with_a_caution(network: str, origin: str, cautious: bool) -> None:
     text = transfer.transfer(compared(), compared(), kept(network, origin), [])
     assert (transfer.CAUTION in text) == cautious
+
+
+def test_drawn_images_are_not_imagenets() -> None:
+    text = transfer.transfer(compared(), compared(), kept("timm:x", data="sample"), [])
+    assert transfer.CAUTION not in text
 
 
 def test_what_is_missing_is_said_with_what_to_do() -> None:

@@ -1,11 +1,13 @@
 """Many fits side by side: trained once, resumed, refused, recorded when they diverge."""
 
 import dataclasses
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ import pytest
 from tin_lib import recipes, runs
 from tin_lib.analysis.arms import DivergedFit
 from tin_lib.data import TinyImageNet, open_data
-from tin_lib.runner.jobs import fits
+from tin_lib.runner.jobs import fit_worker, fits
 from tin_lib.runner.jobs.fits import train_all
+from tin_lib.train import Diverged
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,42 @@ def test_a_divergence_is_recorded_and_not_repeated(
     assert (lost.path / "diverged.json").stat().st_mtime_ns == before
 
 
+def test_a_divergence_after_an_interruption_keeps_the_epochs_before(
+    data: TinyImageNet, base: recipes.Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"epoch": number, "val_accuracy": 0.5} for number in (1, 2, 3)]
+    fit = tmp_path / "fit"
+    fit.mkdir()
+    (fit / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:2]))
+
+    def lost(recipe: Any, data: Any, out: Path, device: str, progress: Any) -> None:
+        progress.epoch(rows[2], 9)  # resumed after two epochs
+        raise Diverged("epoch 4: the loss is nan")
+
+    monkeypatch.setattr("tin_lib.train.fit", lost)
+    request = {"output": str(fit), "recipe": base.to_dict(), "device": "cpu"}
+    assert fit_worker.train_one(request | {"request": data.request}) == {"error": ""}
+    found = DivergedFit(fit)
+    assert (found.epoch, found.history()["epoch"].tolist()) == (4, [1, 2, 3])
+
+
+def test_a_worker_that_is_stopped_while_it_starts_ends(
+    data: TinyImageNet, base: recipes.Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = fits.Worker(0, 1, tmp_path / "logs")
+    start = worker.start
+
+    def start_late() -> subprocess.Popen:
+        worker.close()  # by another thread, which finds no process yet
+        return start()
+
+    monkeypatch.setattr(worker, "start", start_late)
+    request = {"output": str(tmp_path / "fit"), "recipe": base.replace(epochs=9999).to_dict()}
+    assert worker.train(request | {"request": data.request, "device": "cpu"}) == "stopped"
+    assert worker.process is not None
+    assert worker.process.poll() is not None
+
+
 def test_a_stage_starts_from_the_fit_before(
     data: TinyImageNet, base: recipes.Recipe, tmp_path: Path
 ) -> None:
@@ -106,6 +145,8 @@ def test_bad_requests_are_refused_before_anything_starts(
             train_all({"good": base, "bad": recipe}, data, tmp_path / "fits")
     with pytest.raises(ValueError, match="jobs=0"):
         train_all({"good": base}, data, tmp_path / "fits", jobs=0)
+    with pytest.raises(ValueError, match="device='tpu'"):
+        train_all({"good": base}, data, tmp_path / "fits", device="tpu")
     with pytest.raises(ValueError, match="open_data"):
         train_all({"good": base}, dataclasses.replace(data, request={}), tmp_path / "fits")
     assert not (tmp_path / "fits").exists()
@@ -162,7 +203,9 @@ def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
         assert re.search(r"Stopped after [12] of 5 fits; run the command again to resume", text)
 
 
-def test_a_killed_worker_is_replaced(data: TinyImageNet, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced(
+    data: TinyImageNet, base: recipes.Recipe, tmp_path: Path
+) -> None:
     worker = fits.Worker(0, 1, tmp_path / "logs")
     request: dict[str, Any] = {"output": str(tmp_path / "fit"), "device": "cpu"}
     request |= {"request": {"data": "nowhere"}, "recipe": {}}
@@ -174,5 +217,9 @@ def test_a_killed_worker_is_replaced(data: TinyImageNet, tmp_path: Path) -> None
         process.wait()
         assert worker.train(request)
         assert worker.process is not process
+        threading.Timer(1.0, worker.process.kill).start()  # in the middle of a long fit
+        long = {"recipe": base.replace(epochs=9999).to_dict(), "request": data.request}
+        assert "its process was killed (status -9)" in worker.train(request | long)
+        assert not list((tmp_path / "logs").glob("*.json"))
     finally:
         worker.close()

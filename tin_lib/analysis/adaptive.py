@@ -13,6 +13,7 @@ from tin_lib import runs
 from tin_lib.analysis import arms
 from tin_lib.analysis.arms import Fits
 from tin_lib.analysis.statistics import Comparison
+from tin_lib.data import TinyImageNet
 
 UNIFORM, ADAPTIVE, SHUFFLED = "uniform", "adaptive", "shuffled"  # the arms
 WORST, OTHERS, ALL = "worst classes", "other classes", "all classes"
@@ -20,6 +21,23 @@ PAIRS = ((ADAPTIVE, UNIFORM), (ADAPTIVE, SHUFFLED))
 SMALLEST = 1e-6  # share of the largest: a class without errors keeps a trace
 
 Groups = dict[str, dict[str, dict[Hashable, np.ndarray]]]  # by group, arm and seed
+
+
+def check(strength: float = 1.0, worst: float = 0.1) -> None:
+    """Raise ValueError, naming it, for a negative strength or a share outside (0, 1)."""
+    if not 0 <= strength < math.inf:
+        raise ValueError(f"strength={strength}: must be 0 or more")
+    if not 0 < worst < 1:
+        raise ValueError(f"worst={worst}: must be above 0 and below 1")
+
+
+def check_heldout(data: TinyImageNet) -> None:
+    """Raise ValueError unless some training images of every class are held out."""
+    held = set() if data.heldout is None else set(data.heldout.labels.tolist())
+    without = set(range(data.num_classes)) - held
+    if without:
+        name = data.class_names[min(without)]
+        raise ValueError(f"holdout: no held-out image of {name}; raise it, for example to 0.2")
 
 
 def heldout_errors(fits: Fits, smoothing: float | None = None) -> pd.DataFrame:
@@ -91,8 +109,7 @@ def class_shares(
     and the largest at most ``most``; ``strength`` 0 gives all classes the same. Raises ValueError,
     naming the parameter, for a negative strength or ``most`` below 1, and as `heldout_errors`.
     """
-    if not 0 <= strength < math.inf:
-        raise ValueError(f"strength={strength}: must be 0 or more")
+    check(strength)
     if not most >= 1:
         raise ValueError(f"most={most}: must be 1 or more, since the mean share is 1")
     errors = heldout_errors(fits, smoothing)["smoothed"].to_numpy()
@@ -115,15 +132,15 @@ def shuffled(shares: tuple[float, ...], seed: int) -> tuple[float, ...]:
     return tuple(np.random.default_rng((seed, 15)).permutation(shares).tolist())
 
 
-def worst_classes(errors: pd.DataFrame, share: float = 0.1) -> np.ndarray:
-    """The share of classes with the highest held-out error, bool (classes,); at least one.
+def worst_classes(errors: pd.DataFrame, worst: float = 0.1) -> np.ndarray:
+    """The classes with the highest held-out error, bool (classes,); at least one.
 
-    ``errors``: of `heldout_errors`. ValueError unless ``share`` is above 0 and below 1.
+    ``errors``: of `heldout_errors`. ``worst``: their share of all classes; ValueError unless it is
+    above 0 and below 1.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"share={share}: must be above 0 and below 1")
+    check(worst=worst)
     order = np.lexsort((-errors["error"].round(9), -errors["smoothed"].round(9)))
-    return np.isin(np.arange(len(errors)), order[: math.ceil(share * len(errors) - 1e-9)])
+    return np.isin(np.arange(len(errors)), order[: math.ceil(worst * len(errors) - 1e-9)])
 
 
 def by_group(fits: Fits, worst: np.ndarray) -> Groups:
@@ -167,6 +184,7 @@ def compare_groups(fits: Fits, worst: np.ndarray) -> pd.DataFrame:
             own, others = by_arm.get(arm, {}), by_arm.get(other, {})
             each = pd.Series([values.mean() for values in own.values()], dtype=float)
             row = {"group": group, "arm": f"{group}: {arm}", "seeds": len(each)}
+            row |= {"paired": len(own.keys() & others.keys())}
             rows.append(row | {"mean": each.mean(), "std": each.std(), "against": other})
             tests.append(tested(own, others) if {arm, other} & able else None)
     return arms.with_outcomes(pd.DataFrame(rows), tests)

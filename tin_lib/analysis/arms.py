@@ -1,5 +1,6 @@
 """Experiments: arms of several fits with the same seeds, compared on the same images."""
 
+import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,8 @@ from tin_lib.recipes import Recipe
 
 DIVERGED = "diverged.json"
 NAN = float("nan")
-TESTED = ["against", "difference", "low", "high", "p", "p_adjusted", "outcome"]
+ALPHA = 0.05  # of Holm-adjusted p-values
+TESTED = ["against", "paired", "difference", "low", "high", "p", "p_adjusted", "outcome"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,20 @@ class DivergedFit:
 AnyFit = runs.Fit | DivergedFit
 Key = tuple[str, Hashable]  # arm and seed
 Fits = Mapping[Key, AnyFit]
+
+
+def check_parameters(**given: Any) -> None:
+    """Raise ValueError, naming the parameter, unless each is a whole number of at least 1, or a
+    list of numbers above 0, each once."""
+    for name, value in given.items():
+        if isinstance(value, list | tuple):
+            plain = all(isinstance(each, int | float) and 0 < each < math.inf for each in value)
+            fits, what = plain and 0 < len(value) == len(set(value)), "numbers above 0, each once"
+        else:
+            fits = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            what = "a whole number of at least 1"
+        if not fits:
+            raise ValueError(f"{name}={value!r}: must be {what}")
 
 
 def unregularised(recipe: Recipe) -> Recipe:
@@ -107,9 +123,10 @@ def compare(fits: Fits, reference: str | Mapping[str, str]) -> pd.DataFrame:
 
     Returns one row an arm: arm, seeds (of its finished fits), diverged (number of the others),
     train_accuracy, val_accuracy, val_std (standard deviation over the seeds), gap (training -
-    validation accuracy), gap_std, against (the other arm), difference (of the validation
-    accuracies), low, high (95 %), p (``statistics.crossed_difference``), p_adjusted (Holm, over the
-    table), outcome (better than the other arm? yes, no or undecided; "" where nothing is compared).
+    validation accuracy), gap_std, against (the other arm), paired (number of seeds that both have),
+    difference (of the validation accuracies), low, high (95 %), p
+    (``statistics.crossed_difference``), p_adjusted (Holm, over the table), outcome (better than the
+    other arm? yes, no or undecided; "" where nothing is compared).
     Raises ValueError for fits of other validation images.
     """
     done = finished(fits)
@@ -124,6 +141,7 @@ def compare(fits: Fits, reference: str | Mapping[str, str]) -> pd.DataFrame:
         row |= {"val_std": part["val_accuracy"].std(), "gap": part["gap"].mean()}
         rows.append(row | {"gap_std": part["gap"].std()})
     table = pd.DataFrame(rows).join(tested[TESTED], on="arm")
+    table["paired"] = table["paired"].fillna(0).astype(int)
     return table.assign(**{name: table[name].fillna("") for name in ("against", "outcome")})
 
 
@@ -170,6 +188,8 @@ def compare_values(
         known = worth_testing is None or {arm, other} & worth_testing
         tests.append(paired(own, by_arm.get(other, {})) if other != arm and known else None)
         rows[-1]["against"] = other if other != arm else ""
+        shared = own.keys() & by_arm.get(other, {}).keys()
+        rows[-1]["paired"] = len(shared) if other != arm else 0
     return with_outcomes(pd.DataFrame(rows), tests)
 
 
@@ -196,3 +216,11 @@ def with_outcomes(table: pd.DataFrame, tests: list[Comparison | None]) -> pd.Dat
         outcome=[statistics.verdict(test, p) if test else "undecided" for test, p in pairs],
     )
     return table.assign(outcome=table["outcome"].where(compared, ""))
+
+
+def corrected(*tables: pd.DataFrame) -> pd.DataFrame:
+    """The compared rows of several tables as one, with Holm's correction and outcomes over all."""
+    table = pd.concat([each[each["against"] != ""] for each in tables], ignore_index=True)
+    table["p_adjusted"] = statistics.holm(table["p"])
+    better = table["difference"].map(lambda mean: statistics.decide(mean, mean))
+    return table.assign(outcome=better.where(table["p_adjusted"] < ALPHA, "undecided"))

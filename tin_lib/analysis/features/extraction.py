@@ -82,8 +82,9 @@ def keep(
 ) -> store.Features:
     """``extract`` for train and val, in a folder of ``root`` that is named by what it holds."""
     what = header(backbone, data, Path(root) / "none", options or Options())
+    del what["request"]  # the data may be moved
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
-    name = f"{safe_name(Path(backbone.name).name)}-{what['size']}-{key}"
+    name = f"{safe_name(backbone.name.replace(':', '-'))}-{what['size']}-{key}"
     return extract(backbone, data, Path(root) / name, options=options)
 
 

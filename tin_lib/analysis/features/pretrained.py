@@ -149,7 +149,7 @@ def load_file_(module: nn.Module, path: Path, network: str) -> None:
         module.load_state_dict(state)
     except (RuntimeError, AttributeError, TypeError) as error:
         lines = [line.strip() for line in str(error).splitlines()]
-        reason = " ".join(lines[1:2] or lines[:1])[:200]
+        reason = (lines[1:2] or lines[:1])[0].partition(",")[0][:200]
         raise ValueError(f"weights: {path} does not fit {network} ({reason})") from None
 
 

@@ -102,7 +102,7 @@ def choose(
 ) -> tuple[dict[float, float], tuple[Tensor, Tensor]]:
     """Held-out accuracy for each penalty, strongest first, and the best one's weights.
 
-    Stops after two penalties in a row that are worse than the best: weaker ones overfit more.
+    Stops after the first that is worse than the one before: weaker ones overfit more.
     """
     mean, scale = statistics(x[~held])
     inside, outside = (x[~held] - mean) / scale, (x[held] - mean) / scale
@@ -113,7 +113,7 @@ def choose(
         tried[penalty] = float((F.linear(outside, *weights).argmax(1) == y[held]).double().mean())
         if best(tried) == penalty:
             kept = weights
-        if max(list(tried.values())[-2:]) < max(tried.values()):
+        if tried[penalty] < max(tried.values()):
             break
     return tried, kept
 

@@ -40,11 +40,13 @@ def write_pruned(fit: runs.Fit, pruning: Pruning, path: str | Path) -> tuple[Net
 
     Returns the network and its ``weight_table``. The same fit gives the same bytes, wherever it
     lies: they name the fit, not its path. Raises ValueError if ``path`` is the fit's own file of
-    weights or does not end in .safetensors.
+    weights, is a folder, or does not end in .safetensors.
     """
     own, path = fit.path / "weights.safetensors", Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: the file's name must end in .safetensors")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
     if path.resolve() == own.resolve() or (path.exists() and own.exists() and path.samefile(own)):
         raise ValueError(f"{path} is the fit's own file of weights; choose another")
     network, table = pruning.of(fit.network())

@@ -43,8 +43,10 @@ def adaptive(table: pd.DataFrame, regression: pd.DataFrame) -> str:
 def verdict_text(found: dict[tuple[str, str], Any]) -> str:
     """One sentence from both comparisons of the worst classes."""
     uniform, shuffled = (found[WORST, other].outcome for other in (UNIFORM, SHUFFLED))
-    if "no" in (uniform, shuffled):
-        return f"**No**: {ADAPTIVE} copies do not help the worst classes."
+    if uniform == "no":
+        return f"**No**: {ADAPTIVE} copies do not help the worst classes, they lose."
+    if shuffled == "no":
+        return "**No**: the shares dealt at random serve the worst classes better."
     if uniform == shuffled == "yes":
         return f"**Yes**: {ADAPTIVE} copies help the worst classes, and it is their allotment."
     if uniform == "yes":

@@ -14,6 +14,7 @@ from tin_lib.lab.formatting import percent, rows
 NONE, DROPOUT, DROPCONNECT = "nothing dropped", "dropout", "DropConnect"
 MEAN = "mean weights"  # what the inference by moments is compared with
 DENSE_RATE = 0.5  # the networks' own rate of dropout after dense 1; their option multiplies it
+LARGEST = 0.95  # rate of dropout in the networks, whatever the option says
 CLAIMS = {
     DROPOUT: "{network}: DropConnect is more accurate than dropout at the same rate",
     NONE: "{network}: DropConnect is more accurate than dropping nothing",
@@ -35,8 +36,10 @@ def options(method: str, rate: float = 0.0, per: str = "example") -> dict[str, A
     """Options of the networks for one arm, in which nothing but dense 1 drops.
 
     ``method``: NONE, DROPOUT or DROPCONNECT; ``per``: example or batch, whose masks DropConnect's
-    are.
+    are. Raises ValueError for a rate that the two cannot both have.
     """
+    if method != NONE and not 0 < rate <= LARGEST:
+        raise ValueError(f"rate {rate}: rates must be above 0 and at most {LARGEST}")
     given: dict[str, Any] = {"variant": "dense", "dropout": 0.0}
     if method == DROPOUT:
         given["dropout"] = rate / DENSE_RATE

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from typing import Any, Protocol
 
-from tin_lib.lab.formatting import count_noun
+from tin_lib.lab.formatting import count_noun, percent
 
 WORDS = {"yes": "Yes", "no": "No", "undecided": "Undecided"}
 
@@ -12,7 +12,7 @@ class Row(Protocol):
     """A row of ``arms.compare`` or ``arms.compare_values``, as a named tuple or Series."""
 
     arm: Hashable
-    seeds: Any
+    paired: Any
     difference: Any
     low: Any
     high: Any
@@ -23,6 +23,12 @@ class Row(Protocol):
 def points(share: float) -> str:
     """Format a difference of accuracies: 0.032 as ``+3.2 points``."""
     return f"{100 * share:+.1f} points"
+
+
+def mean_and_deviation(mean: float, deviation: float) -> str:
+    """Format an accuracy over seeds: ``45.5 % ± 1.2 points``; a single seed has no deviation."""
+    spread = f" ± {100 * deviation:.1f} points" if deviation == deviation else " (one seed)"
+    return f"{percent(mean)}{spread}"
 
 
 def outcome_sentence(claim: str, row: Row) -> str:
@@ -39,7 +45,9 @@ def outcome_sentence(claim: str, row: Row) -> str:
 
 
 def effect(row: Row) -> str:
-    """Difference, interval, seeds and adjusted p-value in words."""
+    """Difference, interval, seeds in common and adjusted p-value in words."""
     interval = f"95 % interval {100 * row.low:.1f} to {100 * row.high:.1f}"
     p = "< 0.001" if row.p_adjusted < 0.001 else f"= {row.p_adjusted:.3f}"
-    return f"{points(row.difference)}, {interval}, {count_noun(row.seeds, 'seed')}, adjusted p {p}"
+    seeds = count_noun(row.paired, "seed")
+    seeds += " (so for other images alone)" if row.paired == 1 else ""
+    return f"{points(row.difference)}, {interval}, {seeds}, adjusted p {p}"

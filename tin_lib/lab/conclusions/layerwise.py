@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from tin_lib.analysis.layerwise import PAPER
-from tin_lib.lab.conclusions.effects import outcome_sentence
+from tin_lib.lab.conclusions.effects import mean_and_deviation, outcome_sentence
 from tin_lib.lab.formatting import join_and, percent, rows
 
 LAYERWISE, SCRATCH = "layer-wise", "from scratch"
@@ -36,7 +36,7 @@ def reached(table: pd.DataFrame) -> str:
     found = []
     for row in rows(table):
         lost = f", {row.diverged} diverged" if row.diverged else ""
-        figures = f"{percent(row.val_accuracy)} ± {100 * row.val_std:.1f} points"
+        figures = mean_and_deviation(row.val_accuracy, row.val_std)
         found.append(f"{row.arm}: {figures}{lost}" if row.seeds else f"{row.arm}: diverged")
     return f"Validation accuracies, mean and standard deviation over the seeds: {'; '.join(found)}."
 

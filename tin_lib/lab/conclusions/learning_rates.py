@@ -1,6 +1,6 @@
 """Which learning rates converge, and whether Nesterov momentum and decay prevent it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,9 @@ import pandas as pd
 
 from tin_lib import catalog, runs
 from tin_lib.analysis.arms import AnyFit, Fits
-from tin_lib.lab.conclusions.effects import effect
+from tin_lib.lab.conclusions.effects import effect, mean_and_deviation
 from tin_lib.lab.conclusions.maps import fit_above_chance
-from tin_lib.lab.formatting import join_and, percent, rows
+from tin_lib.lab.formatting import join_and, rows
 
 NAN = float("nan")
 PLAIN, NESTEROV = "plain SGD", "Nesterov momentum and decay"
@@ -39,6 +39,12 @@ class Best:
     accuracy: float
     std: float
     equal: tuple[float, ...]  # converged rates that are not clearly worse
+
+
+def check_rate(paper_rate: float, convnet9_rates: Sequence[float]) -> None:
+    """Raise ValueError unless the paper's rate is one of those that are tried."""
+    if not np.isclose(paper_rate, convnet9_rates).any():
+        raise ValueError(f"paper_rate={paper_rate}: must be one of convnet9_rates={convnet9_rates}")
 
 
 def optimizer_of(recipe: Mapping[str, Any]) -> str:
@@ -176,7 +182,7 @@ def best_text(best: Best) -> str:
     head = f"{catalog.title(best.network)}, {best.optimizer}: "
     if np.isnan(best.rate):
         return head + "no rate converges with every seed, so there is no best one."
-    reached = f"{percent(best.accuracy)} ± {100 * best.std:.1f} points"
+    reached = mean_and_deviation(best.accuracy, best.std)
     text = f"{head}{best.rate:g} reaches the highest validation accuracy ({reached})"
     if best.equal:
         equal = join_and(f"{rate:g}" for rate in best.equal)

@@ -1,6 +1,6 @@
 """What reduces overfitting most, and whether a small network overfits less."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,12 @@ import pandas as pd
 
 from tin_lib import runs
 from tin_lib.analysis import statistics
-from tin_lib.analysis.arms import Fits, finished
+from tin_lib.analysis.arms import Fits, check_parameters, finished
 from tin_lib.analysis.statistics import Comparison
 from tin_lib.lab.conclusions.effects import effect, points
 from tin_lib.lab.conclusions.maps import fit_above_chance
 from tin_lib.lab.formatting import count_noun, join_and, percent, rows
+from tin_lib.recipes.base import RANGES
 
 NAN = float("nan")
 HEADS = {"yes": "**Yes**", "no": "**No**", "undecided": "**Undecided**"}
@@ -26,7 +27,7 @@ class Impact:
     helps: str  # yes, no or undecided: is it better than the plain network?
     added: str  # is adding it worth more than adding any other step?
     removed: str  # does taking it away cost more than taking away any other step?
-    rows: tuple  # the rows of both comparisons
+    rows: tuple  # of all these comparisons
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ class Growth:
     slope: float  # accuracy (0..1) per doubling of the width, mean over the seeds
     widest: Comparison  # gap of the widest minus that of the narrowest network, over the seeds
     widths: tuple[float, float]  # the narrowest and the widest
+
+
+def check_widths(vgg_widths: Sequence[float]) -> None:
+    """Raise ValueError unless these are two or more different widths that recipes take."""
+    low, high = RANGES["width"]
+    check_parameters(vgg_widths=vgg_widths)
+    if len(vgg_widths) < 2 or min(vgg_widths) < low or max(vgg_widths) > high:
+        raise ValueError(f"vgg_widths={vgg_widths}: give at least two, from {low} to {high}")
 
 
 def changes_of_gap(fits: Fits, reference: dict[str, str]) -> pd.DataFrame:
@@ -80,29 +89,23 @@ def paired_gaps(gaps: dict[str, dict[Hashable, float]], arm: str, against: str) 
     return statistics.paired_difference([own[s] for s in seeds], [other[s] for s in seeds])
 
 
-def judge_impact(
-    plain: pd.DataFrame, added: pd.DataFrame, removed: pd.DataFrame, arm: str
-) -> Impact:
+def judge_impact(table: pd.DataFrame, arm: str) -> Impact:
     """Whether augmentation is the step with the largest effect.
 
-    ``plain``: ``arms.compare`` of the arms against the plain network, of which ``arm`` is the one
-    with augmentation alone. ``added``: of the other single steps against that arm. ``removed``: of
-    all steps but one, against all steps but augmentation. Yes: augmentation helps, every other
-    single step is worse than it, and without it every other combination is better. No: it makes the
-    network worse, or another single step is better.
+    ``table``: of ``arms.corrected``: ``arm``, the one with augmentation alone, against the plain
+    network; the other single steps against it; and the arms without one of the other steps against
+    the arm without augmentation. Yes: augmentation helps, every other single step is worse than it,
+    and without it every other combination is better. No: it makes the network worse, another single
+    step is better, or another one is missed more.
     """
-    helps = rows(plain[plain["arm"] == arm])[0].outcome
-    others, without = tested(added), tested(removed)
+    (own,) = rows(table[table["arm"] == arm])
+    others = rows(table[table["against"] == arm])
+    without = rows(table[(table["arm"] != arm) & (table["against"] != arm)])
     first = together([row.outcome for row in others], "no")
     second = together([row.outcome for row in without], "yes")
-    outcome = "yes" if (helps, first, second) == ("yes", "yes", "yes") else "undecided"
-    outcome = "no" if "no" in (helps, first, second) else outcome
-    return Impact(outcome, helps, first, second, (*others, *without))
-
-
-def tested(table: pd.DataFrame) -> list:
-    """The rows that are compared with another arm."""
-    return rows(table[table["against"] != ""])
+    outcome = "yes" if (own.outcome, first, second) == ("yes", "yes", "yes") else "undecided"
+    outcome = "no" if "no" in (own.outcome, first, second) else outcome
+    return Impact(outcome, own.outcome, first, second, (own, *others, *without))
 
 
 def together(outcomes: list[str], wanted: str) -> str:
@@ -195,11 +198,13 @@ def growth_text(growth: Growth, table: pd.DataFrame) -> str:
         f"accuracy {percent(row.val_accuracy)})"
         for row in rows(table)
     )
+    known = test.low == test.low
+    interval = f"95 % interval {100 * test.low:.1f} to {100 * test.high:.1f}"
+    interval = interval if known else "no interval"  # of a single seed
     text = (
         f"{head}: the gap grows with the width of the VGG-like network. It is {gaps}; the slope is "
         f"{points(growth.slope)} per doubling of the width. Width {wide:g} against {narrow:g}: "
-        f"{points(test.mean)}, 95 % interval {100 * test.low:.1f} to {100 * test.high:.1f} over "
-        f"{count_noun(test.n, 'seed')}."
+        f"{points(test.mean)}, {interval} over {count_noun(test.n, 'seed')}."
     )
     if growth.outcome == "untested":
         text += " No verdict: not every network is clearly above chance."

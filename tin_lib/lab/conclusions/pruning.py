@@ -157,8 +157,8 @@ def training_time(reached: pd.DataFrame, dense_epochs: int) -> str:
         after = f" (median epoch {found.median():g})" if len(found) else ""
         parts.append(f"{arm}: {len(found)} of {len(part)}{after}")
     return (
-        "Does pruning shorten the training, as the paper hoped? Not in this form, by its design: it "
-        f"needs the weights of the whole dense training ({count_noun(dense_epochs, 'epoch')}), and "
+        "Does pruning shorten the training, as the paper hoped? By its design it cannot: it needs "
+        f"the weights of the whole dense training ({count_noun(dense_epochs, 'epoch')}), and "
         "retraining comes on top; whether an epoch of the pruned network is faster is measured "
         "above. Retrained networks that regained their dense network's accuracy: "
         f"{'; '.join(parts)}."

@@ -35,10 +35,12 @@ def best_text(probes: pd.DataFrame, classes: int) -> str:
 
 
 def seen_before(kept: Mapping[tuple[str, int], Features]) -> str:
-    """The caution about ImageNet's weights, if some of the features come from such; else ""."""
+    """The caution about ImageNet's weights, if features of photographs come from such; else ""."""
     libraries = ("torchvision:", "timm:")
     used = [each.header for each in kept.values() if each.header["network"].startswith(libraries)]
-    return CAUTION if any(header["weights"]["origin"] != "random" for header in used) else ""
+    pretrained = any(header["weights"]["origin"] != "random" for header in used)
+    drawn = any(header["request"].get("data") == "sample" for header in used)
+    return CAUTION if pretrained and not drawn else ""
 
 
 def missing_text(missing: Sequence[str]) -> str:

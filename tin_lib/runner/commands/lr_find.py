@@ -36,6 +36,8 @@ def lr_find(args: argparse.Namespace) -> None:
     from tin_lib.analysis import lr_range
 
     lr_range.check(args.low, args.high, args.updates)
+    if args.out and args.out.is_dir():
+        raise ValueError(f"--out {args.out}: is a folder; name a file")
     recipe, data = options.chosen_recipe(args), options.open_data(args)
     table = lr_range.range_test(recipe, data, args.low, args.high, args.updates, args.device)
     print(table_text(table))

@@ -20,7 +20,7 @@ from tin_lib.recipes import Recipe
 
 
 class Recorder(Progress):
-    """Keeps the history of a fit that may end without one."""
+    """Keeps the epochs that are trained here, of a fit that may end without a history."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -40,24 +40,40 @@ def opened(request: str) -> Any:
 
 def train_one(request: dict[str, Any]) -> dict[str, Any]:
     """Train the fit; its error as text, "" for none. A divergence is recorded, and no error."""
-    from tin_lib.train import Diverged, fit
-
-    recorder, folder = Recorder(), Path(request["output"])
     try:
-        data = opened(json.dumps(request["request"]))
-        recipe = Recipe.from_dict(request["recipe"])
-        # Another notebook may train the same fit right now: then this one finds it finished.
-        with files.waiting_lock(folder.parent / f".{folder.name}.wait"):
-            if not (folder / DIVERGED).is_file():
-                fit(recipe, data, folder, device=request["device"], progress=recorder)
-    except Diverged as error:
-        epoch = len(recorder.rows) + 1
-        record = {"epoch": epoch, "message": str(error), "history": recorder.rows}
-        files.write_json(folder / DIVERGED, record)
+        train(request)
     except Exception as error:  # no memory, no device: this fit's failure, not the others'
         traceback.print_exc()
         return {"error": str(error) or type(error).__name__}
     return {"error": ""}
+
+
+def train(request: dict[str, Any]) -> None:
+    """Train the fit, or record that its loss diverged."""
+    from tin_lib.train import Diverged, fit
+
+    recorder, folder = Recorder(), Path(request["output"])
+    data = opened(json.dumps(request["request"]))
+    recipe = Recipe.from_dict(request["recipe"])
+    # Another notebook may train the same fit right now: then this one finds it finished.
+    with files.waiting_lock(folder.parent / f".{folder.name}.wait"):
+        if (folder / DIVERGED).is_file():
+            return
+        try:
+            fit(recipe, data, folder, device=request["device"], progress=recorder)
+        except Diverged as error:
+            history = whole_history(folder, recorder.rows)
+            record = {"epoch": len(history) + 1, "message": str(error), "history": history}
+            files.write_json(folder / DIVERGED, record)
+
+
+def whole_history(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The epochs ``rows``, and before them those that an interrupted training has saved."""
+    from tin_lib.train.checkpoint import HISTORY
+
+    path = folder / HISTORY
+    saved = map(json.loads, path.read_text().splitlines()) if path.is_file() else ()
+    return [row for row in saved if not rows or row["epoch"] < rows[0]["epoch"]] + rows
 
 
 def read_requests(requests: "queue.Queue[dict[str, Any]]") -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import time
+import uuid
 from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -60,6 +61,9 @@ def train_all(
     data that other processes cannot open; RuntimeError, after the other fits, if one failed;
     Stopped, a KeyboardInterrupt.
     """
+    from tin_lib.train.distributed import choose_device
+
+    on_gpu = choose_device(device).type == "cuda"
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs={jobs}: must be at least 1")
     if not data.request:
@@ -74,7 +78,6 @@ def train_all(
         if not ended(path, recipes[key], data)
     }
     if requests:
-        on_gpu = device != "cpu" and torch.cuda.is_available()
         number = jobs or (torch.cuda.device_count() if on_gpu else torch.get_num_threads())
         run_all(list(requests.values()), number, folder / "logs")
     return {key: open_any(path) for key, path in paths.items()}
@@ -215,14 +218,19 @@ class Worker:
             self.end()
             self.process = self.start()
         assert self.process.stdin is not None
-        result = self.logs / f"worker-{self.process.pid}.json"
+        # Its own name each time: other machines and later processes have the same process ids.
+        result = self.logs / f"result-{uuid.uuid4().hex}.json"
         with contextlib.suppress(BrokenPipeError):  # it died: noticed below
             self.process.stdin.write(json.dumps(request | {"result": str(result)}) + "\n")
             self.process.stdin.flush()
         while not result.is_file():
+            if self.stopped:  # perhaps while the process was being started
+                self.end()
+                return "stopped"
             if self.process.poll() is not None and not result.is_file():
                 status = self.process.returncode
-                return f"{request['output']}: its process ended with status {status} (killed?)"
+                why = "was killed" if status < 0 else "failed"  # a full disk, for example
+                return f"{request['output']}: its process {why} (status {status})"
             time.sleep(POLL / 2)
         error = str(files.read_object(result)["error"])
         result.unlink()
