@@ -56,7 +56,9 @@ def facts(run: Path, names: list[str]) -> dict[str, str]:
     records = {name: files.read_json(run / "steps" / f"{name}.json") for name in names}
     versions = {f"{k} {v}" for r in records.values() for k, v in r.get("versions", {}).items()}
     fit = next(iter(sorted(run.glob("experiments/fits/*/meta.json"))))
-    command = str(asked["command"]).replace(str(asked["data"]), "DIR/tiny-imagenet-200")
+    command = str(asked["command"])
+    if asked["data"] != "sample":
+        command = command.replace(str(asked["data"]), "DIR/tiny-imagenet-200")
     return {
         "command": f"`{command}`",
         "commit": str(asked["commit"]),

@@ -30,7 +30,7 @@ def by_rate(fits: Fits, panels: Mapping[str, Panel], measure: str = "train_loss"
     titles = [f"{catalog.title(network)}, {optimizer}" for optimizer in rows for network in columns]
     figure = make_subplots(rows=len(rows), cols=len(columns), subplot_titles=titles)
     rates = sorted({float(fit.recipe["lr"]) for fit in fits.values()})
-    top, shown = _top(fits, measure), set()
+    (bottom, top), shown = _limits(fits, measure), set()
     for arm, (network, optimizer) in panels.items():
         place = {"row": 1 + rows.index(optimizer), "col": 1 + columns.index(network)}
         own = [fit for (name, _), fit in fits.items() if name == arm]
@@ -42,20 +42,24 @@ def by_rate(fits: Fits, panels: Mapping[str, Panel], measure: str = "train_loss"
     few = max(int(fit.recipe["epochs"]) for fit in fits.values()) <= 12
     figure.update_xaxes(dtick=1 if few else None)
     figure.update_xaxes(title="epoch", row=len(rows))
-    figure.update_yaxes(title=AXES.get(measure, measure), range=[0, 1.05 * top], col=1)
-    figure.update_yaxes(range=[0, 1.05 * top])
+    figure.update_yaxes(range=[bottom, 1.05 * top])
+    figure.update_yaxes(title=AXES.get(measure, measure), col=1)
     if "accuracy" in measure:
         figure.update_yaxes(tickformat=".0%")
     figure.update_layout(legend_title="learning rate", height=80 + PANEL_HEIGHT * len(rows))
     return style.apply(figure)
 
 
-def _top(fits: Fits, measure: str) -> float:
-    """The upper end of the vertical axis: losses on the way to divergence are cut off."""
+def _limits(fits: Fits, measure: str) -> tuple[float, float]:
+    """The ends of the vertical axis: losses on the way to divergence are cut off."""
     known = [fit.history() for fit in fits.values()]
-    values = np.concatenate([[0.0], *(each[measure] for each in known if measure in each)])
+    values = np.concatenate([[], *(each[measure] for each in known if measure in each)])
+    if not len(values):
+        return 0.0, 1.0  # all diverged in the first epoch
     highest = float(values.max())
-    return min(highest, 2 * float(np.median(values))) if "loss" in measure else highest or 1.0
+    if "loss" in measure:
+        return 0.95 * float(values.min()), min(highest, 2 * float(np.median(values)))
+    return 0.0, highest or 1.0
 
 
 def _lines(
