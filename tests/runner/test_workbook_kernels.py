@@ -19,7 +19,7 @@ import workbook_toys
 from tin_lib import runs
 from tin_lib.__main__ import main
 from tin_lib.runner.study import run_workbook
-from tin_lib.runner.workbook import state
+from tin_lib.runner.workbook import state, step
 from tin_lib.runner.workbook.options import BLOCKED, FAILED, OK, Options
 
 # What a kernel sees, for the test to look at.
@@ -97,6 +97,35 @@ def test_kernels_get_what_they_need_and_failures_keep_what_was_written(tmp_path,
     record = state.read(run, "01_look")
     assert record["versions"]["python"].startswith("3.")
     assert "CPU cores" in record["machine"]
+
+
+@pytest.mark.parametrize(("failures", "error"), [(2, None), (3, "Kernel died before replying")])
+def test_a_kernel_that_lost_its_port_is_started_again(tmp_path, monkeypatch, failures, error):
+    calls = []
+
+    def execute(*paths, **options):
+        calls.append(options["kernel_name"])
+        if len(calls) <= failures:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr("papermill.execute_notebook", execute)
+    job = {"name": "01_first", "run": str(tmp_path), "notebook": "a.ipynb", "parameters": {}}
+    outcome = step.execute(job | {"output": str(tmp_path / "out.ipynb")})
+    assert len(calls) == 3
+    assert (outcome is None) if error is None else error in outcome
+
+
+def test_a_kernel_that_dies_in_a_cell_is_not_started_again(tmp_path, monkeypatch):
+    calls = []
+
+    def execute(*paths, **options):
+        calls.append(1)
+        raise RuntimeError("Kernel died")
+
+    monkeypatch.setattr("papermill.execute_notebook", execute)
+    job = {"name": "01_first", "run": str(tmp_path), "notebook": "a.ipynb", "parameters": {}}
+    assert "Kernel died" in step.execute(job | {"output": str(tmp_path / "out.ipynb")})
+    assert len(calls) == 1
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ KERNEL = {  # of a kernel whose output is saved in a notebook
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "TQDM_DISABLE": "1",
 }
+STARTS = 3  # attempts to start a kernel
+NOT_READY = "Kernel died before replying to kernel_info"  # jupyter_client's message
 
 
 class Job(Task):
@@ -77,6 +79,19 @@ def execute(job: dict[str, Any]) -> str | None:
 
 
 def run_papermill(job: dict[str, Any]) -> None:
+    """Execute the notebook; a kernel that ended before it was ready is started again.
+
+    Jupyter chooses free ports, and another process may take one before the kernel binds it.
+    """
+    for attempt in range(1, STARTS + 1):
+        try:
+            return run_once(job)
+        except RuntimeError as error:
+            if NOT_READY not in str(error) or attempt == STARTS:
+                raise
+
+
+def run_once(job: dict[str, Any]) -> None:
     """Execute the notebook in its run's folder; its output goes to this process's output, too."""
     import papermill
 
