@@ -111,11 +111,11 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
 
 def command() -> str:
     """The command line, with folders and files shortened to their names."""
-    words = ["python", f"{HERE.name}/{Path(sys.argv[0]).name}", *map(_name, sys.argv[1:])]
+    words = ["python", f"{HERE.name}/{Path(sys.argv[0]).name}", *map(shortened, sys.argv[1:])]
     return shlex.join(words)
 
 
-def _name(argument: str) -> str:
+def shortened(argument: str) -> str:
     """An argument; of a path, alone or behind ``option=``, its last part."""
     option, equals, value = argument.rpartition("=")
     path = Path(value)

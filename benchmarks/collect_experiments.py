@@ -8,16 +8,20 @@ image of the data set: these notebooks show none.
 
 import argparse
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
-from _common import processor
+import pandas as pd
+from _common import processor, shortened
 
 from tin_lib import files
 from tin_lib.runner.report.pages import heading, read_notebook
+from tin_lib.runner.workbook.spec import default_folder, load_workbook
 
 TABLES = ("*.csv", "findings.md")
+GROUP = "experiments"  # of workbook.yaml
 
 
 def steps(run: Path) -> list[str]:
@@ -56,9 +60,7 @@ def facts(run: Path, names: list[str]) -> dict[str, str]:
     records = {name: files.read_json(run / "steps" / f"{name}.json") for name in names}
     versions = {f"{k} {v}" for r in records.values() for k, v in r.get("versions", {}).items()}
     fit = next(iter(sorted(run.glob("experiments/fits/*/meta.json"))))
-    command = str(asked["command"])
-    if asked["data"] != "sample":
-        command = command.replace(str(asked["data"]), "DIR/tiny-imagenet-200")
+    command = shlex.join(map(shortened, shlex.split(asked["command"])))
     return {
         "command": f"`{command}`",
         "commit": str(asked["commit"]),
@@ -83,10 +85,13 @@ def common(records: list[dict[str, Any]]) -> dict[str, Any]:
     return {k: v for k, v in given[0].items() if all(each.get(k) == v for each in given)}
 
 
-def write_readme(run: Path, out: Path, names: list[str]) -> None:
+def write_readme(run: Path, out: Path, names: list[str], note: str = "") -> None:
     """Write what was found, notebook by notebook."""
     lines = ["# What the experiments found", ""]
     lines += [f"- {name}: {value}" for name, value in facts(run, names).items()]
+    lines += [f"- note: {note}"] if note else []
+    if missing := [n for n in load_workbook(default_folder()).groups()[GROUP] if n not in names]:
+        lines.append(f"- not run, or not finished: {', '.join(missing)}")
     for name in names:
         title, question = heading(read_notebook(run / "notebooks" / f"{name}.ipynb"), name)
         lines += ["", f"## {title}", "", question, ""]
@@ -95,7 +100,37 @@ def write_readme(run: Path, out: Path, names: list[str]) -> None:
         tables = sorted(path.name for path in (out / name).glob("*.csv"))
         lines += [f"Tables: {', '.join(f'[{t}]({name}/{t})' for t in tables)}", ""]
         lines += [f"![Figure {n}]({name}/{p.name})" for n, p in enumerate(pictures, 1)]
+    if (out / "features" / "probes.csv").is_file():
+        lines += features_lines(out / "features")
     files.atomic_write(out / "README.md", "\n".join(lines) + "\n")
+
+
+def features_lines(folder: Path) -> list[str]:
+    """What benchmarks/transfer_features.py measured on all images."""
+    machine = files.read_object(folder / "machine.json")
+    table = pd.read_csv(folder / "probes.csv")
+    lines = ["", "## Features of all 110,000 images, and a linear probe on them", ""]
+    lines += [
+        f"`{machine['command']}`, commit {str(machine['commit'])[:7]}, {machine['processor']} "
+        f"({machine['cores']} cores), timm {machine['timm']}, torch {machine['torch']}; "
+        f"{machine['other_work']}. The networks have ImageNet's weights, and Tiny ImageNet's "
+        "images come from ImageNet. The paper's best network, which also had them: 0.535 on val.",
+        "",
+        "| network | input | val (95 % interval) | its own head, 200 classes | features | probe |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in table.itertuples():
+        interval = f"{row.val_accuracy:.3f} ({row.low:.3f} to {row.high:.3f})"
+        rate = f"{row.features_minutes:.1f} min, {row.images_per_second:.0f} images/s"
+        lines.append(
+            f"| {row.network} | {row.size} px | {interval} | {row.head_accuracy:.3f} | {rate} | "
+            f"{row.probe_minutes:.1f} min |"
+        )
+    return [
+        *lines,
+        "",
+        "Learning curves: [features/learning_curves.csv](features/learning_curves.csv)",
+    ]
 
 
 def main() -> None:
@@ -103,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--note", default="", help="a line to add, e.g. what disturbed the run")
     parser.add_argument("--browser", default="/usr/bin/chromium", help="Chromium's program")
     args = parser.parse_args()
     names = steps(args.run)
@@ -111,7 +147,7 @@ def main() -> None:
     for name in names:
         copy_tables(args.run, args.out, name)
     take_pictures(args.run, args.out, names, args.browser)
-    write_readme(args.run, args.out, names)
+    write_readme(args.run, args.out, names, args.note)
     print(args.out / "README.md")
 
 
