@@ -99,9 +99,9 @@ def test_divergence_at_the_papers_rate_supports_its_claim(fits: arms.Fits) -> No
 
 
 def test_a_rate_of_the_paper_that_is_not_tried_is_refused() -> None:
-    learning_rates.check_rate(0.1, [1e-3, 1e-1])
-    with pytest.raises(ValueError, match=r"paper_rate=0\.3"):
-        learning_rates.check_rate(0.3, [1e-3, 1e-1])
+    learning_rates.check_rates([1e-3, 1e-1])
+    with pytest.raises(ValueError, match=r"convnet9_rates=\[0\.001, 0\.3\]: must contain 0\.1"):
+        learning_rates.check_rates([1e-3, 0.3])
 
 
 @pytest.mark.parametrize(
