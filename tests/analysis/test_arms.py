@@ -189,3 +189,13 @@ def test_several_tables_are_corrected_together(fits: arms.Fits) -> None:
     assert (both.p_adjusted >= both.p).all()
     weak = one.assign(p=0.03)
     assert arms.corrected(weak, weak).outcome.tolist() == ["undecided", "undecided"]
+
+
+def test_fits_are_summarised_over_their_seeds(fits: arms.Fits) -> None:
+    by_fit = arms.by_fit(fits)
+    table = arms.over_seeds(by_fit, ["arm"], ["gap"], val_std=("val_accuracy", "std"))
+    assert table.arm.tolist() == ["plain", "better", "chance", "guess", "lost"]  # not by name
+    assert table.seeds.tolist() == [3] * 5
+    own = by_fit[by_fit.arm == "better"]
+    assert table.gap[1] == pytest.approx(own.gap.mean())
+    assert table.val_std[1] == pytest.approx(own.val_accuracy.std())

@@ -69,10 +69,11 @@ def count_labels(fit: runs.Fit, split: str) -> np.ndarray:
 
 def accuracy_by_class(fit: runs.Fit, split: str = "val") -> np.ndarray:
     """Accuracy of each class, 0..1, float64 (classes,); NaN for a class without images."""
-    labels, right = fit.codes(fit.predictions(split)["label"]), arms.correct(fit, split)
-    count = count_labels(fit, split)
-    total = np.bincount(labels, right, minlength=len(count))
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    table, classes = fit.predictions(split), len(fit.class_ids)
+    labels, right = fit.codes(table["label"]), table["label"] == table["predicted"]
+    count = np.bincount(labels, minlength=classes)
+    total = np.bincount(labels, right, minlength=classes)
+    return np.divide(total, count, out=np.full(classes, np.nan), where=count > 0)
 
 
 def smooth(error: np.ndarray, images: np.ndarray, smoothing: float | None = None) -> np.ndarray:
@@ -150,7 +151,8 @@ def by_group(fits: Fits, worst: np.ndarray) -> Groups:
     members = {WORST: worst, OTHERS: ~worst, ALL: np.ones_like(worst)}
     groups: Groups = {group: {} for group in members}
     for (arm, seed), fit in done.items():
-        labels, right = fit.codes(fit.predictions("val")["label"]), arms.correct(fit)
+        table = fit.predictions("val")
+        labels, right = fit.codes(table["label"]), (table["label"] == table["predicted"]).to_numpy()
         for group, classes in members.items():
             groups[group].setdefault(arm, {})[seed] = right[classes[labels]]
     return groups

@@ -1,7 +1,7 @@
 """Experiments: arms of several fits with the same seeds, compared on the same images."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -143,6 +143,20 @@ def compare(fits: Fits, reference: str | Mapping[str, str]) -> pd.DataFrame:
     table = pd.DataFrame(rows).join(tested[TESTED], on="arm")
     table["paired"] = table["paired"].fillna(0).astype(int)
     return table.assign(**{name: table[name].fillna("") for name in ("against", "outcome")})
+
+
+def over_seeds(
+    fits: pd.DataFrame, by: Sequence[str], means: Sequence[str], **others: Any
+) -> pd.DataFrame:
+    """A table of fits summarised over their seeds, in the order of the fits.
+
+    ``by``: the columns that tell the rows of the summary apart. Returns them, seeds (number of
+    fits), the means of the columns ``means``, and ``others``: (column, function) by name, as in
+    pandas' named aggregation, e.g. ``val_std=("val_accuracy", "std")``.
+    """
+    averages = {name: pd.NamedAgg(name, "mean") for name in means}
+    groups = fits.groupby(list(by), sort=False)
+    return groups.agg(seeds=(means[0], "size"), **averages, **others).reset_index()
 
 
 def check_images(fits: Mapping[Key, runs.Fit]) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch.optim.swa_utils import update_bn
 
 from tin_lib import augment, networks, runs
-from tin_lib.analysis.arms import AnyFit, Key
+from tin_lib.analysis.arms import AnyFit, Key, over_seeds
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
 from tin_lib.train.step import make_network
@@ -136,14 +136,12 @@ def stage_table(chains: Chains, learning: Sequence[tuple[str, ...]]) -> pd.DataF
                 row = {"arm": arm, "stage": stage, "seconds": history["seconds"].sum()}
                 found.append(row | history[columns[3:]].iloc[-1].to_dict())
     names = [", ".join(each) for each in added(learning)]
-    groups = pd.DataFrame(found, columns=columns).groupby(["arm", "stage"], sort=False)
-    table = groups.agg(
-        seeds=("val_accuracy", "size"),
-        train_loss=("train_loss", "mean"),
-        train_accuracy=("train_accuracy", "mean"),
-        val_accuracy=("val_accuracy", "mean"),
+    table = over_seeds(
+        pd.DataFrame(found, columns=columns),
+        ["arm", "stage"],
+        ["train_loss", "train_accuracy", "val_accuracy", "seconds"],
         val_std=("val_accuracy", "std"),
-        seconds=("seconds", "mean"),
-    ).reset_index()
-    table.insert(2, "adds", [names[stage - 1] for stage in table["stage"]])
-    return table
+    )
+    table["adds"] = [names[stage - 1] for stage in table["stage"]]
+    figures = ["train_loss", "train_accuracy", "val_accuracy", "val_std", "seconds"]
+    return table[["arm", "stage", "adds", "seeds", *figures]]

@@ -6,17 +6,17 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from tin_lib import files, progress
+from tin_lib import files
 from tin_lib.analysis.disk_cache import safe_name
 from tin_lib.analysis.features import store
 from tin_lib.analysis.features.backbone import Backbone
+from tin_lib.analysis.work_report import WorkReport
 from tin_lib.data import Split, TinyImageNet
 from tin_lib.train.device import kept_blocks
 from tin_lib.train.distributed import choose_device
@@ -24,7 +24,6 @@ from tin_lib.train.distributed import choose_device
 PRECISIONS = ("auto", "bf16", "float32")
 CHUNK = 2048  # images between two writes: at most these are computed again after a crash
 BATCH = {"cpu": 32, "cuda": 256}  # on a CPU, maps of more images leave the cache: half the speed
-EVERY = 30.0  # seconds between two lines of a log
 
 
 @dataclass(frozen=True)
@@ -149,15 +148,14 @@ class Work:
         if not left:
             return
         self.backbone.module.to(self.device)
-        report = Report(self.features.title, left)
         with ExitStack() as stack:
-            stack.callback(report.close)
+            report = stack.enter_context(WorkReport(self.features.title, left, "images"))
             stack.callback(self.backbone.module.cpu)
             stack.enter_context(kept_blocks(self.device))
             for part in parts:
                 self.split(part, report)
 
-    def split(self, part: Split, report: "Report") -> None:
+    def split(self, part: Split, report: WorkReport) -> None:
         """Compute a split's missing rows, chunk by chunk."""
         first = self.features.header["splits"][part.name]["done"]
         size = self.options.batch_size or BATCH[self.device.type]
@@ -182,30 +180,3 @@ class Work:
             kind = self.options.dtype
             raise ValueError(f"{self.backbone.name}: features overflow {kind}; try dtype float32")
         return values
-
-
-class Report:
-    """Images done, images a second and time left: a bar for a person, lines in a log."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total, self.done = title, total, 0
-        self.started = self.last = time.monotonic()
-        shown = progress.interactive()
-        self.bar = progress.open_bar(total, title, unit="img") if shown else None
-
-    def add(self, images: int) -> None:
-        """Count a batch."""
-        self.done += images
-        if self.bar is not None:
-            self.bar.update(images)
-        elif time.monotonic() - self.last >= EVERY:
-            self.last = time.monotonic()
-            rate = self.done / max(self.last - self.started, 1e-9)
-            left = timedelta(seconds=int((self.total - self.done) / rate))
-            counts = f"{self.done:,}/{self.total:,} images"
-            progress.say(f"{self.title}: {counts}  {rate:,.0f} images/s  {left} left")
-
-    def close(self) -> None:
-        """Close the bar, if there is one."""
-        if self.bar is not None:
-            self.bar.close()

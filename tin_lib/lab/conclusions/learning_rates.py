@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tin_lib import catalog, runs
-from tin_lib.analysis.arms import AnyFit, Fits
+from tin_lib.analysis.arms import AnyFit, Fits, over_seeds
 from tin_lib.lab.conclusions.effects import effect, mean_and_deviation
 from tin_lib.lab.conclusions.maps import fit_above_chance
 from tin_lib.lab.formatting import join_and, rows
@@ -81,16 +81,17 @@ def rate_table(fits: Fits) -> pd.DataFrame:
         row |= {"rate": recipe["lr"], "diverged": not finished, "train_loss": last_loss(fit)}
         accuracy = fit.summary["val_accuracy"] if isinstance(fit, runs.Fit) else np.nan
         found.append(row | {"val_accuracy": accuracy, "converged": converged(fit)})
-    groups = pd.DataFrame(found).groupby(["arm", "network", "optimizer", "rate"], sort=False)
-    table = groups.agg(
-        seeds=("diverged", "size"),
+    place = ["arm", "network", "optimizer", "rate"]
+    table = over_seeds(
+        pd.DataFrame(found),
+        place,
+        ["train_loss", "val_accuracy"],
         diverged=("diverged", "sum"),
-        train_loss=("train_loss", "mean"),
-        mean=("val_accuracy", "mean"),
         val_std=("val_accuracy", "std"),
         converged=("converged", "sum"),
     )
-    return table.rename(columns={"mean": "val_accuracy"}).reset_index()
+    figures = ["seeds", "diverged", "train_loss", "val_accuracy", "val_std", "converged"]
+    return table[place + figures]
 
 
 def plain_partners(table: pd.DataFrame) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tin_lib import runs
 from tin_lib.analysis import statistics
-from tin_lib.analysis.arms import Fits, check_parameters, finished
+from tin_lib.analysis.arms import Fits, check_parameters, finished, over_seeds
 from tin_lib.analysis.statistics import Comparison
 from tin_lib.lab.conclusions.effects import effect, points
 from tin_lib.lab.conclusions.maps import fit_above_chance
@@ -143,17 +143,16 @@ def width_table(fits: Fits) -> pd.DataFrame:
         names = ("parameters", "train_accuracy", "val_accuracy")
         row |= {name: fit.summary[name] for name in names}
         found.append(row | {"above_chance": fit_above_chance(fit)})
-    groups = pd.DataFrame(found).groupby("width")
-    table = groups.agg(
+    table = over_seeds(
+        pd.DataFrame(found),
+        ["width"],
+        ["gap", "train_accuracy", "val_accuracy"],
         parameters=("parameters", "first"),
-        seeds=("gap", "size"),
-        train_accuracy=("train_accuracy", "mean"),
-        val_accuracy=("val_accuracy", "mean"),
-        mean=("gap", "mean"),
         gap_std=("gap", "std"),
         above_chance=("above_chance", "sum"),
     )
-    return table.rename(columns={"mean": "gap"}).reset_index()
+    columns = ["width", "parameters", "seeds", "train_accuracy", "val_accuracy", "gap", "gap_std"]
+    return table.sort_values("width", ignore_index=True)[[*columns, "above_chance"]]
 
 
 def gap_slopes(fits: Fits) -> pd.Series:

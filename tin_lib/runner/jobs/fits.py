@@ -17,10 +17,10 @@ import torch
 
 from tin_lib import catalog, files, networks, runs
 from tin_lib.analysis.arms import DIVERGED, AnyFit, DivergedFit
+from tin_lib.analysis.work_report import WorkReport
 from tin_lib.data import TinyImageNet
 from tin_lib.networks.pretrained import weights_digest
 from tin_lib.process import start_child
-from tin_lib.progress import complete, interactive, open_bar, say
 from tin_lib.recipes import Recipe
 from tin_lib.runner.jobs import resources
 from tin_lib.runner.jobs.executor import POLL
@@ -133,24 +133,16 @@ def open_any(path: Path) -> AnyFit:
 
 def run_all(requests: list[dict[str, Any]], jobs: int, logs: Path) -> None:
     """Train the fits in ``jobs`` worker processes. Raises as ``train_all``."""
-    bar, started, said, errors = None, time.monotonic(), -EVERY, []
-    if interactive():
-        bar = open_bar(len(requests), "fits", unit="fit")
     workers, free = take_workers(jobs, min(jobs, len(requests)), logs), Queue[Worker]()
     for worker in workers:
         free.put(worker)
-    with ThreadPoolExecutor(len(workers)) as threads:
+    report, errors = WorkReport("training", len(requests), "fits", EVERY), []
+    with report, ThreadPoolExecutor(len(workers)) as threads:
         futures = [threads.submit(run_one, free, request) for request in requests]
         try:
-            for done, future in enumerate(as_completed(futures), 1):
+            for future in as_completed(futures):
                 errors += [error for error in [future.result()] if error]
-                seconds = time.monotonic() - started
-                if bar is not None:
-                    bar.update()
-                elif seconds - said >= EVERY or done == len(requests):
-                    said = seconds
-                    left = seconds / done * (len(requests) - done)
-                    say(f"{done}/{len(requests)} fits  {seconds:,.0f} s  {left:,.0f} s left")
+                report.add()
         except BaseException as error:
             finished = sum(future.done() for future in futures)
             threads.shutdown(wait=False, cancel_futures=True)
@@ -158,8 +150,6 @@ def run_all(requests: list[dict[str, Any]], jobs: int, logs: Path) -> None:
             if isinstance(error, KeyboardInterrupt):
                 raise Stopped(finished, len(requests)) from None
             raise
-    if bar is not None:
-        complete(bar)
     if errors:
         more = f" ({len(errors) - 1} more failed)" if len(errors) > 1 else ""
         raise RuntimeError(f"a fit failed: {errors[0]}{more}; logs are in {logs}")
