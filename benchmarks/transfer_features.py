@@ -40,7 +40,7 @@ def main() -> None:
         loads.append(os.getloadavg()[0])
         print(f"{kept[-1].title}: val {row['val_accuracy']:.4f}", flush=True)
         files.write_table(pd.DataFrame(rows), args.out / "probes.csv")
-        files.write_json(args.out / "machine.json", machine(loads))
+        files.write_json(args.out / "machine.json", machine(loads, args.note))
     if not args.no_curve:
         learning_curves(kept, rows, data, args.out)
     finish(rows)
@@ -72,6 +72,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--classes", type=int)
     parser.add_argument("--per-class", type=int)
     parser.add_argument("--no-curve", action="store_true")
+    parser.add_argument("--note", default="", help="kept in machine.json, e.g. other work it had")
     return parser.parse_args()
 
 
@@ -93,8 +94,8 @@ def extracted(
     return features.extract(backbone, data, args.cache / f"{name}-{size}")
 
 
-def machine(loads: list[float]) -> dict[str, object]:
-    """What it ran on, also what else the machine did."""
+def machine(loads: list[float], note: str) -> dict[str, object]:
+    """What it ran on; ``note`` says what else the machine did."""
     bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
     return {
         "command": _common.command(),
@@ -103,7 +104,7 @@ def machine(loads: list[float]) -> dict[str, object]:
         "avx512_bf16": bool(bf16),
         "timm": timm.__version__,
         "load_averages": [round(load, 1) for load in loads],
-        "other_work": "measured while other programs used the same cores; alone it is faster",
+        "note": note,
         "date": time.strftime("%Y-%m-%d"),
     }
 
