@@ -113,7 +113,7 @@ def features_lines(folder: Path) -> list[str]:
     lines += [
         f"`{machine['command']}`, commit {str(machine['commit'])[:7]}, {machine['processor']} "
         f"({machine['cores']} cores), timm {machine['timm']}, torch {machine['torch']}; "
-        f"{machine['other_work']}. The networks have ImageNet's weights, and Tiny ImageNet's "
+        f"{machine['note']}. The networks have ImageNet's weights, and Tiny ImageNet's "
         "images come from ImageNet. The paper's best network, which also had them: 0.535 on val.",
         "",
         "| network | input | val (95 % interval) | its own head, 200 classes | features | probe |",
