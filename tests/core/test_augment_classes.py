@@ -93,7 +93,8 @@ def test_the_number_of_copies_is_that_of_the_plain_expansion(shares, fraction, s
     assert torch.equal(technique, plain_technique)
     wanted = np.array(shares) / sum(shares) * int(fraction * 60 + 1e-6)
     for kind in list(Technique)[1:]:
-        got = np.bincount(LABELS[image[technique == kind]], minlength=4)
+        copied = image[technique == kind].numpy()  # as a tensor, one row would be a scalar index
+        got = np.bincount(LABELS[copied], minlength=4)
         assert (abs(got - wanted) < 1 + 1e-6).all()
 
 
