@@ -17,6 +17,7 @@ import pandas as pd
 from _common import processor, shortened
 
 from tin_lib import files
+from tin_lib.analysis import paper
 from tin_lib.runner.report.pages import heading, read_notebook
 from tin_lib.runner.workbook.spec import default_folder, load_workbook
 
@@ -110,11 +111,15 @@ def features_lines(folder: Path) -> list[str]:
     machine = files.read_object(folder / "machine.json")
     table = pd.read_csv(folder / "probes.csv")
     lines = ["", "## Features of all 110,000 images, and a linear probe on them", ""]
+    how = [
+        f"timm {machine['timm']}, torch {machine['torch']}, {', '.join(table.precision.unique())}"
+    ]
+    how += [machine["note"]] if machine["note"] else []
     lines += [
         f"`{machine['command']}`, commit {str(machine['commit'])[:7]}, {machine['processor']} "
-        f"({machine['cores']} cores), timm {machine['timm']}, torch {machine['torch']}; "
-        f"{machine['note']}. The networks have ImageNet's weights, and Tiny ImageNet's "
-        "images come from ImageNet. The paper's best network, which also had them: 0.535 on val.",
+        f"({machine['cores']} cores), {'; '.join(how)}. The networks have ImageNet's weights, and "
+        "Tiny ImageNet's images come from ImageNet. The paper's best network, which also had them: "
+        f"{paper.RESULTS['vgg16']['val']} on val.",
         "",
         "| network | input | val (95 % interval) | its own head, 200 classes | features | probe |",
         "|---|---|---|---|---|---|",
