@@ -22,3 +22,16 @@ class Function(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(x)  # type: ignore[operator]
+
+
+def build(num_classes: int, width: float = 1.0, depth: int = 2) -> nn.Module:
+    """A plain network, as from a notebook's cell."""
+    count = round(8 * width)
+    convs = [nn.Conv2d(3 if i == 0 else count, count, 3, 2, 1) for i in range(depth)]
+    layers = [layer for conv in convs for layer in (conv, nn.ReLU(inplace=True))]
+    return nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def images(count: int = 3) -> Tensor:
+    """Noise in place of normalised images, (count, 3, 64, 64)."""
+    return torch.randn(count, 3, 64, 64, generator=torch.Generator().manual_seed(1))
