@@ -5,7 +5,16 @@ import io
 import sys
 from collections.abc import Sequence
 
-from tin_lib.runner.commands import data, features, lr_find, prune, results, run, training
+from tin_lib.runner.commands import (
+    data,
+    features,
+    lr_find,
+    prune,
+    publish,
+    results,
+    run,
+    training,
+)
 from tin_lib.runner.commands.options import Parser
 
 VERBS = (
@@ -19,6 +28,8 @@ VERBS = (
     lr_find.add_lr_find,
     results.add_submit,
     prune.add_prune,
+    publish.add_publish,
+    publish.add_import,
     results.add_vote,
     run.add_run,
     results.add_browse,

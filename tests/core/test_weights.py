@@ -100,6 +100,18 @@ def test_a_loaded_network_can_be_trained_on(tmp_path: Path) -> None:
     assert not torch.equal(network.features[0].weight, networks.load(path).features[0].weight)
 
 
+def test_float16_weights_are_read_as_float32(tmp_path: Path) -> None:
+    network, path = saved(tmp_path, batchnorm=True)
+    networks.save(network.half(), path)
+    assert load_file(path)["features.0.weight"].dtype == torch.float16
+    again, state = networks.load(path), network.float().state_dict()
+    assert {v.dtype for v in again.state_dict().values()} == {torch.float32, torch.int64}
+    assert all(torch.equal(v, state[k]) for k, v in again.state_dict().items())
+    assert torch.equal(again(images()), network(images()))
+    started = networks.create("vgg_like", **SMALL, batchnorm=True, weights=str(path)).eval()
+    assert torch.equal(started(images()), network(images()))
+
+
 # --- files that are missing, foreign or damaged
 
 

@@ -97,29 +97,41 @@ def _basis_at(positions: np.ndarray, length: int) -> np.ndarray:
     return basis
 
 
-def bilinear(start: Tensor, extent: Tensor) -> Tensor:
-    """Matrices (..., 64, 64) that spread the interval ``start .. start + extent`` over 64 pixels.
+def bilinear(start: Tensor, extent: Tensor, size: int = SIDE) -> Tensor:
+    """Matrices (..., size, 64) that spread ``start .. start + extent`` over ``size`` pixels.
 
     ``start`` and ``extent`` are (...) floats in pixels (0 is the image's edge); a negative extent
-    reads backwards. Beyond the image it is reflected about its outermost pixel centres.
+    reads backwards. Beyond the image it is reflected about its outermost pixel centres. Where an
+    output pixel covers more than one pixel the triangle is as much wider, as in Pillow's resize.
     """
     steps = torch.arange(SIDE, device=start.device, dtype=torch.float32)
-    source = start[..., None] + (steps + 0.5) * extent[..., None] / SIDE - 0.5  # (..., 64)
+    step = extent[..., None] / size  # pixels covered by an output pixel
+    source = start[..., None] + (steps[:size] + 0.5) * step - 0.5  # (..., size)
     last = SIDE - 1
     source = last - (last - source.abs()).abs()
-    return (1 - (source[..., None] - steps).abs_()).clamp_(min=0)
+    half = step.abs().clamp(min=1)[..., None]
+    weights = (1 - (source[..., None] - steps).abs_() / half).clamp_(min=0)
+    return weights.div_(weights.sum(-1, keepdim=True).where(half > 1, 1.0))
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """All of each image (n, 3, 64, 64), any dtype, at ``size`` x ``size`` pixels, float32."""
+    whole = bilinear(*torch.arange(0, 2 * SIDE, SIDE, device=images.device).float(), size)
+    whole = whole.expand(len(images), size, SIDE)
+    return resample(images, whole, whole)
 
 
 def resample(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """``rows @ pixels @ columns.T`` for each image and channel, float32.
 
-    ``pixels`` (n, 3, 64, 64) of any dtype and memory format, ``rows`` and ``columns`` (n, 64, 64).
+    ``pixels`` (n, 3, 64, 64) of any dtype and memory format; ``rows`` and ``columns``
+    (n, size, 64); the result (n, 3, size, size).
     Runs outside autocast: bf16 would lose the low bits of a pixel.
     """
-    n, channels, height, width = pixels.shape
+    n, channels, _, width = pixels.shape
     # With the channel between row and column, each axis is one product and nothing is copied.
     lines = pixels.permute(0, 2, 1, 3).to(torch.float32, memory_format=torch.contiguous_format)
     with torch.autocast(pixels.device.type, enabled=False):
-        moved = torch.bmm(rows, lines.flatten(2))  # (n, 64, 3 * 64)
-        moved = torch.bmm(moved.view(n, height * channels, width), columns.transpose(1, 2))
-    return moved.view(n, height, channels, width).permute(0, 2, 1, 3)
+        moved = torch.bmm(rows, lines.flatten(2))  # (n, size, 3 * 64)
+        moved = torch.bmm(moved.view(n, rows.shape[1] * channels, width), columns.transpose(1, 2))
+    return moved.unflatten(1, (-1, channels)).permute(0, 2, 1, 3)

@@ -8,25 +8,33 @@ import torch
 from torch import Tensor
 
 from tin_lib.augment import geometry
+from tin_lib.augment.geometry import SIDE
 from tin_lib.augment.plan import EpochPlan
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's and torchvision's gray
 
 
 def render(
-    images: Tensor, plan: EpochPlan, mean: Tensor, std: Tensor, dtype: torch.dtype = torch.float32
+    images: Tensor,
+    plan: EpochPlan,
+    mean: Tensor,
+    std: Tensor,
+    dtype: torch.dtype = torch.float32,
+    size: int = SIDE,
 ) -> Tensor:
-    """The batch (items, 3, 64, 64) that ``plan`` describes, normalised.
+    """The batch (items, 3, size, size) that ``plan`` describes, normalised.
 
     ``images``: uint8 (N, 3, 64, 64) on the plan's device, contiguous or in channels_last memory;
     the batch comes in the same memory format. ``mean`` and ``std``: (3,) on the 0..255 scale, on
-    the same device. ValueError for images of another kind.
+    the same device. ``size``: 8..64 pixels; a smaller image shows the same part of the scene.
+    ValueError for another size and for images of another kind.
     """
+    _check_size(size)
     if images.dtype != torch.uint8 or images.shape[1:] != (3, 64, 64):
         got = f"{images.dtype} {tuple(images.shape)}"
         raise ValueError(f"images must be uint8 (N, 3, 64, 64), not {got}")
     layout = memory_format(images)
-    pixels = _move(_gather(images, plan.image), plan)
+    pixels = _move(_gather(images, plan.image), plan, size)
     pixels = pixels.float().contiguous(memory_format=layout)
     if plan.saturation is not None:
         saturate_(pixels, plan.saturation)
@@ -37,14 +45,23 @@ def render(
     return batch.to(dtype)
 
 
-def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def normalise(images: Tensor, mean: Tensor, std: Tensor, size: int = SIDE) -> Tensor:
     """``(images - mean) / std`` for each channel, float32, in the images' memory format.
 
     ``images``: uint8 or float (n, 3, H, W) in 0..255; ``mean`` and ``std``: (3,), same scale.
+    ``size`` below 64 resizes images of 64 x 64 to that many pixels; ValueError outside 8..64.
     """
-    pixels = images.to(torch.float32, memory_format=memory_format(images), copy=True)
+    _check_size(size)
+    layout = memory_format(images)
+    images = images if size == SIDE else geometry.resize(images, size)
+    pixels = images.to(torch.float32, memory_format=layout, copy=True)
     scale, shift = (values.expand(len(images), 3) for values in (1 / std, -mean / std))
     return _affine_(pixels, scale, shift)
+
+
+def _check_size(size: int) -> None:
+    if not isinstance(size, int) or not 8 <= size <= SIDE:
+        raise ValueError(f"size must be a whole number of pixels, 8..{SIDE}, not {size!r}")
 
 
 def memory_format(images: Tensor) -> torch.memory_format:
@@ -73,8 +90,12 @@ def saturate_(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def erase_(images: Tensor, boxes: Tensor) -> Tensor:
-    """Zero in place (the mean colour, once normalised) inside boxes y0, y1, x0, x1: (n, 4)."""
-    place = torch.arange(images.shape[-1], device=images.device)
+    """Zero in place (the mean colour, once normalised) inside boxes y0, y1, x0, x1: (n, 4).
+
+    The boxes are in pixels of the 64 x 64 image, whatever the size of ``images``.
+    """
+    size = images.shape[-1]
+    place = (torch.arange(size, device=images.device) + 0.5) * (SIDE / size)  # pixel centres
     y0, y1, x0, x1 = boxes[:, :, None].unbind(1)
     inside_rows, inside_columns = (place >= y0) & (place < y1), (place >= x0) & (place < x1)
     inside = inside_rows[:, None, :, None] & inside_columns[:, None, None, :]
@@ -95,11 +116,13 @@ def _put_(images: Tensor, rows: Tensor, values: Tensor) -> None:
     images.index_copy_(0, rows, values.contiguous())  # else it goes value by value
 
 
-def _move(pixels: Tensor, plan: EpochPlan) -> Tensor:
-    """The pixels after the plan's flips, crops and shifts: float32, or uint8 if it has none."""
+def _move(pixels: Tensor, plan: EpochPlan, size: int) -> Tensor:
+    """The pixels after flips, crops, shifts and resizing: float32, or uint8 if nothing moves."""
+    if plan.boxes is None and size != SIDE:
+        return geometry.resize(_move(pixels, plan, SIDE), size)
     if plan.boxes is not None:
         start, extent = plan.boxes.unflatten(1, (2, 2)).unbind(1)  # (n, 2) each: rows, columns
-        rows, columns = geometry.bilinear(start.T, extent.T)  # both axes in the same few kernels
+        rows, columns = geometry.bilinear(start.T, extent.T, size)  # both in the same few kernels
         return geometry.resample(pixels.float(), rows, columns)
     if plan.rows is None or plan.columns is None or plan.operators is None:
         return pixels

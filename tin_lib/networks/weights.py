@@ -43,10 +43,10 @@ def read_meta(path: str | Path) -> dict[str, Any]:
 
 
 def read_state(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return header and weights of a file that ``save`` wrote. Raises as ``read_meta``."""
-    meta = read_meta(path)
+    """Header and weights, float16 as float32, of ``save``'s file. Raises as ``read_meta``."""
     try:
-        return meta, load_file(path)
+        meta, state = read_meta(path), load_file(path).items()
+        return meta, {k: v.float() if v.dtype == torch.half else v for k, v in state}
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
 
