@@ -22,6 +22,8 @@ VERBS = (
     "lr-find",
     "submit",
     "prune",
+    "publish",
+    "import",
     "vote",
     "run",
     "browse",

@@ -16,7 +16,7 @@ from tin_lib.runner.workbook.spec import load_workbook
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NUMBERED = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
-TEMPLATES = {"network"}  # notebooks for the steps of a user's own workbook.yaml
+TEMPLATES = {"network", "published"}  # notebooks for the steps of a user's own workbook.yaml
 
 
 def cells(path: Path, kind: str) -> list[dict[str, Any]]:

@@ -11,10 +11,10 @@ from tin_lib.__main__ import main
 from tin_lib.analysis import publishing
 from tin_lib.data import open_data
 from tin_lib.runner.workbook import parameters
-from tin_lib.runner.workbook.spec import default_folder, load_workbook
+from tin_lib.runner.workbook.spec import load_workbook, of_profile
 
-WORKBOOK = default_folder() / "pretrained.yaml"
-RUN = ["run", "--workbook", str(WORKBOOK), "--profile", "pretrained"]
+WORKBOOK = of_profile("pretrained")
+RUN = ["run", "--profile", "pretrained"]
 
 
 def test_its_file_is_that_of_the_hours_network() -> None:

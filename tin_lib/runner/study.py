@@ -13,7 +13,7 @@ from tin_lib.runner.workbook import parameters, same_data
 from tin_lib.runner.workbook.graph import Graph, Plan
 from tin_lib.runner.workbook.options import Options, WorkbookResult
 from tin_lib.runner.workbook.source import commit
-from tin_lib.runner.workbook.spec import default_folder, load_workbook
+from tin_lib.runner.workbook.spec import load_workbook, of_profile
 
 SAMPLE = "sample"
 
@@ -62,7 +62,7 @@ def run_workbook(
 
 def make_plan(data: str, run: Path, profile: str, options: Options) -> Plan:
     """Read the workbook and check data, parameters and profile."""
-    workbook = load_workbook(options.workbook or default_folder())
+    workbook = load_workbook(options.workbook or of_profile(profile))
     common = {"data": data, "run": str(run)}
     final = parameters.resolve(workbook, profile, options.parameters, common)
     filled = parameters.fill_outputs(workbook, final)

@@ -58,11 +58,11 @@ def check_classes(path: Path, card: Card, data: TinyImageNet) -> None:
     else:
         wrong = f"has {len(given)} classes"
         wrong += f", without {', '.join(missing[:3])}" if missing else " and not only these"
-    name, sample = card["data"].get("name"), data.request.get("data") == "sample"
+    name = card["data"].get("name")
+    here = "the built-in sample" if data.request.get("data") == "sample" else data.root
     raise ValueError(
-        f"{path} tells {len(learnt)} classes apart, those of {name}; "
-        f"{'the built-in sample' if sample else data.root} {wrong}. Name the folder {name} as data, "
-        "or train a network on these data (tin train)"
+        f"{path} tells {len(learnt)} classes apart, those of {name}; {here} {wrong}. "
+        f"Name the folder {name} as data, or train a network on these data (tin train)"
     )
 
 

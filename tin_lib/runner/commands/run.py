@@ -25,7 +25,12 @@ def add_arguments(add: Any) -> None:
     """Declare the options of ``tin run``."""
     add("--data", default="sample", help="'sample' or a folder of images")
     add("--run", type=Path, help="the run's folder (default: runs/DATA-PROFILE, or runs/sample)")
-    add("--profile", default="sample", help="set of parameters: sample, laptop, paper or modern")
+    add(
+        "--profile",
+        default="sample",
+        help="set of parameters: sample, laptop, paper or modern; pretrained: a published network "
+        "instead of training",
+    )
     add(
         "-p",
         "--parameter",

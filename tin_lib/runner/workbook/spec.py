@@ -111,6 +111,12 @@ def default_folder() -> Path:
     return beside if beside.is_dir() else Path("notebooks").resolve()
 
 
+def of_profile(profile: str) -> Path:
+    """The repository's workbook for a profile: a file of its name, else the study's."""
+    own = default_folder() / f"{profile}.yaml"
+    return own if own.is_file() else default_folder()
+
+
 def load_workbook(path: str | Path) -> Workbook:
     """Read a workbook: a YAML file, or a folder with ``workbook.yaml``.
 
