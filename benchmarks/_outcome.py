@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from tin_lib import files, runs
-from tin_lib.analysis import ensemble, submission
+from tin_lib import files
+from tin_lib.analysis import ensemble, runs, submission
 from tin_lib.runner.report.results import collect_results
 
 from time_to_accuracy import mean_sd, seconds_to  # isort: skip

@@ -50,7 +50,7 @@ from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer
 from tin_lib.train.device import Compiled, autocast, kept_blocks, kernels_tried, precision
 from tin_lib.train.distributed import join
-from tin_lib.train.optim import make_optimizer
+from tin_lib.train.optim import make_optimizers
 from tin_lib.train.step import make_network
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
@@ -68,7 +68,7 @@ class Bare:
         self.network = make_network(recipe, num_classes).to(self.device)
         self.network.to(memory_format=layout)  # type: ignore[call-overload]
         self.network.train()
-        self.optimizer = make_optimizer(recipe, self.network)
+        self.optimizers = make_optimizers(recipe, self.network)
         loss: nn.Module = Loss(self.network)
         self.loss = Compiled(loss, recipe.compile) if recipe.compile else loss
         generator = torch.Generator().manual_seed(0)
@@ -83,8 +83,9 @@ class Bare:
             with autocast(self.recipe, self.device):
                 loss = self.loss(images, labels)
             loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.network.zero_grad(set_to_none=True)
 
     def work(self, steps: int) -> Work:
         """``steps`` updates on the resident batch."""

@@ -15,7 +15,6 @@ ROOMS = {
         "sample",
         "augment",
         "networks",
-        "networks.inspect",
         "recipes",
         "train",
         "penalties",
@@ -26,7 +25,9 @@ ROOMS = {
     ),
     "Analysis": (
         "analysis.ensemble",
+        "analysis.runs",
         "analysis.submission",
+        "analysis.layers",
         "analysis.errors",
         "analysis.saliency",
         "analysis.filters",

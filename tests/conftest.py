@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tiny_data import make_tiny
 
-from tin_lib import catalog, runs
+from tin_lib import catalog
+from tin_lib.analysis import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.networks import registry
 

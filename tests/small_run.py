@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tin_lib import runs, train
+from tin_lib import train
+from tin_lib.analysis import runs
 from tin_lib.data import open_data
 from tin_lib.recipes import Recipe
 

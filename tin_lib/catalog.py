@@ -9,6 +9,7 @@ TITLES = {  # the paper's order first; networks.register adds to it
     "vgg16": "VGG-16",
     "alexnet": "AlexNet",
     "resnet18": "ResNet-18",
+    "speednet": "SpeedNet",
 }
 ORDER = tuple(TITLES)
 

@@ -8,23 +8,29 @@ from torch import Tensor, nn
 
 from tin_lib import augment
 from tin_lib.data import Split
-from tin_lib.networks.inspect import evaluation_mode
+from tin_lib.networks.base import evaluation_mode
 
 BATCH = {"cpu": 256, "cuda": 2048}  # images evaluated at a time
 
 
 @torch.inference_mode()
 def scores(
-    network: nn.Module, images: Tensor, mean: Tensor, std: Tensor, flip_test: bool = False
+    network: nn.Module,
+    images: Tensor,
+    mean: Tensor,
+    std: Tensor,
+    flip_test: bool = False,
+    pixels: int = 64,
 ) -> Tensor:
     """Scores before softmax, float32 (N, classes), of uint8 images (N,3,64,64) on any device.
 
-    ``flip_test`` averages the log-probabilities of the image and its mirror image.
+    ``flip_test`` averages the log-probabilities of the image and its mirror image. ``pixels``: the
+    height and width, 8..64, to which images are resized before.
     """
     size, found = BATCH[images.device.type], []
     with evaluation_mode(network):
         for start in range(0, max(len(images), 1), size):
-            batch = augment.normalise(images[start : start + size], mean, std)
+            batch = augment.normalise(images[start : start + size], mean, std, pixels)
             found.append(network(batch).float())
             if flip_test:
                 both = found[-1], network(batch.flip(3)).float()

@@ -9,8 +9,7 @@ from adaptive_toys import first_fits, later_fits, write_fit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tin_lib import runs
-from tin_lib.analysis import adaptive, arms
+from tin_lib.analysis import adaptive, arms, runs
 from tin_lib.augment import AugmentSpec
 from tin_lib.data import open_data
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from tin_lib import files, runs
-from tin_lib.analysis import compare, ensemble, submission
+from tin_lib import files
+from tin_lib.analysis import compare, ensemble, runs, submission
 
 
 def test_the_papers_rule_for_three_networks() -> None:

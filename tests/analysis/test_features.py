@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from tiny_data import make_tiny
 from torch import nn
 
-from tin_lib import files, runs
-from tin_lib.analysis import features
+from tin_lib import files
+from tin_lib.analysis import features, runs
 from tin_lib.analysis.features import extraction, pretrained, store
 from tin_lib.analysis.features.backbone import Backbone, Preprocessing
 from tin_lib.data import TinyImageNet

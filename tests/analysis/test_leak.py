@@ -6,6 +6,7 @@ from network_toys import wrapped
 from torch import nn
 
 from tin_lib.analysis.filters.leak import leaky_relus
+from tin_lib.analysis.layers import activation
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def test_a_share_of_the_gradient_passes_the_layers_own_relu(
     (linear,) = torch.autograd.grad(network.module[0](images).sum(), images)
     with leaky_relus(network) as leak:
         leak.share = share
-        maps = network.activation(images, "0")
+        maps = activation(network, "0", images)
         (gradient,) = torch.autograd.grad(maps.sum(), images)
     assert torch.equal(maps, network.module[0](images).relu())
     torch.testing.assert_close(gradient, expected * linear)

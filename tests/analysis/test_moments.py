@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tin_lib import networks, runs, train
 from tin_lib.analysis import arms, moments
+from tin_lib.analysis.layers import activation
 from tin_lib.data import open_data
 from tin_lib.networks import DropConnectConv2d, DropConnectLinear
 from tin_lib.networks.layers import DropConnect
@@ -62,11 +63,11 @@ def test_gaussian_inference_is_the_mean_over_masks(name: str) -> None:
     images, found = torch.randn(1, 3, 64, 64), {}
     with torch.no_grad():
         network.eval()
-        found["mean"] = network.activation(images, "dense1")
+        found["mean"] = activation(network, "dense1", images)
         with moments.gaussian_inference(network):
-            found["gaussian"] = network.activation(images, "dense1")
-            assert torch.equal(found["gaussian"], network.activation(images, "dense1"))
-        assert torch.equal(found["mean"], network.activation(images, "dense1"))  # hooks are gone
+            found["gaussian"] = activation(network, "dense1", images)
+            assert torch.equal(found["gaussian"], activation(network, "dense1", images))
+        assert torch.equal(found["mean"], activation(network, "dense1", images))  # hooks are gone
         flat = network.features(images).flatten(1).expand(2000, -1)
         _, first, *rest = network.classifier[: 4 if name == "convnet9" else 3]
         sampled = nn.Sequential(*rest)(first.train()(flat)).mean(0)

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file
 from tiny_data import make_tiny
 
-from tin_lib import files, networks, predict, runs, train
-from tin_lib.analysis import publishing
+from tin_lib import files, networks, predict, train
+from tin_lib.analysis import publishing, runs
 from tin_lib.data import TinyImageNet
 from tin_lib.networks import registry
 from tin_lib.recipes import Recipe

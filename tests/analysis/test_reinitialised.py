@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tin_lib import networks
+from tin_lib.analysis.layers import weight
 from tin_lib.analysis.reinitialised import reinitialised
-from tin_lib.networks.inspect import weight
 
 
 @pytest.mark.parametrize("name", ["resnet18", "torchvision:squeezenet1_1"])

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from lab_pages import PICTURE, shown
 
-from tin_lib import augment, runs
-from tin_lib.analysis import saliency
+from tin_lib import augment
+from tin_lib.analysis import runs, saliency
 from tin_lib.lab.widgets.saliency import saliency_card
 
 

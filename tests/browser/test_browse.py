@@ -13,7 +13,7 @@ from PIL import Image
 from saliency_maps import check_maps, wait_for_rows
 from shots import screenshot
 
-from tin_lib import runs
+from tin_lib.analysis import runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -8,8 +8,7 @@ import pytest
 from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
 from shots import screenshot
 
-from tin_lib import runs
-from tin_lib.analysis import errors
+from tin_lib.analysis import errors, runs
 from tin_lib.lab.widgets.confusion.confusion_card import TILE, ZOOM, Group
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

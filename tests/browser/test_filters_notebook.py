@@ -8,8 +8,8 @@ import torch
 from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from shots import screenshot
 
-from tin_lib import augment, catalog, runs
-from tin_lib.analysis import filters
+from tin_lib import augment, catalog
+from tin_lib.analysis import filters, runs
 from tin_lib.lab.widgets.filters import filter_card
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

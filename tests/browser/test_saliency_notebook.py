@@ -8,7 +8,7 @@ from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
 from saliency_maps import check_maps
 from shots import screenshot
 
-from tin_lib import runs
+from tin_lib.analysis import runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

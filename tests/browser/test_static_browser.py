@@ -10,8 +10,8 @@ import pytest
 import torch
 from shots import screenshot
 
-from tin_lib import augment, runs
-from tin_lib.analysis import errors, saliency
+from tin_lib import augment
+from tin_lib.analysis import errors, runs, saliency
 from tin_lib.data import Split
 from tin_lib.lab.widgets.saliency import static
 

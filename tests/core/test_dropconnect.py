@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tin_lib import networks
-from tin_lib.networks import DropConnectConv2d, DropConnectLinear, inspect
+from tin_lib.analysis import layers
+from tin_lib.networks import DropConnectConv2d, DropConnectLinear
 from tin_lib.networks.layers import DropConnect
 
 KINDS = list(itertools.product(["linear", "conv"], ["example", "batch"]))
@@ -149,7 +150,7 @@ def test_in_the_networks_it_takes_the_place_of_dropout_after_dense_1(name: str) 
     dense = network.get_submodule(network.layers["dense1"].weight)
     assert isinstance(dense, DropConnectLinear)
     assert dense.p == 0.3
-    assert torch.equal(inspect.weight(network, "dense1"), inspect.weight(usual, "dense1"))
+    assert torch.equal(layers.weight(network, "dense1"), layers.weight(usual, "dense1"))
 
 
 def test_variant_dense_drops_after_dense_1_alone() -> None:

@@ -90,13 +90,13 @@ def test_clipping_does_not_count_the_gradients_of_zeros(tiny: TinyImageNet, prun
     trainer = Trainer(recipe, tiny, join("cpu"))
     before = [p.detach().clone() for p in trainer.network.parameters()]
     norms = []
-    step = trainer.optimizer.step
+    step = trainer.optimizers[0].step
 
     def look() -> None:
         norms.extend(p.grad.norm() for p in trainer.network.parameters())
         step()
 
-    trainer.optimizer.step = look  # type: ignore[method-assign]
+    trainer.optimizers[0].step = look  # type: ignore[method-assign]
     trainer.epoch(1, lambda done, total, loss: None, steps=1)
     assert torch.stack(norms).norm() == pytest.approx(1e-3, rel=1e-3)
     for one, other in zip(before, trainer.network.parameters(), strict=True):

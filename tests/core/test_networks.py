@@ -68,6 +68,7 @@ def test_table_of_layers_is_the_network(name: str) -> None:
     assert real["parameters"].sum() == networks.parameter_count(network)
 
 
+RESIDUAL = {"resnet18", "speednet"}  # blocks for layers, and no dropout by default
 VARIANTS = [(name, {}) for name in NAMES] + [
     ("vgg16", {"batchnorm": True, "head": "gap"}),
     ("resnet18", {"stem_stride": 2, "squeeze_excite": True, "blocks": [1, 2, 1, 1]}),
@@ -137,7 +138,7 @@ def test_layers_are_numbered_in_order(name: str) -> None:
     convs = [key for key in table.index if not key.startswith("dense")]
     dense = [key for key in table.index if key.startswith("dense")]
     assert list(table.index) == convs + dense
-    if name != "resnet18":
+    if name not in RESIDUAL:
         assert convs == [f"conv{i + 1}" for i in range(len(convs))]
     assert dense == [f"dense{i + 1}" for i in range(len(dense))]
 
@@ -203,7 +204,7 @@ def test_convnet9_drops_after_conv_3_and_6_and_after_the_output() -> None:
 def test_dropout_is_a_factor_and_zero_switches_it_off(name: str) -> None:
     assert set(rates(small(name, dropout=0))) == {0}
     full, half = rates(small(name, dropout=1.0)), rates(small(name, dropout=0.5))
-    if name != "resnet18":
+    if name not in RESIDUAL:
         assert half == [rate / 2 for rate in full]
     assert max(rates(small(name, dropout=50))) == 0.95
 

@@ -13,12 +13,12 @@ from network_toys import build, images
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tin_lib import catalog, networks, recipes, runs, train
-from tin_lib.analysis import filters, saliency
+from tin_lib import catalog, networks, recipes, train
+from tin_lib.analysis import filters, layers, runs, saliency
 from tin_lib.analysis.layer_table import layer_table
 from tin_lib.analysis.reinitialised import reinitialised
 from tin_lib.data import TinyImageNet
-from tin_lib.networks import inspect, registry
+from tin_lib.networks import registry
 
 SOURCE = '''
 """A separable-convolution network."""
@@ -200,7 +200,7 @@ def test_what_cannot_be_imported_says_so(
 
 FRESH = """
 import sys, torch
-from tin_lib import runs
+from tin_lib.analysis import runs
 run = runs.open_run(sys.argv[1])
 for fit in run.fits.values():
     print(fit.name, float(fit.network()(torch.ones(1, 3, 64, 64)).sum()))
@@ -221,8 +221,8 @@ def check_fit(fit: runs.Fit, tiny: TinyImageNet) -> None:
     assert table["parameters"].sum() == fit.summary["parameters"]
     reset = reinitialised(network, 0.5)
     first, *_, last = network.layers
-    assert torch.equal(inspect.weight(reset, first), inspect.weight(network, first))
-    assert not torch.equal(inspect.weight(reset, last), inspect.weight(network, last))
+    assert torch.equal(layers.weight(reset, first), layers.weight(network, first))
+    assert not torch.equal(layers.weight(reset, last), layers.weight(network, last))
 
 
 def test_the_fifth_network(

@@ -21,11 +21,22 @@ SMALL = Recipe("vgg_like", epochs=6, lr=0.01, width=0.25, batch_size=16, momentu
 )
 
 
-@pytest.mark.parametrize(("amx", "expected"), [(True, "bf16"), (False, "float32")])
+UNITS = "_is_amx_tile_supported", "_is_avx512_bf16_supported"
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, *units: str) -> None:
+    """A CPU with these of the UNITS alone."""
+    for name in UNITS:
+        monkeypatch.setattr(torch.cpu, name, lambda there=name in units: there)
+
+
+@pytest.mark.parametrize(
+    ("units", "expected"), [(UNITS, "bf16"), (UNITS[1:], "bf16"), ((), "float32")]
+)
 def test_auto_is_bf16_where_the_cpu_is_made_for_it(
-    amx: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+    units: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    pretend(monkeypatch, *units)
     assert device.precision(SMALL, CPU) == expected
     for asked in ("bf16", "float32"):
         assert device.precision(SMALL.replace(precision=asked), CPU) == asked
@@ -93,10 +104,10 @@ def test_a_fit_resumes_in_the_recorded_precision(
     tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Begun without AMX, cut off, resumed on a CPU that has it: as float32 throughout."""
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    pretend(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=CutOff(2))
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    pretend(monkeypatch, *UNITS)
     done = fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
     assert done.summary["precision"] == done.meta["precision"] == "float32"
     assert done.recipe["precision"] == "auto"

@@ -82,7 +82,7 @@ def test_unknown_recipes_are_listed() -> None:
 @pytest.mark.parametrize("name", recipes.names())
 def test_every_network_has_every_recipe(name: str) -> None:
     """One without its own takes the default: from random weights, without options of others."""
-    assert networks.names() == ["convnet9", "vgg_like", "vgg16", "alexnet", "resnet18"]
+    assert networks.names() == ["convnet9", "vgg_like", "vgg16", "alexnet", "resnet18", "speednet"]
     for network in (*networks.names(), "torchvision:mobilenet_v3_small"):
         recipe = recipes.get(name, network, epochs=2)
         assert (recipe.network, recipe.epochs) == (network, 2)

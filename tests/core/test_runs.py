@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tin_lib import catalog, files, runs
+from tin_lib import catalog, files
+from tin_lib.analysis import runs
 
 
 def _write_fit(folder: Path, class_ids: list[str], fingerprint: str) -> None:

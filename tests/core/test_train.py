@@ -24,7 +24,7 @@ from tin_lib.train import Diverged, Trainer, fit, step
 from tin_lib.train.checkpoint import Saving
 from tin_lib.train.device import Compiled, kernels_tried
 from tin_lib.train.distributed import choose_device, join
-from tin_lib.train.optim import EMA, decay_weights_, make_optimizer
+from tin_lib.train.optim import EMA, decay_weights_, make_optimizers
 
 SMALL = Recipe(
     "vgg_like",
@@ -275,7 +275,7 @@ def test_sgd_follows_keras(tiny: TinyImageNet) -> None:
         recipe = Recipe("vgg_like", 1, lr=0.1, momentum=0.9, nesterov=nesterov)
         layer = torch.nn.Linear(1, 1, bias=False)
         layer.weight.data.fill_(2.0)
-        optimizer = make_optimizer(recipe, layer)
+        optimizer = make_optimizers(recipe, layer)[0]
         w, v = 2.0, 0.0
         for _ in range(5):
             optimizer.zero_grad()
@@ -474,7 +474,10 @@ def test_skipped_checkpoints_change_no_number(
     assert figures(again) == figures(whole)
 
 
-@pytest.mark.parametrize("part", ["network", "optimizer", "averaged", "best", "history", "weights"])
+PARTS = ["network", "optimizers", "averaged", "best", "history", "weights"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_checkpoint_without_a_part_is_refused(
     tiny: TinyImageNet, tmp_path: Path, part: str
 ) -> None:

@@ -85,7 +85,7 @@ def test_frozen_layers_get_no_gradient_no_penalty_and_no_state(tiny: TinyImageNe
     assert all(learns(key) for key in seen)
     assert list(trainer.penalties) == ["dense1"]  # conv1 and dense2 are frozen
     learning = [p for p in trainer.network.parameters() if p.requires_grad]
-    assert len(trainer.optimizer.state_dict()["state"]) == len(learning) == 8
+    assert len(trainer.optimizers[0].state_dict()["state"]) == len(learning) == 8
 
 
 def test_activity_penalties_of_frozen_layers_do_not_count(tiny: TinyImageNet) -> None:

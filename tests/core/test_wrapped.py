@@ -10,9 +10,8 @@ from network_toys import build, images
 from torch import Tensor, nn
 
 from tin_lib import networks
-from tin_lib.analysis import filters
+from tin_lib.analysis import filters, layers
 from tin_lib.analysis.saliency.relu_modules import has_relu_modules_only
-from tin_lib.networks import inspect
 
 pytestmark = pytest.mark.usefixtures("own_registry")
 
@@ -53,7 +52,7 @@ def test_layers_are_what_runs_once_with_what_directly_follows() -> None:
     scores, found = network.forward_features(images(), ["conv1", "conv2"])
     assert torch.equal(scores, network(images()))
     assert torch.equal(found["conv2"], expected)  # without the sum in place
-    assert torch.equal(inspect.activation(network, "conv2", images()), expected)
+    assert torch.equal(layers.activation(network, "conv2", images()), expected)
     with pytest.raises(ValueError, match="mine has no layer 'relu'; layers: conv1, conv2, conv3"):
         network.forward_features(images(), ["relu"])
 

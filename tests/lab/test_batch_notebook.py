@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tin_lib import runs
+from tin_lib.analysis import runs
 from tin_lib.lab.widgets.filters import filter_card
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,7 @@ import pytest
 from error_toys import names, planted
 from small_run import make_run
 
-from tin_lib import runs
-from tin_lib.analysis import errors
+from tin_lib.analysis import errors, runs
 from tin_lib.analysis.audit import audit
 from tin_lib.analysis.compare import pairwise
 from tin_lib.analysis.ensemble import ensemble_table, error_correlation, with_votes

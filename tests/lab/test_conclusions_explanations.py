@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from small_run import make_run
 
-from tin_lib import runs
-from tin_lib.analysis import filters, saliency
+from tin_lib.analysis import filters, runs, saliency
 from tin_lib.analysis.saliency.baselines import BASELINES
 from tin_lib.analysis.saliency.comparisons import against_baselines, summarise
 from tin_lib.lab import conclusions

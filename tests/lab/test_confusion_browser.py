@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 from small_run import NETWORKS
 
-from tin_lib import runs
-from tin_lib.analysis import errors
+from tin_lib.analysis import errors, runs
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets import ConfusionBrowser
 from tin_lib.lab.widgets.confusion import confusion_card

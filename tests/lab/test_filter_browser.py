@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tin_lib import augment, runs
-from tin_lib.analysis import filters
+from tin_lib import augment
+from tin_lib.analysis import filters, runs
 from tin_lib.analysis.filters.store import FilterStore
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets import FilterBrowser

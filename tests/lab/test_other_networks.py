@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tiny_data import make_tiny
 
-from tin_lib import catalog, runs, train
+from tin_lib import catalog, train
+from tin_lib.analysis import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets import (
     ConfusionBrowser,

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_run import NETWORKS
 
-from tin_lib import runs
-from tin_lib.analysis import saliency
+from tin_lib.analysis import runs, saliency
 from tin_lib.lab.figures.tiles import sheet
 from tin_lib.lab.widgets.saliency import sprites, static
 

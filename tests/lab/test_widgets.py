@@ -15,8 +15,8 @@ import torch
 from PIL import Image, ImageColor
 from small_run import NETWORKS
 
-from tin_lib import augment, runs
-from tin_lib.analysis import saliency
+from tin_lib import augment
+from tin_lib.analysis import runs, saliency
 from tin_lib.analysis.saliency.store import MapStore
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.figures.tiles import fast_png

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import workbook_toys
 
-from tin_lib import runs
 from tin_lib.__main__ import main
+from tin_lib.analysis import runs
 
 NETWORK = '''"""A small network: two convolutions and the mean over all positions."""
 
@@ -49,7 +49,7 @@ steps:
     needs: [networks]
 """
 # A later notebook can load the weights: the runner registers the user's module.
-LOADS = """from tin_lib import runs
+LOADS = """from tin_lib.analysis import runs
 print(runs.open_run(runs.locate(run)).fit("tiny_net_build").network().name)"""
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tin_lib import recipes, runs, train
+from tin_lib import recipes, train
 from tin_lib.__main__ import main
-from tin_lib.analysis import publishing
+from tin_lib.analysis import publishing, runs
 from tin_lib.data import open_data
 from tin_lib.runner.workbook import parameters
 from tin_lib.runner.workbook.spec import load_workbook, of_profile

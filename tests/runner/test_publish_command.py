@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tin_lib import networks, runs
+from tin_lib import networks
 from tin_lib.__main__ import main
+from tin_lib.analysis import runs
 
 SMALL = ["--recipe", "quick", "--per-class", "12", "--set", "epochs=1", "--set", "width=0.1"]
 

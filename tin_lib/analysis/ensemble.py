@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from tin_lib.analysis import statistics
-from tin_lib.runs import Fit, Run
+from tin_lib.analysis.runs import Fit, Run
 
 FALLBACK = "vgg16"  # the paper's choice where all three networks disagree
 Tables = Mapping[str, pd.DataFrame]  # predictions tables of the same images, by name

@@ -8,7 +8,7 @@ from torch import nn
 
 from tin_lib import networks
 from tin_lib.networks import Network
-from tin_lib.networks.inspect import SIZE, evaluation_mode
+from tin_lib.networks.base import SIZE, evaluation_mode
 
 
 def reinitialised(network: Network, share: float = 1.0, seed: int = 0) -> Network:

@@ -1,13 +1,16 @@
 """Moves of the pixel grid as one matrix for the rows and one for the columns of each image.
 
 Every geometric augmentation here is separable and linear: ``rows @ image @ columns.T``. So a
-whole batch, whatever happens to each of its images, is two batched matrix products.
+whole batch, whatever happens to each of its images, is two batched matrix products. Where each
+row of a matrix has few entries, a CPU adds up the lines that they belong to, which is faster.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 SIDE = 64  # pixels; Tiny ImageNet's images are SIDE x SIDE
@@ -104,21 +107,55 @@ def bilinear(start: Tensor, extent: Tensor, size: int = SIDE) -> Tensor:
     reads backwards. Beyond the image it is reflected about its outermost pixel centres. Where an
     output pixel covers more than one pixel the triangle is as much wider, as in Pillow's resize.
     """
+    return _entries(start, extent, size, SIDE)[1]
+
+
+def _entries(start: Tensor, extent: Tensor, size: int, count: int) -> tuple[Tensor, Tensor]:
+    """Columns and values (..., size, count) of ``count`` neighbours in each row of `bilinear`."""
     steps = torch.arange(SIDE, device=start.device, dtype=torch.float32)
-    step = extent[..., None] / size  # pixels covered by an output pixel
-    source = start[..., None] + (steps[:size] + 0.5) * step - 0.5  # (..., size)
+    step = extent[..., None, None] / size  # pixels covered by an output pixel
+    source = start[..., None, None] + (steps[:size, None] + 0.5) * step - 0.5  # (..., size, 1)
     last = SIDE - 1
     source = last - (last - source.abs()).abs()
-    half = step.abs().clamp(min=1)[..., None]
-    weights = (1 - (source[..., None] - steps).abs_() / half).clamp_(min=0)
-    return weights.div_(weights.sum(-1, keepdim=True).where(half > 1, 1.0))
+    half = step.abs().clamp(min=1)
+    pixels = ((source - half).floor() + 1).clamp(0, SIDE - count) + steps[:count]
+    weights = (1 - (source - pixels).abs_() / half).clamp_(min=0)
+    return pixels, weights.div_(weights.sum(-1, keepdim=True).where(half > 1, 1.0))
 
 
 def resize(images: Tensor, size: int) -> Tensor:
     """All of each image (n, 3, 64, 64), any dtype, at ``size`` x ``size`` pixels, float32."""
-    whole = bilinear(*torch.arange(0, 2 * SIDE, SIDE, device=images.device).float(), size)
-    whole = whole.expand(len(images), size, SIDE)
-    return resample(images, whole, whole)
+    boxes = torch.zeros(len(images), 4, device=images.device)
+    boxes[:, 2:] = SIDE
+    return show(images, boxes, size)
+
+
+def show(images: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """What lies in the box (top, left, height, width) of each image (n, 3, 64, 64).
+
+    As `resample` with the matrices of `bilinear`: float32 (n, 3, size, size), in any memory format.
+    On a CPU each output line is the sum of the few lines whose weights are not 0.
+    """
+    start, extent = boxes.T.unflatten(0, (2, 2))  # (2, n) each: rows, columns
+    if by_products(images) or not len(images):
+        return resample(images.float(), *bilinear(start, extent, size))
+    reach = 2 * max(1.0, float(extent.abs().max()) / size)  # width of the widest triangle
+    pixels, weights = _entries(start, extent, size, min(SIDE, math.ceil(reach)))
+    pixels += SIDE * torch.arange(len(images))[:, None, None]
+    # A line goes along the row of all channels, then along the column.
+    orders = ((0, 2, 3, 1),) * 2 if images.stride(1) == 1 else ((0, 2, 1, 3), (0, 3, 2, 1))
+    for k, order in enumerate(orders):
+        lines = images.permute(order).to(torch.float32, memory_format=torch.contiguous_format)
+        bags, values = pixels[k].flatten(0, 1).long(), weights[k].flatten(0, 1)
+        table = lines.flatten(0, 1).flatten(1)
+        sums = F.embedding_bag(bags, table, mode="sum", per_sample_weights=values)
+        images = sums.view(-1, size, *lines.shape[2:])
+    return images.permute(0, 2, 3, 1)
+
+
+def by_products(images: Tensor) -> bool:
+    """Whether all must go by products of fixed shape: a GPU would wait, a compiler wants them."""
+    return images.device.type != "cpu" or torch.compiler.is_compiling()
 
 
 def resample(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ import re
 
 import numpy as np
 import torch
-import torchvision  # noqa: F401  registers torch.ops.image
 from PIL import Image, ImageOps
+from torchvision.transforms.functional import pil_to_tensor  # also registers torch.ops.image
 
 from tin_lib.data.annotations import SIZE
 
@@ -73,7 +73,7 @@ def _with_pil(data: bytearray) -> torch.Tensor:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
     image = image.convert("L" if gray else "RGB")
-    return _tensor(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+    return pil_to_tensor(image.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
 def decode_jpeg(data: bytearray) -> torch.Tensor:
@@ -91,9 +91,4 @@ def decode_jpeg(data: bytearray) -> torch.Tensor:
 def decode_with_pil(data: bytearray) -> torch.Tensor:
     """Decode the same with Pillow."""
     with Image.open(io.BytesIO(data)) as image:
-        return _tensor(image if image.mode == "L" else image.convert("RGB"))
-
-
-def _tensor(image: Image.Image) -> torch.Tensor:
-    pixels = np.array(image)
-    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
+        return pil_to_tensor(image if image.mode == "L" else image.convert("RGB"))

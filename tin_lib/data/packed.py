@@ -57,25 +57,24 @@ def pack(data: str | Path, *, workers: int | None = None, progress: Progress | N
     processes, at most (and by default) one a core; ``progress`` is called with images done and in
     all. ValueError and FileNotFoundError name a wrong file; OSError if nothing can be written.
     """
-    root = layout.find_root(data)
+    return open_packed(layout.find_root(data), workers, progress).folder
+
+
+def open_packed(root: Path, workers: int | None = None, progress: Progress | None = None) -> Packed:
+    """Open the packed form of ``root``, an absolute path; pack it first if necessary."""
     places = _places(root)
     if packed := _find(places):
-        return packed.folder
+        return packed
     nearest = next(folder for folder in places[0].parents if folder.is_dir())
     target = places[0 if os.access(nearest, os.W_OK) else -1]
     home = files.make_folder(target.parent)
     with files.waiting_lock(home / "lock", "tmp-*"):
         if packed := _find(places):  # another process has just made it
-            return packed.folder
+            return packed
         with tempfile.TemporaryDirectory(prefix="tmp-", dir=home) as temporary:
             new = Path(temporary) / "new"
             _build(root, new, workers or len(usable_cores()), progress or (lambda *_: None))
-            return _publish(Path(temporary), target)
-
-
-def open_packed(root: Path) -> Packed:
-    """Open the packed form of ``root``, an absolute path; pack it first if necessary."""
-    return _find(_places(root)) or _load(pack(root))
+            return _load(_publish(Path(temporary), target))
 
 
 def source_signature(root: Path) -> str:

@@ -50,20 +50,24 @@ def open_data(
     """
     root = find_root(data)
     packed = open_packed(root)
+    meta, whole = packed.meta, {name: packed.split(name) for name in SPLITS}
     classes, per_class = _whole("classes", classes), _whole("per_class", per_class)
-    chosen = _choose_classes(packed.meta["class_ids"], classes)
+    chosen = _choose_classes(meta["class_ids"], classes)
     part = _part(packed, chosen, per_class, holdout, seed)
-    meta = packed.meta
-    given: dict[str, Any] = {name: packed.split(name) for name in SPLITS}
-    given |= {name: tuple(meta[name]) for name in ("class_ids", "class_names")}
-    given |= {name: np.array(meta[name]) for name in ("mean", "std")}
-    whole = TinyImageNet(root=root, fingerprint=meta["fingerprint"], heldout=None, **given)
+    rows, held_out = _train_rows(whole["train"].labels, chosen, part)
+    sums, squares = (packed.columns["train"][name][rows] for name in ("sums", "squares"))
+    mean, std = mean_std(sums, squares, SIZE**2)
+    ids, names = (tuple(meta[key][i] for i in chosen) for key in ("class_ids", "class_names"))
+    fingerprint: str = meta["fingerprint"]
     request: dict[str, Any] = {"data": "sample" if str(data) == "sample" else str(root)}
-    if part == Part():
-        return replace(whole, request=request)
-    opened = _subset(whole, packed, part)
-    request |= {"classes": list(opened.class_ids), "per_class": per_class}
-    return replace(opened, request=request | {"holdout": holdout, "seed": seed})
+    if part != Part():
+        fingerprint = hashlib.sha256(f"{fingerprint} {json.dumps(part)}".encode()).hexdigest()
+        request |= {"classes": list(ids), "per_class": per_class, "holdout": holdout, "seed": seed}
+    train = _take(whole["train"], rows, chosen)
+    heldout = replace(_take(whole["train"], held_out, chosen), name="heldout")
+    val = _take(whole["val"], _first_rows(whole["val"].labels, chosen, None), chosen)
+    splits = train, heldout if len(heldout) else None, val, whole["test"]
+    return TinyImageNet(root, ids, names, fingerprint, mean, std, *splits, request)
 
 
 def _whole(name: str, value: Any) -> Any:
@@ -103,34 +107,16 @@ def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -
     return tuple(sorted({class_ids.index(wnid) for wnid in classes}))
 
 
-def _subset(whole: TinyImageNet, packed: Packed, part: Part) -> TinyImageNet:
-    classes = part.classes or tuple(range(whole.num_classes))
-    rows = _first_rows(whole.train.labels, classes, part.per_class)
-    train_rows, heldout_rows = _hold_out(whole.train.labels, rows, part)
-    sums, squares = (packed.columns["train"][name][train_rows] for name in ("sums", "squares"))
-    mean, std = mean_std(sums, squares, SIZE**2)
-    heldout = replace(_take(whole.train, heldout_rows, classes), name="heldout")
-    fingerprint = hashlib.sha256(f"{whole.fingerprint} {json.dumps(part)}".encode())
-    return replace(
-        whole,
-        class_ids=tuple(whole.class_ids[i] for i in classes),
-        class_names=tuple(whole.class_names[i] for i in classes),
-        fingerprint=fingerprint.hexdigest(),
-        mean=mean,
-        std=std,
-        train=_take(whole.train, train_rows, classes),
-        heldout=heldout if len(heldout) else None,
-        val=_take(whole.val, _first_rows(whole.val.labels, classes, None), classes),
-    )
-
-
 def _first_rows(labels: np.ndarray, classes: Sequence[int], count: int | None) -> np.ndarray:
     """Row numbers of the first ``count`` images (None: all) of each class, in row order."""
     return np.sort(np.concatenate([np.flatnonzero(labels == label)[:count] for label in classes]))
 
 
-def _hold_out(labels: np.ndarray, rows: np.ndarray, part: Part) -> tuple[np.ndarray, np.ndarray]:
-    """Split ``rows`` into those that stay and those held out, the same share of each class."""
+def _train_rows(
+    labels: np.ndarray, classes: Sequence[int], part: Part
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the training images that stay and of those held out, the same share of each class."""
+    rows = _first_rows(labels, classes, part.per_class)
     if not part.holdout:
         return rows, rows[:0]
     generator = np.random.default_rng(part.seed)

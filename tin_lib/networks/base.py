@@ -83,27 +83,11 @@ class Network(nn.Module):
                 found[wanted[module]] = x
         return x, found
 
-    def activation(self, x: Tensor, name: str) -> Tensor:
-        """Activation of one layer; what follows the layer is not computed."""
-
-        def stop(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            raise _Reached(output)
-
-        with forward_hooks([(self.get_submodule(self.check(name).output), stop)]):
-            try:
-                return self(x)  # never returns: a layer runs in every pass
-            except _Reached as reached:
-                return reached.args[0]
-
     def check(self, name: str) -> Layer:
         """Return the layer of that name. Raises ValueError, listing the layers, for another."""
         if name not in self.layers:
             raise ValueError(f"{self.name} has no layer {name!r}; layers: {', '.join(self.layers)}")
         return self.layers[name]
-
-
-class _Reached(Exception):
-    """Ends a forward pass at a layer's output."""
 
 
 @dataclass(frozen=True)

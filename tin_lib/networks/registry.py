@@ -28,7 +28,7 @@ from tin_lib.networks.wrapped import WrappedNetwork, check_scores
 
 Build = Callable[..., nn.Module]
 ENVIRONMENT = "TIN_NETWORKS"
-BUILT_IN = {name: name for name in catalog.ORDER} | {"resnet18": "resnet"}  # modules
+BUILT_IN = {name: name for name in catalog.ORDER} | {"resnet18": "resnet"}  # name: module
 PLAIN = (str, int, float, list, tuple, dict, type(None))  # of JSON, saved with the weights
 LIBRARIES = ("torchvision", "timm")
 _registered: dict[str, Build] = {}

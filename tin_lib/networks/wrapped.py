@@ -1,8 +1,10 @@
 """Any ``nn.Module`` as a Network, also torchvision's and timm's; one pass finds its layers."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +16,14 @@ NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 ACTIVATIONS = ("torch.nn.modules.activation", "timm.layers.activations")  # modules that hold them
 
 
-class Call(NamedTuple):
-    """One call of a module: its input and output, each with the number of changes in place."""
+@dataclass
+class Chain:
+    """A layer's module and the normalisations and the activation directly after it."""
 
-    path: str
-    module: nn.Module
-    source: Tensor
-    source_version: int
-    result: Tensor
-    result_version: int
+    paths: list[str]
+    result: Tensor  # of the last of them
+    version: int  # number of changes of ``result`` in place
+    complete: bool = False  # an activation ends it
 
 
 class WrappedNetwork(Network):
@@ -40,7 +41,7 @@ class WrappedNetwork(Network):
         for part in module.modules():
             if getattr(part, "inplace", False) is True:
                 part.inplace = False  # type: ignore[assignment]
-        self.layers = named_layers(trace(module, num_classes))
+        self.layers = find_layers(module, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores before softmax, (N, classes), of normalised images (N, 3, 64, 64)."""
@@ -67,19 +68,42 @@ class WrappedNetwork(Network):
             return self(x), found
 
 
-def trace(module: nn.Module, num_classes: int) -> list[Call]:
-    """The calls of submodules, as they end, on two black images. Raises as ``check_scores``."""
-    calls: list[Call] = []
+def find_layers(module: nn.Module, num_classes: int) -> dict[str, Layer]:
+    """The layers among the modules that run once for two black images. Raises as
+    ``check_scores``."""
+    counts: Counter[str] = Counter()
+    chains: list[Chain] = []
     paths = {part: path for path, part in module.named_modules() if path}
 
     def note(part: nn.Module, inputs: Any, output: Any) -> None:
-        if len(inputs) == 1 and all(isinstance(each, Tensor) for each in (*inputs, output)):
-            (source,) = inputs
-            calls.append(Call(paths[part], part, source, source._version, output, output._version))
+        if len(inputs) != 1 or not all(isinstance(each, Tensor) for each in (*inputs, output)):
+            return
+        counts[paths[part]] += 1
+        if is_layer(part, inputs[0], output):
+            chains.append(Chain([paths[part]], output, output._version))
+        activation = type(part).__module__.startswith(ACTIVATIONS)
+        for chain in chains if activation or isinstance(part, NORMS) else ():
+            direct = inputs[0] is chain.result and inputs[0]._version == chain.version
+            if direct and not chain.complete and output.shape == chain.result.shape:
+                chain.paths.append(paths[part])
+                chain.result, chain.version = output, output._version
+                chain.complete = activation
 
     with forward_hooks((part, note) for part in paths):
         check_scores(module, num_classes)
-    return calls
+    layers = {}
+    for chain in chains:
+        once = itertools.takewhile(lambda path: counts[path] == 1, chain.paths)
+        if members := tuple(f"module.{path}" for path in once):
+            layers[chain.paths[0]] = Layer(members[0], members[-1], members)
+    return layers
+
+
+def is_layer(module: nn.Module, source: Tensor, result: Tensor) -> bool:
+    """Whether the call is of a convolution with a map, or of a dense layer for whole images."""
+    if isinstance(module, nn.Conv2d):  # on a 1×1 map it is a gate or a dense layer
+        return result.shape[:2] == (2, module.out_channels) and source.shape[2:].numel() > 1
+    return isinstance(module, nn.Linear) and result.shape == (2, module.out_features)
 
 
 @torch.no_grad()
@@ -97,41 +121,6 @@ def check_scores(module: nn.Module, num_classes: int) -> None:
     if not isinstance(scores, Tensor) or scores.shape != (2, num_classes):
         found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"gives {found} for 2 images; must give scores (2, {num_classes})")
-
-
-def named_layers(calls: list[Call]) -> dict[str, Layer]:
-    """The layers among the modules that were called once."""
-    counts = Counter(call.path for call in calls)
-    once = [call for call in calls if counts[call.path] == 1]
-    layers = {}
-    for number, call in enumerate(once):
-        if is_layer(call):
-            members = tuple(f"module.{path}" for path in followers(call, once[number + 1 :]))
-            layers[call.path] = Layer(members[0], members[-1], members)
-    return layers
-
-
-def is_layer(call: Call) -> bool:
-    """Whether the call is of a convolution with a map, or of a dense layer for whole images."""
-    module, shape = call.module, call.result.shape
-    if isinstance(module, nn.Conv2d):  # on a 1×1 map it is a gate or a dense layer
-        return shape[:2] == (2, module.out_channels) and call.source.shape[2:].numel() > 1
-    return isinstance(module, nn.Linear) and shape == (2, module.out_features)
-
-
-def followers(call: Call, later: list[Call]) -> list[str]:
-    """Paths of a layer's module and of the normalisations and the activation directly after it."""
-    paths = [call.path]
-    for each in later:
-        direct = each.source is call.result and each.source_version == call.result_version
-        activation = type(each.module).__module__.startswith(ACTIVATIONS)
-        known = activation or isinstance(each.module, NORMS)
-        if direct and known and each.result.shape == call.result.shape:
-            paths.append(each.path)
-            call = each
-            if activation:
-                break
-    return paths
 
 
 def torchvision(model: str, num_classes: int, **given: Any) -> nn.Module:

@@ -1,4 +1,5 @@
-"""Named recipes: the study's ``paper``, ``quick`` and ``laptop`` for a CPU, ``modern`` and beyond.
+"""Named recipes: the study's ``paper``, ``quick`` and ``laptop`` for a CPU, ``hour`` for an hour on
+one, ``modern`` and beyond.
 
 Each module states at its top what its recipes reached, in what time, on which device.
 

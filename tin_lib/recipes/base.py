@@ -14,7 +14,7 @@ from tin_lib.augment import AugmentSpec
 ANY = "*"  # in a table of recipes: the default of every network without one of its own
 
 CHOICES = {
-    "optimizer": ("sgd", "adamw"),
+    "optimizer": ("sgd", "adamw", "muon"),
     "schedule": ("constant", "cosine", "linear"),
     "penalties": ("none", "paper", "code"),
     "precision": ("auto", "float32", "bf16"),
@@ -40,6 +40,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "cutmix": (0, 1000),
     "seed": (0, 2**63 - 1),
     "clip": (0, 1e6),
+    "seconds": (0, 1e9),
 }
 
 
@@ -51,7 +52,7 @@ class Recipe:
     """
 
     network: str  # name for networks.create
-    epochs: int  # passes over the augmented training set
+    epochs: int  # passes over the augmented training set; with ``seconds`` the most of them
     lr: float  # (peak) learning rate
     width: float = 1.0  # factor on channel and unit counts; below 1 for a CPU
     network_options: dict[str, Any] = field(default_factory=dict)  # passed to networks.create
@@ -60,7 +61,7 @@ class Recipe:
     keep_zeros: bool = False  # matrix and filter weights that are 0 stay 0: pruned networks
     seed: int = 0  # of initial weights, order, augmentation and dropout
     batch_size: int = 128  # images an update, over all processes; 128 in the author's code
-    optimizer: str = "sgd"  # sgd or adamw
+    optimizer: str = "sgd"  # sgd, adamw, or muon: see train/optim.py
     momentum: float = 0.0  # 0 is plain SGD, as in the paper's 9-layer and VGG-like networks
     nesterov: bool = False  # Nesterov's form of the momentum
     weight_decay: float = 0.0  # decoupled: weights shrink by lr × this an update; not biases, norms
@@ -76,6 +77,10 @@ class Recipe:
     penalties: str = "none"  # Keras L1/L2 on weights and activations: none, paper, code
     ema: float = 0.0  # decay an update of the averaged weights that are evaluated; 0 is off
     flip_test: bool = False  # average predictions with those of the mirrored image
+    sizes: tuple[tuple[float, int], ...] = ()  # images' pixels until each share of the training:
+    # ((0.5, 32), (1, 64)) trains at 32 x 32 for its first half (progressive resizing); () at 64
+    seconds: float = 0.0  # of training (evaluation apart) after which it ends; 0 is no limit. The
+    # rate and the sizes then follow the time: another machine or load gives other numbers
     patience: int = 0  # stop after this many epochs without a better held-out accuracy; 0 never
     keep: str = "last"  # weights kept: of the last epoch, or of the best on the held-out part
     precision: str = "auto"  # auto: bf16 autocast on GPUs and CPUs (AMX) made for it, else float32
@@ -96,6 +101,8 @@ class Recipe:
             raise ValueError(f"weights={self.weights!r}: must be a path, 'imagenet', or None")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=True needs momentum > 0")
+        if self.keep_zeros and self.optimizer == "muon":
+            raise ValueError("keep_zeros: muon moves every weight; choose optimizer sgd or adamw")
 
     def replace(self, **changes: Any) -> "Recipe":
         """A copy with some fields changed; unknown fields are refused with the nearest name.
@@ -140,6 +147,8 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
     if name in RANGES and isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = float(value)
+    if name == "sizes":
+        value = _stages(value)
     if name == "trainable" and value is not None:
         value = tuple(value) if isinstance(value, list) else value
         texts = isinstance(value, tuple) and all(isinstance(each, str) for each in value)
@@ -155,3 +164,19 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError(f"{name}={value!r}: choose one of {CHOICES[name]}")
     return value
+
+
+def _stages(value: Any) -> tuple[tuple[float, int], ...]:
+    """``sizes`` as tuples of plain numbers; ValueError for other than ascending shares."""
+    try:
+        stages = tuple((float(share), pixels) for share, pixels in value)
+    except (TypeError, ValueError):
+        stages = ((0.0, 0),)
+    shares = [0.0, *(share for share, _ in stages)]
+    whole = all(pixels in range(8, 65) for _, pixels in stages)
+    if stages and not (whole and shares == sorted(set(shares)) and stages[-1] == (1, 64)):
+        raise ValueError(
+            f"sizes={value!r}: must be pairs of an ascending share of the training and a number of "
+            "pixels, 8..64; the last pair must be (1, 64), the size of all evaluation"
+        )
+    return tuple((share, int(pixels)) for share, pixels in stages)

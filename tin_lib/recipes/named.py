@@ -4,13 +4,14 @@ from typing import Any
 
 from tin_lib import networks
 from tin_lib.networks.registry import short
-from tin_lib.recipes import laptop, modern, paper, quick, resnet
+from tin_lib.recipes import hour, laptop, modern, paper, quick, resnet
 from tin_lib.recipes.base import ANY, Recipe
 
 RECIPES = {
     "paper": paper.RECIPES,
     "quick": quick.RECIPES,
     "laptop": laptop.RECIPES,
+    "hour": hour.RECIPES,
     "modern": modern.RECIPES,
     "fast": resnet.FAST,
     "best": resnet.BEST,

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,10 @@ def write(folder: str | Path, seed: int = 0) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         whole = Path(temporary) / "whole"  # a folder of its own: the temporary one is private
-        _write_words(whole)
+        whole.mkdir()
+        words = OTHER_WORDS | {wnid: name for wnid, (name, _) in CLASSES.items()}
+        (whole / "wnids.txt").write_text("".join(f"{wnid}\n" for wnid in CLASSES))
+        _write_rows(whole / "words.txt", sorted(words.items()))
         _write_train(whole, seed)
         for split, count in (("val", VAL), ("test", TEST)):
             _write_mixed(whole / split, count, seed)
@@ -57,17 +61,9 @@ def _complete(folder: Path) -> bool:
     """Whether the files are all there, by number: enough after an atomic write."""
     tables = ["wnids.txt", "words.txt", "val/val_annotations.txt"]
     tables += [f"train/{wnid}/{wnid}_boxes.txt" for wnid in CLASSES]
-    counts = {"val/images": VAL * len(CLASSES), "test/images": TEST * len(CLASSES)}
-    counts |= {f"train/{wnid}/images": TRAIN for wnid in CLASSES}
-    found = {name: len(list((folder / name).glob("*"))) for name in counts}
-    return found == counts and all((folder / name).is_file() for name in tables)
-
-
-def _write_words(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "wnids.txt").write_text("".join(f"{wnid}\n" for wnid in CLASSES))
-    words = OTHER_WORDS | {wnid: name for wnid, (name, _) in CLASSES.items()}
-    _write_rows(folder / "words.txt", [[wnid, words[wnid]] for wnid in sorted(words)])
+    counts = {"train/*/images/*": TRAIN, "val/images/*": VAL, "test/images/*": TEST}
+    full = all(len([*folder.glob(k)]) == len(CLASSES) * count for k, count in counts.items())
+    return full and all((folder / name).is_file() for name in tables)
 
 
 def _write_train(folder: Path, seed: int) -> None:
@@ -98,7 +94,7 @@ def _write_mixed(folder: Path, per_class: int, seed: int) -> None:
         _write_rows(folder / "val_annotations.txt", rows)
 
 
-def _write_rows(path: Path, rows: list[list]) -> None:
+def _write_rows(path: Path, rows: Iterable[Iterable]) -> None:
     path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
 
 

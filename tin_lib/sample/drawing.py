@@ -118,21 +118,10 @@ def bar(x0: float, y0: float, x1: float, y1: float) -> Part:
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], float), True
 
 
-def star() -> Shape:
-    """A regular polygon with every other corner drawn in."""
-    corners = regular(10)
-    corners[1::2] *= 0.42
-    return [(corners, True)]
-
-
-def zigzag() -> Shape:
-    """A thin line that turns back four times."""
-    x = np.array([-0.4, 0.4, -0.4, 0.4, -0.4, 0.4])
-    middle = np.stack([x, np.linspace(-0.9, 0.9, 6)], 1)
-    across = np.array([0.0, 0.13])
-    return [(np.concatenate([middle - across, (middle + across)[::-1]]), True)]
-
-
+STAR = regular(10) * np.array([1, 0.42] * 5)[:, None]  # every other corner drawn in
+TURNS = np.stack([[-0.4, 0.4] * 3, np.linspace(-0.9, 0.9, 6)], 1)  # of a line, back four times
+WIDE = np.array([0, 0.13])  # half of its width
+ZIGZAG = np.concatenate([TURNS - WIDE, (TURNS + WIDE)[::-1]])
 DISC: Shape = [(regular(48), True)]
 RUNGS = [bar(-0.4, y - 0.07, 0.4, y + 0.07) for y in (-0.72, -0.24, 0.24, 0.72)]
 TEETH = [bar(-0.4, y - 0.08, 0.5, y + 0.08) for y in (-0.92, -0.46, 0.0, 0.46, 0.92)]
@@ -140,12 +129,12 @@ TEETH = [bar(-0.4, y - 0.08, 0.5, y + 0.08) for y in (-0.92, -0.46, 0.0, 0.46, 0
 # Class id -> names as words.txt gives them, and the shape. In the order of wnids.txt, which is
 # not sorted, like the official file. The ids are made up: WordNet has none that start with n9.
 CLASSES: dict[str, tuple[str, Shape]] = {
-    "n90000007": ("star, five-pointed star", star()),
+    "n90000007": ("star, five-pointed star", [(STAR, True)]),
     "n90000002": ("ring, hoop", [*DISC, (regular(48, 0.6), False)]),
     "n90000009": ("comb, rake", [bar(-0.5, -1, -0.3, 1), *TEETH]),
     "n90000004": ("square", [bar(-0.85, -0.85, 0.85, 0.85)]),
     "n90000001": ("disc, disk", DISC),
-    "n90000010": ("zigzag", zigzag()),
+    "n90000010": ("zigzag", [(ZIGZAG, True)]),
     "n90000006": ("cross, plus sign", [bar(-1, -0.25, 1, 0.25), bar(-0.25, -1, 0.25, 1)]),
     "n90000003": ("crescent, half-moon", [*DISC, (regular(48, 0.8, (0.5, 0)), False)]),
     "n90000008": ("ladder", [bar(-0.5, -1, -0.36, 1), bar(0.36, -1, 0.5, 1), *RUNGS]),

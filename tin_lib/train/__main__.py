@@ -7,6 +7,7 @@ from typing import Any
 
 from tin_lib.data import open_data
 from tin_lib.process import end_with_parent
+from tin_lib.progress import say
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed, fit
 
@@ -22,9 +23,7 @@ def main(request: dict[str, Any]) -> int:
         if not isinstance(error, (ValueError, OSError, ArithmeticError)):
             traceback.print_exc()
         reason = " ".join(str(error).splitlines()) or type(error).__name__
-        line = f"{distributed.ERROR}{reason}\n"
-        sys.stdout.write(line)  # in one call: others write to the same pipe
-        sys.stdout.flush()
+        say(f"{distributed.ERROR}{reason}\n", end="")  # at once: others write to the same pipe
         return 1
     return 0
 

@@ -1,10 +1,10 @@
 """A fit's folder while it is being written: whose it is, checkpoints, and results."""
 
-import itertools
 import json
 import math
 import platform
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,8 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
     if holds(folder, recipe, data, CHECKPOINT):
         return report_other_code(folder)
     if (folder / "recipe.json").is_file() and not holds(folder, recipe, data):
-        name = folder.parent / ".previous" / f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-        names = (name.with_name(f"{name.name}-{number}") for number in itertools.count(1))
-        aside = next(path for path in names if not path.exists())
+        now = datetime.now()
+        aside = folder.parent / ".previous" / f"{folder.name}-{now:%Y%m%d-%H%M%S-%f}"
         aside.parent.mkdir(exist_ok=True)
         folder.rename(aside)
         say(f"{folder} contained another fit (recipe, data, weights or network); it is now {aside}")

@@ -20,7 +20,7 @@ from tin_lib.train import checkpoint, distributed
 from tin_lib.train.device import kept_blocks
 from tin_lib.train.distributed import World
 from tin_lib.train.losses import Sums
-from tin_lib.train.optim import lr_at
+from tin_lib.train.optim import lr_at, size_at
 from tin_lib.train.step import Step
 
 
@@ -142,13 +142,21 @@ def train(trainer: "Trainer", folder: Path, history: list[dict], progress: Progr
         keep_best(trainer, row)
         if trainer.world.writes and (ended(trainer, number) or saving.due()):
             saving.save(folder, trainer.state(history))
-        progress.epoch(row, recipe.epochs)
+        progress.epoch(row, expected_epochs(trainer, number))
 
 
 def ended(trainer: "Trainer", epochs: int) -> bool:
-    """Whether all ``epochs`` are done, or ``patience`` of them without a better accuracy."""
+    """Whether the budget is used up, or ``patience`` epochs went without a better accuracy."""
     recipe, since_best = trainer.recipe, epochs - trainer.best["epoch"]
-    return epochs >= recipe.epochs or 0 < recipe.patience <= since_best
+    late = 0 < recipe.seconds <= trainer.elapsed
+    return late or epochs >= recipe.epochs or 0 < recipe.patience <= since_best
+
+
+def expected_epochs(trainer: "Trainer", done: int) -> int:
+    """Epochs of the whole fit: with a budget in seconds, those it is expected to reach."""
+    recipe = trainer.recipe
+    share = min(trainer.elapsed / recipe.seconds, 1.0) if recipe.seconds else 0.0
+    return min(recipe.epochs, math.ceil(done / share)) if share else recipe.epochs
 
 
 def check_finite(loss: float, epoch: int, folder: Path, lr: float) -> None:
@@ -186,19 +194,32 @@ class Trainer(Step):
         torch.manual_seed(seed % 2**63)  # of dropout: ranks drop different units
         plan = self.augmenter.epoch(number)
         ranges = self.batches(len(plan))
-        first, sums = (number - 1) * len(ranges), Sums(self.device)
+        first, updates = (number - 1) * len(ranges), self.recipe.epochs * len(ranges)
+        sums = Sums(self.device)
         plan = plan.to(self.device)
         rng = np.random.default_rng((self.recipe.seed, number))  # for mixup and CutMix
         for update, (start, stop) in enumerate(ranges[:steps]):
-            lr = lr_at(self.recipe, first + update, self.recipe.epochs * len(ranges))
+            share = self.share((first + update) / updates, started)
+            if share >= 1 and update:
+                break
+            self.size = size_at(self.recipe, share)
+            lr = lr_at(self.recipe, share * updates, updates)
             sums.add(*self.step(plan, (start, stop), lr, rng))
             if sums.due():
                 report(stop, len(plan), sums.mean_loss())
         *totals, count = distributed.add_up(sums.totals, self.world).tolist()  # the one wait
         seconds = time.perf_counter() - started
+        self.elapsed += seconds
         names = ("train_loss", "penalty", "train_accuracy")
-        row = {"epoch": number, "lr": lr} | {k: v / count for k, v in zip(names, totals)}
+        row = {"epoch": number, "lr": lr, "size": self.size} | {
+            k: v / count for k, v in zip(names, totals)
+        }
         return row | {"seconds": seconds, "images_per_second": count / seconds}
+
+    def share(self, updates: float, started: float) -> float:
+        """Share of the training that is done: of the updates, or of the recipe's seconds."""
+        seconds = self.elapsed + time.perf_counter() - started
+        return seconds / self.recipe.seconds if self.recipe.seconds else updates
 
     def batches(self, items: int) -> list[tuple[int, int]]:
         """Ranges of an epoch's items; a last batch too small for batchnorm is left out."""

@@ -13,11 +13,12 @@ from torch.nn.parallel import DistributedDataParallel
 from tin_lib import augment, networks, penalties, predict
 from tin_lib.data import TinyImageNet
 from tin_lib.data.types import to_device
+from tin_lib.networks.base import SIZE, evaluation_mode
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import Compiled, autocast, kernels_tried, renderer
 from tin_lib.train.distributed import World, add_up, collective, together
 from tin_lib.train.losses import Objective, Target
-from tin_lib.train.optim import EMA, decay_weights_, make_optimizer
+from tin_lib.train.optim import EMA, decay_weights_, make_optimizers
 
 
 class Step:
@@ -30,11 +31,15 @@ class Step:
                 f"batch_size={size} of {images} images is too small for {world.size} processes: "
                 "each needs at least 2 images a batch"
             )
+        if recipe.seconds and world.size > 1:
+            raise ValueError("seconds: one process only; several would disagree about the time")
         self.recipe, self.world, self.device = recipe, world, world.device
         memory = torch.channels_last if recipe.channels_last else torch.preserve_format
         self.network = make_network(recipe, data.num_classes)
         self.in_evaluation = freeze_(self.network, recipe.trainable)
         self.network.to(self.device, memory_format=memory)  # type: ignore[call-overload]
+        check_sizes(self.network, recipe, self.device)
+        self.elapsed, self.size = 0.0, SIZE  # seconds trained; pixels of the images now
         self.objective: nn.Module = Objective(self.network, recipe)
         self.penalties = self.objective.penalties
         if world.size > 1:
@@ -42,7 +47,7 @@ class Step:
                 self.objective = DistributedDataParallel(self.objective, broadcast_buffers=False)
         if recipe.compile:
             self.objective = Compiled(self.objective, recipe.compile)
-        self.optimizer = make_optimizer(recipe, self.network)
+        self.optimizers = make_optimizers(recipe, self.network)
         self.weights = [p for p in self.network.parameters() if p.requires_grad and p.ndim >= 2]
         self.ema = EMA(self.network, recipe.ema) if recipe.ema else None
         self.best: dict[str, Any] = {"epoch": 0, "accuracy": -1.0}  # on the held-out part
@@ -68,13 +73,13 @@ class Step:
 
     def render(self, batch: augment.EpochPlan, rng: np.random.Generator) -> tuple[Tensor, Target]:
         """The batch's images, augmented, normalised and mixed on the device, and its labels."""
-        recipe, images = self.recipe, self.renderer(batch)
+        recipe, images = self.recipe, self.renderer(batch, self.size)
         labels = self.resident["train"].labels[batch.image]
         if not (recipe.mixup or recipe.cutmix):
             return images, Target(labels)
         mixing = augment.Mixing()
         if rng.random() < recipe.mix_probability:
-            mixing = augment.draw_mixing(rng, recipe.mixup, recipe.cutmix)
+            mixing = augment.draw_mixing(rng, recipe.mixup, recipe.cutmix, self.size)
         mixed = augment.mix(images, labels, mixing)
         share = torch.full((), mixing.share, device=self.device)  # filled there: no wait
         return mixed.images, Target(mixed.labels, mixed.partners, share)
@@ -86,7 +91,7 @@ class Step:
 
     def update(self, lr: float) -> Tensor | float:
         """Apply the gradients and the penalties on weights at rate ``lr``; returns the penalty."""
-        for group in self.optimizer.param_groups:
+        for group in [group for each in self.optimizers for group in each.param_groups]:
             group["lr"] = lr
         penalty = penalties.add_gradient_(self.network, self.penalties)
         for weight in self.weights if self.recipe.keep_zeros else ():
@@ -96,8 +101,9 @@ class Step:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         if self.recipe.weight_decay:
             decay_weights_(self.weights, lr * self.recipe.weight_decay)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.network.zero_grad(set_to_none=True)
         if self.ema:
             self.ema.update()
         return penalty
@@ -113,17 +119,20 @@ class Step:
         reasons = [getattr(part, "reason", "") for part in (self.objective, self.renderer)]
         return next(filter(None, reasons), self.recipe.compile)
 
-    def scores(self, images: Tensor) -> Tensor:
-        """Scores float32 (N, classes) of uint8 images (N,3,64,64), computed in float32."""
-        return predict.scores(self.evaluated, images, self.mean, self.std, self.recipe.flip_test)
+    def scores(self, images: Tensor, pixels: int = SIZE) -> Tensor:
+        """Scores float32 (N, classes) of uint8 images (N,3,64,64) at a size, in float32."""
+        flip = self.recipe.flip_test
+        return predict.scores(self.evaluated, images, self.mean, self.std, flip, pixels)
 
     def evaluate(self, split: str) -> dict[str, float]:
-        """Loss, top-1 and top-5 accuracy (0..1) of a split, over all processes."""
+        """Loss, top-1 and top-5 accuracy (0..1) of a split at the size that is trained on now (the
+        network is not yet used to another), over all processes."""
         for buffer in self.evaluated.buffers():  # the first process's batchnorm statistics for all
             together(self.world, dist.broadcast, buffer, 0)
         rank, size = self.world.rank, self.world.size
         resident = self.resident[split]
-        labels, logits = resident.labels[rank::size], self.scores(resident.images[rank::size])
+        labels = resident.labels[rank::size]
+        logits = self.scores(resident.images[rank::size], self.size)
         loss = F.cross_entropy(logits, labels, reduction="sum")
         correct = predict.top(logits, 5) == labels[:, None]
         sums = torch.stack([v.double() for v in (loss, correct[:, 0].sum(), correct.sum())])
@@ -134,7 +143,7 @@ class Step:
         """Everything that is needed to resume."""
         return {
             "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [each.state_dict() for each in self.optimizers],
             "averaged": self.ema and (self.ema.network.state_dict(), self.ema.updates),
             "best": self.best,
             "history": history,
@@ -145,12 +154,28 @@ class Step:
         if self.recipe.keep == "best" and "weights" not in state["best"]:
             raise KeyError("weights")
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, values in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(values)
         if self.ema:
             weights, self.ema.updates = state["averaged"]
             self.ema.network.load_state_dict(weights)
-        self.best = state["best"]
-        return state["history"]
+        self.best, history = state["best"], state["history"]
+        self.elapsed = sum(row["seconds"] for row in history)
+        return history
+
+
+def check_sizes(network: networks.Network, recipe: Recipe, device: torch.device) -> None:
+    """Raise ValueError if the network does not take images of the recipe's ``sizes``."""
+    for _, size in recipe.sizes:
+        try:
+            with torch.inference_mode(), evaluation_mode(network):
+                network(torch.zeros(2, 3, size, size, device=device))
+        except Exception as error:  # of any layer, also of others' networks
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"sizes: {recipe.network} takes no images of {size} x {size} pixels ({reason}); "
+                "choose a network that ends in a mean over the map, or leave sizes empty"
+            ) from error
 
 
 def freeze_(network: networks.Network, trainable: Iterable[str] | None) -> list[nn.Module]:

@@ -34,13 +34,7 @@ from tin_lib.analysis.filters.top_activations import (
     selectivity,
     survey,
 )
-from tin_lib.networks.inspect import (
-    activation,
-    conv_layers,
-    filter_count,
-    find_layer,
-    weight,
-)
+from tin_lib.analysis.layers import activation, conv_layers, filter_count, find_layer, weight
 
 __all__ = [
     "FIGURES",

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from tin_lib.analysis.filters.measure import kernel_roughness
+from tin_lib.analysis.layers import find_layer, weight
 from tin_lib.analysis.statistics import Comparison, holm, paired_difference, verdict
-from tin_lib.networks.inspect import find_layer, weight
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

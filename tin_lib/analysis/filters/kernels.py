@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from tin_lib.networks.inspect import weight
+from tin_lib.analysis.layers import weight
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

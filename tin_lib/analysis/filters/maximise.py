@@ -15,7 +15,8 @@ from torch import Tensor
 
 from tin_lib.analysis.filters import parametrisation
 from tin_lib.analysis.filters.leak import Leak, leaky_relus
-from tin_lib.networks.inspect import activation, evaluation_mode, filter_count, find_layer
+from tin_lib.analysis.layers import activation, filter_count, find_layer
+from tin_lib.networks.base import evaluation_mode
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

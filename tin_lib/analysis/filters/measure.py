@@ -15,8 +15,8 @@ from tin_lib.analysis import statistics
 from tin_lib.analysis.filters.images import Images
 from tin_lib.analysis.filters.maximise import Maximised
 from tin_lib.analysis.filters.top_activations import Survey, selectivity, survey
+from tin_lib.analysis.layers import weight
 from tin_lib.analysis.reinitialised import reinitialised
-from tin_lib.networks.inspect import weight
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tin_lib.networks.inspect import SIZE
+from tin_lib.networks.base import SIZE
 
 # Square root of the covariance of ImageNet's colours (the constants that lucid publishes), scaled
 # to a largest column norm of 1: independent numbers become colours as natural images mix them.

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from tin_lib import catalog, networks
+from tin_lib.analysis.layers import activation, find_layer
 from tin_lib.networks import Network
-from tin_lib.networks.base import forward_hooks
-from tin_lib.networks.inspect import SIZE, find_layer
+from tin_lib.networks.base import SIZE, forward_hooks
 
 BATCH = 16  # images at a time
 
@@ -97,7 +97,7 @@ def _dependence(
             images = torch.zeros(len(part), 3, SIZE, SIZE, dtype=torch.float64)
             for image, pixel in zip(images, part, strict=True):
                 image.select(axis - 1, pixel).fill_(torch.nan)
-            network.activation(images, layers[-1])
+            activation(network, layers[-1], images)
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
 
 

@@ -21,7 +21,8 @@ from tin_lib.analysis.filters.images import Images
 from tin_lib.analysis.filters.maximise import Options, Progress, maximise
 from tin_lib.analysis.filters.receptive_field import receptive_field
 from tin_lib.analysis.filters.top_activations import Survey, survey
-from tin_lib.networks.inspect import SIZE, conv_layers, filter_count
+from tin_lib.analysis.layers import conv_layers, filter_count
+from tin_lib.networks.base import SIZE
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

@@ -11,13 +11,8 @@ from torch import Tensor
 
 from tin_lib.analysis.filters.images import Images
 from tin_lib.analysis.filters.receptive_field import Field, receptive_field
-from tin_lib.networks.inspect import (
-    SIZE,
-    activation,
-    evaluation_mode,
-    filter_count,
-    find_layer,
-)
+from tin_lib.analysis.layers import activation, filter_count, find_layer
+from tin_lib.networks.base import SIZE, evaluation_mode
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

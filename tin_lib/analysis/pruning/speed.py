@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tin_lib.data import TinyImageNet
 from tin_lib.networks import Network
-from tin_lib.networks.inspect import evaluation_mode
+from tin_lib.networks.base import evaluation_mode
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import kept_blocks
 from tin_lib.train.distributed import World, choose_device

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from tin_lib.analysis.layers import find_layer
 from tin_lib.analysis.saliency import comparisons
 from tin_lib.analysis.saliency.baselines import BASELINES
 from tin_lib.analysis.saliency.images import ExplainedImages
@@ -25,7 +26,7 @@ from tin_lib.analysis.saliency.methods import (
     unavailable,
 )
 from tin_lib.analysis.saliency.views import absolute
-from tin_lib.networks.inspect import evaluation_mode, find_layer
+from tin_lib.networks.base import evaluation_mode
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tin_lib.analysis.saliency.methods import CHUNK
-from tin_lib.networks.inspect import evaluation_mode
+from tin_lib.networks.base import evaluation_mode
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from tin_lib.analysis.layers import conv_layers, find_layer
 from tin_lib.analysis.saliency.relu_modules import has_relu_modules_only
-from tin_lib.networks.inspect import conv_layers, evaluation_mode, find_layer
+from tin_lib.networks.base import evaluation_mode
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

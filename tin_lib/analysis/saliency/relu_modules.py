@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from tin_lib.networks.base import forward_hooks
-from tin_lib.networks.inspect import SIZE, evaluation_mode
+from tin_lib.networks.base import SIZE, evaluation_mode, forward_hooks
 
 # Autograd's names for activations other than ReLU's.
 OTHERS = "Gelu Silu LeakyRelu PreluKernel RreluWithNoise Elu Celu Selu Hardswish Hardtanh Mish"

@@ -13,7 +13,7 @@ from tin_lib.analysis.saliency.evaluation import Progress
 from tin_lib.analysis.saliency.images import ExplainedImages
 from tin_lib.analysis.saliency.methods import CHUNK, explain, predicted_classes, unavailable
 from tin_lib.analysis.saliency.views import absolute
-from tin_lib.networks.inspect import evaluation_mode
+from tin_lib.networks.base import evaluation_mode
 
 if TYPE_CHECKING:
     from tin_lib.networks import Network

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tin_lib import catalog, runs
-from tin_lib.analysis import statistics
+from tin_lib import catalog
+from tin_lib.analysis import runs, statistics
 from tin_lib.analysis.ensemble import above_chance
 from tin_lib.analysis.errors import short_names
 from tin_lib.data import TinyImageNet

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tin_lib import catalog, runs
+from tin_lib import catalog
+from tin_lib.analysis import runs
 from tin_lib.lab.conclusions.maps import fit_above_chance
 from tin_lib.lab.formatting import percent, titles
 from tin_lib.lab.formatting import rows as rows_of

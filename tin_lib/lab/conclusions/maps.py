@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tin_lib import catalog, runs
+from tin_lib import catalog
+from tin_lib.analysis import runs
 from tin_lib.analysis.compare import above_chance
 from tin_lib.analysis.saliency import Evaluation
 from tin_lib.lab.formatting import count_noun, join_and, titles

@@ -8,7 +8,8 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from tin_lib import files, runs
+from tin_lib import files
+from tin_lib.analysis import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets.parts import Saver
 from tin_lib.lab.widgets.prefetch import Pause, Prefetcher

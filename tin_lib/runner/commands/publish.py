@@ -35,8 +35,7 @@ def add_publish(verbs: Any) -> None:
 
 def publish(args: argparse.Namespace) -> None:
     """Publish and print the card."""
-    from tin_lib import runs
-    from tin_lib.analysis import publishing
+    from tin_lib.analysis import publishing, runs
 
     fit = runs.open_fit(args.folder)
     publishing.check_request(fit, args.out, args.precision)

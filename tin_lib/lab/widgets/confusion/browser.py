@@ -8,8 +8,8 @@ import ipywidgets as widgets
 import pandas as pd
 import plotly.graph_objects as go
 
-from tin_lib import catalog, runs
-from tin_lib.analysis import ensemble, errors
+from tin_lib import catalog
+from tin_lib.analysis import ensemble, errors, runs
 from tin_lib.data import TinyImageNet
 from tin_lib.lab import figures
 from tin_lib.lab.widgets.base import Browser, data_of

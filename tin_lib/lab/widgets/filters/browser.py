@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 
-from tin_lib import catalog, runs
-from tin_lib.analysis import errors, filters
+from tin_lib import catalog
+from tin_lib.analysis import errors, filters, runs
 from tin_lib.analysis.filters.store import FilterStore
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets.background import BackgroundTask, Check

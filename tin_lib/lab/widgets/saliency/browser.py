@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tin_lib import catalog, runs
-from tin_lib.analysis import errors
+from tin_lib import catalog
+from tin_lib.analysis import errors, runs
 from tin_lib.analysis.saliency.store import MapStore
 from tin_lib.data import Split, TinyImageNet
 from tin_lib.lab.widgets.base import Browser, data_of

@@ -10,7 +10,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from tin_lib import runs
+from tin_lib.analysis import runs
 from tin_lib.lab.kernel import use_own_kernel
 from tin_lib.lab.widgets.parts import ASSETS
 from tin_lib.lab.widgets.saliency.browser import SaliencyBrowser

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tin_lib import augment, catalog, files, runs
-from tin_lib.analysis import errors
+from tin_lib import augment, catalog, files
+from tin_lib.analysis import errors, runs
 from tin_lib.analysis.saliency.methods import METHODS, check_options, explain
 from tin_lib.analysis.saliency.store import MapStore, NetworkMaps
 from tin_lib.data import Split, TinyImageNet

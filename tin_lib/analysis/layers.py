@@ -4,10 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tin_lib.networks.base import SIZE, Network, evaluation_mode
-
-__all__ = ["SIZE", "activation", "conv_layers", "evaluation_mode", "filter_count", "find_layer"]
-__all__ += ["weight"]
+from tin_lib.networks.base import Network, forward_hooks
 
 
 def conv_layers(network: Network) -> list[str]:
@@ -36,5 +33,19 @@ def filter_count(network: Network, layer: str) -> int:
 
 
 def activation(network: Network, layer: str, images: Tensor) -> Tensor:
-    """Activation of one layer, (B, K, h, w) or (B, K), for normalised images (B, 3, 64, 64)."""
-    return network.activation(images, find_layer(network, layer))
+    """Activation of one layer, (B, K, h, w) or (B, K), for normalised images (B, 3, 64, 64); what
+    follows the layer is not computed."""
+
+    def stop(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        raise _Reached(output)
+
+    output = network.check(find_layer(network, layer)).output
+    with forward_hooks([(network.get_submodule(output), stop)]):
+        try:
+            return network(images)  # never returns: a layer runs in every pass
+        except _Reached as reached:
+            return reached.args[0]
+
+
+class _Reached(Exception):
+    """Ends a forward pass at a layer's output."""

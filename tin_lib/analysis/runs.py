@@ -1,0 +1,68 @@
+"""A workbook run: its fits, and checking that what is read belongs together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tin_lib import catalog
+from tin_lib.data import TinyImageNet, open_data
+from tin_lib.runs import PREDICTED, Fit, locate, open_fit
+
+__all__ = ["PREDICTED", "Fit", "Run", "check_together", "locate", "open_fit", "open_run"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A workbook run: its folder and its finished fits, in the paper's order."""
+
+    path: Path
+    fits: dict[str, Fit]
+
+    @property
+    def first(self) -> Fit:
+        """Any fit: all have the same classes, data and normalisation."""
+        return next(iter(self.fits.values()))
+
+    def fit(self, name: str) -> Fit:
+        """A network's fit; ValueError lists the networks that the run has."""
+        if name in self.fits:
+            return self.fits[name]
+        raise ValueError(f"{self.path}: no network {name!r}; the run has {', '.join(self.fits)}")
+
+    def data(self, folder: str | Path | None = None) -> TinyImageNet:
+        """Open the fits' data, in ``folder`` if they have moved; ValueError for other images."""
+        request = self.first.meta["data"] | ({"data": str(folder)} if folder else {})
+        opened = open_data(**request)
+        if opened.fingerprint != self.first.meta["fingerprint"]:
+            other = f"{opened.root} holds other images than {self.path} was trained on"
+            raise ValueError(f"{other}; pass the right folder as data, or train again")
+        return opened
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a workbook run, and give each fit's folder name its network's title.
+
+    Raises FileNotFoundError if there is no finished fit, and ValueError if two fits were made from
+    different data or with different class orders.
+    """
+    path = Path(path)
+    finished = [summary.parent.name for summary in (path / "networks").glob("*/summary.json")]
+    if not finished:
+        raise FileNotFoundError(
+            f"{path} holds no trained network; run notebooks 02 to 05, or `tin run --run {path}`"
+        )
+    fits = {name: open_fit(path / "networks" / name) for name in catalog.ordered(finished)}
+    check_together(list(fits.values()))
+    for name, fit in fits.items():
+        network = fit.meta.get("network", name)
+        if catalog.folder_name(network) == name:  # else the user named the folder
+            catalog.TITLES.setdefault(name, catalog.title(network))
+    return Run(path, fits)
+
+
+def check_together(fits: list[Fit]) -> None:
+    """Raise ValueError unless all fits share class order and data fingerprint."""
+    for fit in fits[1:]:
+        wrong = "data" if fit.meta["fingerprint"] != fits[0].meta["fingerprint"] else ""
+        wrong = "class orders" if fit.class_ids != fits[0].class_ids else wrong
+        if wrong:
+            raise ValueError(f"{fit.path} and {fits[0].path} have different {wrong}; train again")
