@@ -35,9 +35,9 @@ def compose(item: augment.EpochPlan, pixels: torch.Tensor, resize: str) -> torch
     """What a one-item paper plan says, by the pure functions and by division."""
     technique = Technique(int(item.technique))
     if technique == Technique.MIRROR:
-        pixels = augment.flip_vertical_axis(pixels)
+        pixels = pixels.flip(3)
     if technique == Technique.UPSIDE_DOWN:
-        pixels = augment.flip_horizontal_axis(pixels)
+        pixels = pixels.flip(2)
     if technique == Technique.CROP:
         offsets = item.rows - FIRST_CROP, item.columns - FIRST_CROP
         pixels = augment.crop_resize(pixels, *offsets, resize=resize)

@@ -16,7 +16,7 @@ def examples(image: np.ndarray, seed: int = 0) -> np.ndarray:
     """
     generator, spec = torch.Generator().manual_seed(seed), augment.AugmentSpec()
     pixels = torch.from_numpy(np.array(image))[None].float()
-    shown = [pixels, augment.flip_vertical_axis(pixels), augment.flip_horizontal_axis(pixels)]
+    shown = [pixels, pixels.flip(3), pixels.flip(2)]  # mirrored; upside down
     shown += [augment.crop_resize(pixels, *augment.draw_offsets(1, generator))]
     shown += [augment.contrast(pixels, uniform(1, spec.contrast, generator))]
     shown += [augment.tint(pixels, uniform(3, spec.tint, generator)[None])]

@@ -1,8 +1,7 @@
 """Moves of the pixel grid as one matrix for the rows and one for the columns of each image.
 
 Every geometric augmentation here is separable and linear: ``rows @ image @ columns.T``. So a
-whole batch, whatever happens to each of its images, is two batched matrix products. Where each
-row of a matrix has few entries, a CPU adds up the lines that they belong to, which is faster.
+whole batch, whatever happens to each of its images, is two batched matrix products.
 """
 
 import math
@@ -18,16 +17,6 @@ KINDS = ("spline", "author")  # of resizing
 
 # Places in `operators()`; FIRST_CROP + t cuts out pixels t .. t + crop_size - 1 and resizes them.
 IDENTITY, REVERSED, FIRST_CROP = 0, 1, 2
-
-
-def flip_vertical_axis(images: Tensor) -> Tensor:
-    """Mirrored: left becomes right; images (n, 3, H, W) of any dtype."""
-    return images.flip(-1)
-
-
-def flip_horizontal_axis(images: Tensor) -> Tensor:
-    """Upside down; images (n, 3, H, W) of any dtype."""
-    return images.flip(-2)
 
 
 def crop_resize(
@@ -120,7 +109,9 @@ def _entries(start: Tensor, extent: Tensor, size: int, count: int) -> tuple[Tens
     half = step.abs().clamp(min=1)
     pixels = ((source - half).floor() + 1).clamp(0, SIDE - count) + steps[:count]
     weights = (1 - (source - pixels).abs_() / half).clamp_(min=0)
-    return pixels, weights.div_(weights.sum(-1, keepdim=True).where(half > 1, 1.0))
+    if count > 2:  # two have the sum one
+        weights /= weights.sum(-1, keepdim=True).where(half > 1, 1.0)
+    return pixels, weights
 
 
 def resize(images: Tensor, size: int) -> Tensor:
@@ -142,14 +133,15 @@ def show(images: Tensor, boxes: Tensor, size: int) -> Tensor:
     reach = 2 * max(1.0, float(extent.abs().max()) / size)  # width of the widest triangle
     pixels, weights = _entries(start, extent, size, min(SIDE, math.ceil(reach)))
     pixels += SIDE * torch.arange(len(images))[:, None, None]
-    # A line goes along the row of all channels, then along the column.
-    orders = ((0, 2, 3, 1),) * 2 if images.stride(1) == 1 else ((0, 2, 1, 3), (0, 3, 2, 1))
-    for k, order in enumerate(orders):
-        lines = images.permute(order).to(torch.float32, memory_format=torch.contiguous_format)
-        bags, values = pixels[k].flatten(0, 1).long(), weights[k].flatten(0, 1)
-        table = lines.flatten(0, 1).flatten(1)
+    for bags, values in zip(pixels.long(), weights, strict=True):  # rows, then columns
+        lines = images.permute(0, 2, 3, 1).to(torch.float32, memory_format=torch.contiguous_format)
+        table, bags, values = (
+            lines.flatten(0, 1).flatten(1),
+            bags.flatten(0, 1),
+            values.flatten(0, 1),
+        )
         sums = F.embedding_bag(bags, table, mode="sum", per_sample_weights=values)
-        images = sums.view(-1, size, *lines.shape[2:])
+        images = sums.view(-1, size, *lines.shape[2:])  # to be permuted once more
     return images.permute(0, 2, 3, 1)
 
 
