@@ -43,7 +43,7 @@ ROOMS = {
         "analysis.adaptive",
         "analysis.pruning",
     ),
-    "Lab": ("lab.widgets", "lab.conclusions", "lab.network_study"),
+    "Lab": ("lab.widgets", "lab.conclusions", "lab.network_study", "lab.launcher"),
     "Runner": (
         "runner.download",
         "runner.study",

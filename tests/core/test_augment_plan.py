@@ -189,13 +189,6 @@ def test_no_augmentation_is_a_shuffled_normalise():
     assert torch.equal(got, augment.normalise(images()[plan.image], MEAN, STD))
 
 
-def test_half_precision_batches():
-    plan = Augmenter(EVERYTHING, N, 1).epoch(0)
-    full = render(images(), plan, MEAN, STD)
-    half = render(images(), plan, MEAN, STD, torch.bfloat16)
-    assert torch.equal(half, full.bfloat16())
-
-
 @pytest.mark.parametrize("wrong", [images().float(), images()[:, :, :32]])
 def test_other_images_are_refused(wrong):
     with pytest.raises(ValueError, match="images must be uint8"):

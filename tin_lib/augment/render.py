@@ -14,15 +14,8 @@ from tin_lib.augment.plan import EpochPlan
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's and torchvision's gray
 
 
-def render(
-    images: Tensor,
-    plan: EpochPlan,
-    mean: Tensor,
-    std: Tensor,
-    dtype: torch.dtype = torch.float32,
-    size: int = SIDE,
-) -> Tensor:
-    """The batch (items, 3, size, size) that ``plan`` describes, normalised.
+def render(images: Tensor, plan: EpochPlan, mean: Tensor, std: Tensor, size: int = SIDE) -> Tensor:
+    """The batch float32 (items, 3, size, size) that ``plan`` describes, normalised.
 
     ``images``: uint8 (N, 3, 64, 64) on the plan's device, contiguous or in channels_last memory;
     the batch comes in the same memory format. ``mean`` and ``std``: (3,) on the 0..255 scale, on
@@ -42,7 +35,7 @@ def render(
     batch = _affine_(pixels, plan.gain / std, (plan.bias - mean) / std)
     if plan.erased is not None:
         erase_(batch, plan.erased)
-    return batch.to(dtype)
+    return batch
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor, size: int = SIDE) -> Tensor:

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from tin_lib.process import path_list
+from tin_lib.lab.process import path_list
 
 
 def use_own_kernel(folder: Path) -> None:

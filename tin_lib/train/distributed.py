@@ -1,11 +1,9 @@
-"""Several processes under torchrun: starting them, sums over all, and lost processes."""
+"""Several processes under torchrun: joining them, sums over all, and lost processes."""
 
-import collections
 import contextlib
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,15 +15,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from tin_lib.data import TinyImageNet
-from tin_lib.process import start_child, thread_environment, usable_cores
-from tin_lib.progress import say
-from tin_lib.recipes import Recipe
-
 TIMEOUT = timedelta(hours=3)  # to wait for a process that writes; a lost one is noticed at once
 LOST = "another process has failed or was ended"
 SHOW_UP = 60  # seconds until a file written on one machine must be visible on another
-ERROR = "tin: "  # prefix of the line in which a process reports its error
 
 
 @dataclass(frozen=True)
@@ -149,57 +141,3 @@ def lost_process_explained(folder: Path) -> Iterator[None]:
     finally:
         if handles:
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-
-
-def fit_apart(
-    recipe: Recipe, data: TinyImageNet, folder: Path, processes: int, device: str, quiet: bool
-) -> None:
-    """Train in several processes of this machine; see ``fit`` for what it raises."""
-    on_gpus = choose_device(device).type == "cuda"
-    most = torch.cuda.device_count() if on_gpus else len(usable_cores())
-    if not isinstance(processes, int) or not 1 <= processes <= most:
-        raise ValueError(
-            f"processes={processes!r}: must be from 1 to {most}, the "
-            f"{'GPUs' if on_gpus else 'cores'} that this process may use"
-        )
-    if not data.request:
-        raise ValueError(f"processes={processes}: other processes need data from open_data")
-    request = {"recipe": recipe.to_dict(), "data": data.request, "out": str(folder)}
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    launch([*launcher, "-m", "tin_lib.train"], request | {"device": device}, processes, quiet)
-
-
-def launch(launcher: list[str], request: dict[str, Any], processes: int, quiet: bool) -> None:
-    """Run the job until it ends; an interrupt ends all of its processes."""
-    threads = thread_environment(max(1, torch.get_num_threads() // processes))
-    # Not elastic_launch: it replaces signal handlers here, its children outlive a killed notebook,
-    # and what they print does not reach a cell.
-    with start_child(launcher, request, os.environ | threads, subprocess.PIPE) as job:
-        try:
-            cause = follow(job, quiet)
-        except BaseException:
-            job.terminate()  # torchrun ends its processes; else they end with their standard input
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                job.wait(40)  # torchrun gives them 30 seconds
-            job.kill()
-            raise
-    if job.returncode:
-        raise ChildProcessError(
-            f"the {processes} processes of the fit {request['out']} ended early; its checkpoints "
-            f"are kept. Their output:\n{cause}"
-        )
-
-
-def follow(job: subprocess.Popen, quiet: bool) -> str:
-    """Print the job's lines as they come, up to an error; returns the cause, or the last lines."""
-    last: collections.deque[str] = collections.deque(maxlen=25)
-    errors: list[str] = []
-    for line in job.stdout or ():
-        last.append(line)
-        if line.startswith(ERROR):
-            errors.append(line.removeprefix(ERROR))
-        elif not quiet and not errors:  # after an error torchrun reports at length
-            say(line, end="")
-    job.wait()
-    causes = [line for line in errors if LOST not in line]  # the others only noticed
-    return "".join(causes or errors or last)

@@ -47,27 +47,21 @@ def fit(
     *,
     device: str = "auto",
     progress: Progress | str | None = "auto",
-    processes: int = 1,
 ) -> runs.Fit:
     """Train ``recipe.network`` on ``data`` and write the fit's folder ``out``.
 
     A finished fit of the same recipe and data is returned; an interrupted one resumes from its last
     checkpoint, on the CPU to the same numbers; another fit's folder is moved aside. Under torchrun
     every process calls this. ``device``: auto, cpu or cuda. ``progress``: auto, None (silent) or a
-    ``Progress``. ``processes``: above 1, that many are started here, one per GPU, for each batch.
-    Raises ValueError for values that do not fit together and for a folder that another job trains
-    in, or that not all processes see; Diverged when a loss is not finite (the last good checkpoint
-    stays); Interrupted, a KeyboardInterrupt; ChildProcessError when one of ``processes`` fails.
+    ``Progress``. Raises ValueError for values that do not fit together and for a folder that
+    another job trains in, or that not all processes see; Diverged when a loss is not finite (the
+    last good checkpoint stays); Interrupted, a KeyboardInterrupt.
     """
     folder = Path(out).resolve()
     check(recipe, data, folder)
     try:
-        finished = checkpoint.holds(folder, recipe, data, *checkpoint.FINISHED)
-        if processes != 1 and not finished and not distributed.launched():
-            distributed.fit_apart(recipe, data, folder, processes, device, progress is None)
-        else:
-            with distributed.lost_process_explained(folder):
-                fit_here(recipe, data, folder, distributed.join(device), choose(progress))
+        with distributed.lost_process_explained(folder):
+            fit_here(recipe, data, folder, distributed.join(device), choose(progress))
     except KeyboardInterrupt:
         raise Interrupted(checkpoint.saved_epochs(folder, recipe, data)) from None
     return runs.open_fit(folder)

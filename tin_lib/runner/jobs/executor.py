@@ -15,7 +15,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, TypedDict
 
-from tin_lib.process import start_child
+from tin_lib.lab.process import start_child
 from tin_lib.runner.jobs import resources
 from tin_lib.runner.jobs.processes import stop_tree
 

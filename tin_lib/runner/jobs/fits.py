@@ -19,8 +19,8 @@ from tin_lib import catalog, files, networks, runs
 from tin_lib.analysis.arms import DIVERGED, AnyFit, DivergedFit
 from tin_lib.analysis.work_report import WorkReport
 from tin_lib.data import TinyImageNet
+from tin_lib.lab.process import start_child
 from tin_lib.networks.pretrained import weights_digest
-from tin_lib.process import start_child
 from tin_lib.recipes import Recipe
 from tin_lib.runner.jobs import resources
 from tin_lib.runner.jobs.executor import POLL

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from tin_lib.process import THREADS, thread_environment, usable_cores
+from tin_lib.lab.process import THREADS, thread_environment
+from tin_lib.process import usable_cores
 
 # What dask's nanny sets in a worker unless its user has. It is meant for tasks that are threads of
 # the worker; here they are processes, which would train on one core and return every freed page.

@@ -17,7 +17,7 @@ import pandas as pd
 
 from tin_lib import files
 from tin_lib.data import TinyImageNet
-from tin_lib.process import end_with_parent
+from tin_lib.lab.process import end_with_parent
 from tin_lib.recipes import Recipe
 from tin_lib.runner.jobs.executor import Task, outcome_of, run_in_process, stop_all
 

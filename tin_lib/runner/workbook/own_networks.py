@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tin_lib.process import path_list
+from tin_lib.lab.process import path_list
 
 LIBRARIES = ("torchvision", "timm")  # prefixes of networks that these define
 

@@ -15,7 +15,7 @@ from typing import Any
 from tin_lib import files
 from tin_lib.lab.formatting import shorten
 from tin_lib.lab.kernel import use_own_kernel
-from tin_lib.process import end_with_parent
+from tin_lib.lab.process import end_with_parent
 from tin_lib.runner.jobs.executor import Task, run_in_process
 from tin_lib.runner.jobs.processes import kill_children
 
