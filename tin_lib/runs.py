@@ -86,7 +86,7 @@ class Fit:
         return files.file_digest(self.path / "weights.safetensors")[:12]
 
     def history(self) -> pd.DataFrame:
-        """One row an epoch: losses, accuracies (0..1), learning rate, seconds, images/s.
+        """One row an epoch: losses, accuracies (0..1), learning rate, size (pixels), seconds, rate.
 
         A line cut short by a crash is left out. Raises FileNotFoundError or ValueError, naming the
         file, if it is missing or holds no epoch.

@@ -36,6 +36,14 @@ def test_the_projects_own_workbook_is_sound():
         parameters.resolve(workbook, profile, {}, {"data": "sample", "run": "/r"})
 
 
+def test_the_study_with_a_fifth_network() -> None:
+    workbook = load_workbook(REPOSITORY / "notebooks" / "five_networks.yaml")
+    final = parameters.resolve(workbook, "laptop", {}, {})
+    assert final["speednet"] | {"network": "speednet", "recipe": "hour"} == final["speednet"]
+    assert final["02_convnet9"]["recipe"] == "laptop"
+    assert len(workbook.groups()["networks"]) == 5
+
+
 def test_steps_are_found_by_number_and_by_name(toys):
     workbook = load_workbook(toys)
     assert workbook.find("02") == workbook.find("02_left") == "02_left"

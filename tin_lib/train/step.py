@@ -43,8 +43,9 @@ class Step:
         self.objective: nn.Module = Objective(self.network, recipe)
         self.penalties = self.objective.penalties
         if world.size > 1:
-            with collective(world):  # buffers are only needed by ``evaluate``
-                self.objective = DistributedDataParallel(self.objective, broadcast_buffers=False)
+            with collective(world):
+                self.objective = shared = DistributedDataParallel(self.objective)
+            shared.broadcast_buffers = False  # ``evaluate`` broadcasts; an argument warns
         if recipe.compile:
             self.objective = Compiled(self.objective, recipe.compile)
         self.optimizers = make_optimizers(recipe, self.network)
