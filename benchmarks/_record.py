@@ -11,6 +11,7 @@ from typing import Any
 
 import _common  # before torch
 import pandas as pd
+import psutil
 import torch
 
 from tin_lib import files
@@ -95,12 +96,10 @@ def refuse_another(old: dict[str, Any], settings: dict[str, Any], out: Path) -> 
 
 def cpu_seconds() -> tuple[float, float, float]:
     """Clock, seconds of all cores' work, seconds of this process's work with its children."""
-    about = Path("/proc/stat")  # Linux only
-    numbers = about.read_text().split("\n")[0].split()[1:9] if about.is_file() else []
-    ticks = [int(number) for k, number in enumerate(numbers) if k not in (3, 4)]  # idle, iowait
-    own = sum(os.times()[:4])
-    work = sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else own
-    return time.perf_counter(), work, own
+    times = psutil.cpu_times()._asdict()  # a guest's seconds are also the user's
+    idle = ("idle", "iowait", "guest", "guest_nice")
+    work = sum(seconds for name, seconds in times.items() if name not in idle)
+    return time.perf_counter(), work, sum(os.times()[:4])
 
 
 def other_cores(before: tuple[float, float, float]) -> dict[str, float]:

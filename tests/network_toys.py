@@ -1,9 +1,13 @@
-"""Networks made of any modules."""
+"""Networks made of any modules, narrow built-in ones, and images for them."""
 
 import torch
 from torch import Tensor, nn
 
+from tin_lib import networks
 from tin_lib.networks.wrapped import WrappedNetwork
+
+NAMES = networks.names()
+RESIDUAL = {"resnet18", "speednet"}  # blocks for layers, and no dropout by default
 
 
 def wrapped(*modules: nn.Module, classes: int = 4) -> WrappedNetwork:
@@ -35,3 +39,14 @@ def build(num_classes: int, width: float = 1.0, depth: int = 2) -> nn.Module:
 def images(count: int = 3) -> Tensor:
     """Noise in place of normalised images, (count, 3, 64, 64)."""
     return torch.randn(count, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+def small(name: str, **options: object) -> networks.Network:
+    """A narrow built-in network, seven classes."""
+    torch.manual_seed(0)
+    return networks.create(name, num_classes=7, width=0.1, **options)
+
+
+def convolutions(network: nn.Module) -> list[nn.Conv2d]:
+    """All convolutions of a network."""
+    return [m for m in network.modules() if isinstance(m, nn.Conv2d)]

@@ -20,17 +20,17 @@ def scores(
     mean: Tensor,
     std: Tensor,
     flip_test: bool = False,
-    pixels: int = 64,
+    size: int = 64,
 ) -> Tensor:
     """Scores before softmax, float32 (N, classes), of uint8 images (N,3,64,64) on any device.
 
-    ``flip_test`` averages the log-probabilities of the image and its mirror image. ``pixels``: the
-    height and width, 8..64, to which images are resized before.
+    ``flip_test`` averages the log-probabilities of the image and its mirror image. ``size``:
+    8..64 pixels, to which the images are resized before.
     """
-    size, found = BATCH[images.device.type], []
+    count, found = BATCH[images.device.type], []
     with evaluation_mode(network):
-        for start in range(0, max(len(images), 1), size):
-            batch = augment.normalise(images[start : start + size], mean, std, pixels)
+        for start in range(0, max(len(images), 1), count):
+            batch = augment.normalise(images[start : start + count], mean, std, size)
             found.append(network(batch).float())
             if flip_test:
                 both = found[-1], network(batch.flip(3)).float()

@@ -7,7 +7,16 @@ from tin_lib import catalog
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.runs import PREDICTED, Fit, locate, open_fit
 
-__all__ = ["PREDICTED", "Fit", "Run", "check_together", "locate", "open_fit", "open_run"]
+__all__ = [
+    "PREDICTED",
+    "Fit",
+    "Run",
+    "check_target",
+    "check_together",
+    "locate",
+    "open_fit",
+    "open_run",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +75,15 @@ def check_together(fits: list[Fit]) -> None:
         wrong = "class orders" if fit.class_ids != fits[0].class_ids else wrong
         if wrong:
             raise ValueError(f"{fit.path} and {fits[0].path} have different {wrong}; train again")
+
+
+def check_target(fit: Fit, path: Path) -> None:
+    """Raise ValueError if weights made from the fit cannot be written to ``path``: it is a folder,
+    does not end in .safetensors, or is the fit's own file of weights."""
+    own = fit.path / "weights.safetensors"
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path}: the file's name must end in .safetensors")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
+    if path.resolve() == own.resolve() or (path.exists() and own.exists() and path.samefile(own)):
+        raise ValueError(f"{path} is the fit's own file of weights; choose another")

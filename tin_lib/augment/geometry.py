@@ -135,12 +135,12 @@ def show(images: Tensor, boxes: Tensor, size: int) -> Tensor:
     pixels += SIDE * torch.arange(len(images))[:, None, None]
     for bags, values in zip(pixels.long(), weights, strict=True):  # rows, then columns
         lines = images.permute(0, 2, 3, 1).to(torch.float32, memory_format=torch.contiguous_format)
-        table, bags, values = (
-            lines.flatten(0, 1).flatten(1),
+        sums = F.embedding_bag(
             bags.flatten(0, 1),
-            values.flatten(0, 1),
+            lines.flatten(0, 1).flatten(1),
+            mode="sum",
+            per_sample_weights=values.flatten(0, 1),
         )
-        sums = F.embedding_bag(bags, table, mode="sum", per_sample_weights=values)
         images = sums.view(-1, size, *lines.shape[2:])  # to be permuted once more
     return images.permute(0, 2, 3, 1)
 

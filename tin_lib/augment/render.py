@@ -46,8 +46,8 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor, size: int = SIDE) -> Te
     """
     _check_size(size)
     layout = memory_format(images)
-    images = images if size == SIDE else geometry.resize(images, size)
-    pixels = images.to(torch.float32, memory_format=layout, copy=True)
+    resized = images if size == SIDE else geometry.resize(images, size)
+    pixels = resized.to(torch.float32, memory_format=layout, copy=resized is images)
     scale, shift = (values.expand(len(images), 3) for values in (1 / std, -mean / std))
     return _affine_(pixels, scale, shift)
 

@@ -20,6 +20,7 @@ from tin_lib.process import usable_cores
 
 CHUNK = 128  # images decoded between two writes: 1.6 MB
 CHUNKS_A_WORKER = 8  # with fewer, starting a process would cost more than it saves
+BLOCK = 256  # pixels; 256 * 255**2 < 2**24, so a block's sum of squares is exact in float32
 Progress = Callable[[int, int], None]  # called with images done and in all
 Decoder = Callable[[bytearray, str], torch.Tensor]  # images.decode_image or images.decode_any
 # gray: bool (N,); digests of the files: SHA-256, uint8 (N, 32); sums, squares: int64 (N, 3).
@@ -97,11 +98,12 @@ def _decode_chunk(paths: list[str], decoder: Decoder) -> tuple[np.ndarray, Decod
 
 
 def channel_sums(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and sum of squares per channel, int64 (N, 3), of each image of uint8 (N, 3, 64, 64); in
-    float64, which is exact for them and several times as fast as integers."""
-    values = torch.from_numpy(images).flatten(2).double()
-    sums = values.sum(2).long().numpy()
-    return sums, values.square_().sum(2).long().numpy()
+    """Sum and sum of squares per channel, int64 (N, 3), of each image of uint8 (N, 3, 64, 64), by
+    sums of blocks in float32, which are exact and several times as fast as integers."""
+    blocks = images.reshape(len(images), 3, SIZE**2 // BLOCK, BLOCK).astype(np.float32)
+    sums = np.einsum("ncbp->ncb", blocks)  # twice as fast as blocks.sum(3)
+    squares = np.einsum("ncbp,ncbp->ncb", blocks, blocks)
+    return sums.astype(np.int64).sum(2), squares.astype(np.int64).sum(2)
 
 
 def mean_std(sums: np.ndarray, squares: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -83,7 +83,7 @@ class Recipe:
     # rate and the sizes then follow the time: another machine or load gives other numbers
     patience: int = 0  # stop after this many epochs without a better held-out accuracy; 0 never
     keep: str = "last"  # weights kept: of the last epoch, or of the best on the held-out part
-    precision: str = "auto"  # auto: bf16 autocast on GPUs and CPUs (AMX) made for it, else float32
+    precision: str = "auto"  # auto: bf16 autocast on GPUs and CPUs made for it, else float32
     channels_last: bool = True  # NHWC memory: faster convolutions on CPUs and tensor cores
     compile: str = ""  # torch.compile's mode; "" is off; falls back, saying why
 

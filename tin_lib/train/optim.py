@@ -41,13 +41,18 @@ def make_optimizers(recipe: Recipe, network: Network) -> list[torch.optim.Optimi
     if recipe.optimizer == "sgd":
         momentum, nesterov = recipe.momentum, recipe.nesterov
         return [torch.optim.SGD(learning, recipe.lr, momentum, nesterov=nesterov, fused=True)]
-    ends = [network.get_submodule(each.weight).weight for each in network.layers.values()]
-    kept = {id(p) for p in (*ends[:1], *ends[-1:])}
-    muon = [p for p in learning if p.ndim in (2, 4) and id(p) not in kept]
-    muon = muon if recipe.optimizer == "muon" else []
-    rest = [p for p in learning if all(p is not other for other in muon)]
+    hidden = hidden_weights(network) if recipe.optimizer == "muon" else set()
+    muon = [p for p in learning if p in hidden]
+    rest = [p for p in learning if p not in hidden]
     adamw = [torch.optim.AdamW(rest, recipe.lr, weight_decay=0.0, fused=True)] if rest else []
     return [*adamw, Muon(muon, recipe)] if muon else [*adamw]
+
+
+def hidden_weights(network: Network) -> set[nn.Parameter]:
+    """Filters and matrices but those of the first and the last layer."""
+    layers = list(network.layers.values())
+    ends = [network.get_submodule(each.weight).weight for each in layers[:1] + layers[-1:]]
+    return {p for p in network.parameters() if p.ndim in (2, 4)}.difference(ends)
 
 
 class Muon(getattr(torch.optim, "Muon", object)):  # type: ignore[misc]
@@ -56,10 +61,8 @@ class Muon(getattr(torch.optim, "Muon", object)):  # type: ignore[misc]
     def __init__(self, weights: list[nn.Parameter], recipe: Recipe) -> None:
         if not hasattr(torch.optim, "Muon"):
             raise ValueError(f"optimizer='muon' needs torch 2.9 or newer, not {torch.__version__}")
-        self.weights, self.matrices = (
-            weights,
-            [nn.Parameter(as_matrix(p.detach())) for p in weights],
-        )
+        self.weights = weights
+        self.matrices = [nn.Parameter(as_matrix(p.detach())) for p in weights]
         options = {"momentum": recipe.momentum, "nesterov": recipe.nesterov, "weight_decay": 0.0}
         super().__init__(self.matrices, recipe.lr, adjust_lr_fn="match_rms_adamw", **options)
 

@@ -120,10 +120,10 @@ class Step:
         reasons = [getattr(part, "reason", "") for part in (self.objective, self.renderer)]
         return next(filter(None, reasons), self.recipe.compile)
 
-    def scores(self, images: Tensor, pixels: int = SIZE) -> Tensor:
+    def scores(self, images: Tensor, size: int = SIZE) -> Tensor:
         """Scores float32 (N, classes) of uint8 images (N,3,64,64) at a size, in float32."""
         flip = self.recipe.flip_test
-        return predict.scores(self.evaluated, images, self.mean, self.std, flip, pixels)
+        return predict.scores(self.evaluated, images, self.mean, self.std, flip, size)
 
     def evaluate(self, split: str) -> dict[str, float]:
         """Loss, top-1 and top-5 accuracy (0..1) of a split at the size that is trained on now (the

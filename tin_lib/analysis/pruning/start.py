@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tin_lib import networks, runs
+from tin_lib import networks
+from tin_lib.analysis import runs
 from tin_lib.analysis.pruning.filters import prune_filters
 from tin_lib.analysis.pruning.magnitude import SCOPES, check_keep, prune_, weight_table
 from tin_lib.networks import Network
@@ -42,13 +43,8 @@ def write_pruned(fit: runs.Fit, pruning: Pruning, path: str | Path) -> tuple[Net
     lies: they name the fit, not its path. Raises ValueError if ``path`` is the fit's own file of
     weights, is a folder, or does not end in .safetensors.
     """
-    own, path = fit.path / "weights.safetensors", Path(path)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"{path}: the file's name must end in .safetensors")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name a file")
-    if path.resolve() == own.resolve() or (path.exists() and own.exists() and path.samefile(own)):
-        raise ValueError(f"{path} is the fit's own file of weights; choose another")
+    path = Path(path)
+    runs.check_target(fit, path)
     network, table = pruning.of(fit.network())
     network.origin = f"{fit.name} pruned to {pruning.keep:g} ({pruning.scope})"
     belongs = {key: fit.meta[key] for key in ("class_ids", "fingerprint")}

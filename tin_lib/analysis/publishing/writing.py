@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from tin_lib import catalog, networks, runs
+from tin_lib import catalog, networks
+from tin_lib.analysis import runs
 from tin_lib.analysis.publishing import card
 from tin_lib.analysis.publishing.evaluation import evaluate, top_accuracies
 from tin_lib.data import TinyImageNet
@@ -64,13 +65,7 @@ def check_request(fit: runs.Fit, out: str | Path | None, precision: str) -> Path
     if precision not in PRECISIONS:
         raise ValueError(f"precision={precision!r}: choose {' or '.join(PRECISIONS)}")
     path = fit.path / "published.safetensors" if out is None else Path(out)
-    own = fit.path / "weights.safetensors"
-    if path.suffix != ".safetensors":
-        raise ValueError(f"{path}: the file's name must end in .safetensors")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name a file")
-    if path.resolve() == own.resolve() or (path.exists() and own.exists() and path.samefile(own)):
-        raise ValueError(f"{path} is the fit's own file of weights; choose another")
+    runs.check_target(fit, path)
     return path
 
 
