@@ -1,8 +1,8 @@
 """Training images per second: fit's loop, the bare step, a plain PyTorch loop; the device's rate.
 
     python benchmarks/train_step.py [--data sample|DIR] [--device auto|cpu|cuda] [--networks ...]
-        [--recipe paper|modern] [--precision auto|float32|bf16] [--width 1] [--batch 128]
-        [--seconds 5] [--rounds 5] [--plain vgg_like ...|all] [--eager]
+        [--recipe paper|modern|hour] [--size 64] [--precision auto|float32|bf16] [--width 1]
+        [--batch N] [--seconds 5] [--rounds 5] [--plain vgg_like ...|all] [--eager]
 
 Alternately, for each network:
   fit    train.Trainer.epoch: draws the epoch's plan, gathers, augments and normalises every batch
@@ -14,6 +14,8 @@ Alternately, for each network:
   plain  a loop as in tutorials: ImageFolder + DataLoader (2 workers) with flips and normalisation,
          NCHW, the same optimizer; without the other techniques and penalties, in its favour. On a
          CPU it computes in float32 unless --precision is given; see the column "plain in"
+--recipe hour trains speednet with Muon and batches of 512; --size is its images' height and width,
+which it raises from 32 over 48 to 64 pixels. Otherwise a batch has 128 images.
 An epoch of fit is made as long as the measurement, so that its plan and its end count in
 proportion. A ratio is the median over the rounds of the ratio within each round.
 
@@ -46,11 +48,12 @@ from torchvision.transforms import v2
 from tin_lib import augment, networks, recipes
 from tin_lib.analysis.layer_table import layer_table
 from tin_lib.data import TinyImageNet, open_data
+from tin_lib.networks.base import SIZE
 from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer
 from tin_lib.train.device import Compiled, autocast, kept_blocks, kernels_tried, precision
 from tin_lib.train.distributed import join
-from tin_lib.train.optim import make_optimizers
+from tin_lib.train.optim import make_optimizers, size_at
 from tin_lib.train.step import make_network
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
@@ -72,7 +75,8 @@ class Bare:
         loss: nn.Module = Loss(self.network)
         self.loss = Compiled(loss, recipe.compile) if recipe.compile else loss
         generator = torch.Generator().manual_seed(0)
-        images = torch.randn(recipe.batch_size, 3, 64, 64, generator=generator)
+        size = size_at(recipe, 0.0)
+        images = torch.randn(recipe.batch_size, 3, size, size, generator=generator)
         self.images = images.to(self.device, memory_format=layout)
         labels = torch.randint(num_classes, (recipe.batch_size,), generator=generator)
         self.labels = labels.to(self.device)
@@ -200,9 +204,12 @@ def product_work(recipe: Recipe, device: str) -> Work:
     return timed(run, device)
 
 
-def flops(network: networks.Network) -> int:
-    """Floating-point operations to train on one image: forward, and backward twice that."""
-    return 6 * int(layer_table(network).multiply_adds.sum())
+def flops(network: networks.Network, size: int = SIZE) -> int:
+    """Floating-point operations to train on one image: forward, and backward twice that.
+
+    ``size``: its height and width; dense layers are counted as if they shrank as feature maps do.
+    """
+    return 6 * int(layer_table(network).multiply_adds.sum()) * size**2 // SIZE**2
 
 
 def measure(
@@ -250,10 +257,13 @@ def row(recipe: Recipe, device: str, rates: dict[str, Rate], work: int) -> dict[
 def recipe_of(network: str, args: argparse.Namespace) -> Recipe:
     """The named recipe, from random weights, as the arguments change it."""
     recipe = recipes.get("best" if network == "resnet18" else args.recipe, network)
+    sizes = () if args.size == SIZE else ((0.999, args.size), (1.0, SIZE))
     return recipe.replace(
         width=recipe.width * args.width,
         weights=None,
-        batch_size=args.batch,
+        batch_size=args.batch or (recipe.batch_size if args.recipe == "hour" else 128),
+        seconds=0.0,
+        sizes=sizes,
         precision=args.precision,
         compile="" if args.eager else recipe.compile,
     )
@@ -264,16 +274,21 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="sample", help="'sample' or the data set's folder")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=networks.names())
-    parser.add_argument("--recipe", default="paper", choices=("paper", "modern"))
+    parser.add_argument("--networks", nargs="+", choices=networks.names())
+    parser.add_argument("--recipe", default="paper", choices=("paper", "modern", "hour"))
+    parser.add_argument("--size", type=int, default=SIZE, help="height and width of the images")
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bf16"))
     parser.add_argument("--width", type=float, default=1.0, help="factor on the recipe's width")
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, help="default: 128, or the recipe hour's 512")
     parser.add_argument("--seconds", type=float, default=5.0, help="of one measurement, about")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plain", nargs="*", default=("vgg_like",), help="networks, or all")
     parser.add_argument("--eager", action="store_true", help="without the recipe's torch.compile")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.networks = args.networks or (("speednet",) if args.recipe == "hour" else NETWORKS)
+    if args.size != SIZE and {*args.networks, "all"} & set(args.plain):
+        parser.error(f"--plain: its images have {SIZE} x {SIZE} pixels; leave out --size")
+    return args
 
 
 def main() -> None:
@@ -285,14 +300,15 @@ def main() -> None:
     for network in args.networks:
         recipe = recipe_of(network, args)
         rates = measure(recipe, data, device, args)
-        work = flops(make_network(recipe, data.num_classes))
+        work = flops(make_network(recipe, data.num_classes), args.size)
         rows.append(row(recipe, device, rates, work))
         print(f"{network}: fit/bare {rows[-1]['fit/bare']:.3f}", flush=True)
     print(table(rows))
     keys = ("fit/bare", "fit/plain", "fit share", "bare share")
     ratios = {f"{r['network']} {k}": r[k] for r in rows for k in keys if r[k] is not None}
     about = {"data": data.root.name, "recipe": args.recipe, "width": args.width, "seed": 0}
-    finish("train_step", ratios, device, **about, batch=args.batch, rows=rows)
+    about |= {"size": args.size, "batch": recipe.batch_size}
+    finish("train_step", ratios, device, **about, rows=rows)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from tin_lib.recipes import Recipe
 from tin_lib.runner.jobs import resources
 from tin_lib.runner.jobs.executor import POLL
 from tin_lib.runner.jobs.processes import stop_tree
+from tin_lib.train import checkpoint
 
 Key = TypeVar("Key", bound=Hashable)
 EVERY = 20.0  # seconds between lines of progress in a log
@@ -120,8 +121,6 @@ def changed_fields(recipe: Recipe) -> dict[str, Any]:
 
 def ended(path: Path, recipe: Recipe, data: TinyImageNet) -> bool:
     """Whether the fit is finished or has diverged."""
-    from tin_lib.train import checkpoint
-
     done = checkpoint.holds(path, recipe, data, *checkpoint.FINISHED)
     return done or checkpoint.holds(path, recipe, data, DIVERGED)
 
@@ -144,15 +143,23 @@ def run_all(requests: list[dict[str, Any]], jobs: int, logs: Path) -> None:
                 errors += [error for error in [future.result()] if error]
                 report.add()
         except BaseException as error:
-            finished = sum(future.done() for future in futures)
             threads.shutdown(wait=False, cancel_futures=True)
             close_workers()
             if isinstance(error, KeyboardInterrupt):
-                raise Stopped(finished, len(requests)) from None
+                raise Stopped(count_ended(requests), len(requests)) from None
             raise
     if errors:
         more = f" ({len(errors) - 1} more failed)" if len(errors) > 1 else ""
         raise RuntimeError(f"a fit failed: {errors[0]}{more}; logs are in {logs}")
+
+
+def count_ended(requests: list[dict[str, Any]]) -> int:
+    """How many of these fits are finished or have diverged, as their folders say.
+
+    A worker's answer comes a moment after the files of its fit.
+    """
+    ends = (checkpoint.FINISHED[0], DIVERGED)
+    return sum(any(Path(r["output"], end).is_file() for end in ends) for r in requests)
 
 
 def take_workers(jobs: int, count: int, logs: Path) -> "list[Worker]":
