@@ -99,8 +99,7 @@ def steps_of(
     cuda = device == "cuda"  # on a CPU it is a rehearsal
     settings = argparse.Namespace(seconds=0.5 * cuda, rounds=3 if cuda else 1, plain=())
     rates = train_step.measure(recipe, data, device, settings)
-    work = train_step.flops(train_step.make_network(recipe, data.num_classes))
-    return train_step.row(recipe, device, rates, work)
+    return train_step.row(recipe, device, rates, train_step.flops(recipe, data.num_classes))
 
 
 def fit_speed(recipe: Recipe, data: TinyImageNet, device: str) -> float:

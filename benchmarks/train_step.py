@@ -32,15 +32,13 @@ import gc
 import itertools
 import statistics
 import time
-from collections.abc import Callable
 from typing import Any
 
 from _common import Rate, Work, by_turns, finish, table, timed, wait  # isort: split
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from _bare import WARM, Bare, as_in_fit
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
@@ -51,84 +49,14 @@ from tin_lib.data import TinyImageNet, open_data
 from tin_lib.networks.base import SIZE
 from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer
-from tin_lib.train.device import Compiled, autocast, kept_blocks, kernels_tried, precision
+from tin_lib.train.device import precision
 from tin_lib.train.distributed import join
-from tin_lib.train.optim import make_optimizers, size_at
+from tin_lib.train.optim import size_at
 from tin_lib.train.step import make_network
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 WORKERS = 2
-WARM = 4  # updates that fill the kept memory; after one, later updates still cause page faults
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrix product
-
-
-class Bare:
-    """The limit: the step alone, on one resident batch."""
-
-    def __init__(self, recipe: Recipe, num_classes: int, device: str) -> None:
-        self.recipe, self.device = recipe, torch.device(device)
-        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.network = make_network(recipe, num_classes).to(self.device)
-        self.network.to(memory_format=layout)  # type: ignore[call-overload]
-        self.network.train()
-        self.optimizers = make_optimizers(recipe, self.network)
-        loss: nn.Module = Loss(self.network)
-        self.loss = Compiled(loss, recipe.compile) if recipe.compile else loss
-        generator = torch.Generator().manual_seed(0)
-        size = size_at(recipe, 0.0)
-        images = torch.randn(recipe.batch_size, 3, size, size, generator=generator)
-        self.images = images.to(self.device, memory_format=layout)
-        labels = torch.randint(num_classes, (recipe.batch_size,), generator=generator)
-        self.labels = labels.to(self.device)
-
-    def step(self, images: Tensor, labels: Tensor) -> None:
-        """One update."""
-        with kernels_tried(self.device, wanted=True):
-            with autocast(self.recipe, self.device):
-                loss = self.loss(images, labels)
-            loss.backward()
-        for optimizer in self.optimizers:
-            optimizer.step()
-        self.network.zero_grad(set_to_none=True)
-
-    def work(self, steps: int) -> Work:
-        """``steps`` updates on the resident batch."""
-
-        def run(steps: int = steps) -> int:
-            for _ in range(steps):
-                self.step(self.images, self.labels)
-            return steps * len(self.images)
-
-        return as_in_fit(run, lambda: run(WARM), self.device.type)
-
-    def steps_within(self, seconds: float) -> int:
-        """How many updates take about that long; at least two."""
-        self.work(2)()  # warm-up: allocations, autotuning, compilation
-        images, taken = self.work(2)()
-        return max(2, round(seconds * images / taken / len(self.images)))
-
-
-def as_in_fit(run: Callable[[], int], warm: Callable[[], object], device: str) -> Work:
-    """``run`` timed with freed memory kept, as ``fit`` has it, after ``warm`` has filled it."""
-
-    def work() -> tuple[int, float]:
-        with kept_blocks(torch.device(device)):
-            warm()
-            return timed(run, device)()
-
-    return work
-
-
-class Loss(nn.Module):
-    """Network and cross-entropy as one module."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of a batch."""
-        return F.cross_entropy(self.network(images).float(), labels)
 
 
 def fit_work(recipe: Recipe, data: TinyImageNet, device: str, steps: int) -> Work:
@@ -204,12 +132,12 @@ def product_work(recipe: Recipe, device: str) -> Work:
     return timed(run, device)
 
 
-def flops(network: networks.Network, size: int = SIZE) -> int:
-    """Floating-point operations to train on one image: forward, and backward twice that.
-
-    ``size``: its height and width; dense layers are counted as if they shrank as feature maps do.
+def flops(recipe: Recipe, num_classes: int) -> int:
+    """Floating-point operations to train on one image of the size that training begins with:
+    forward, and backward twice that. Dense layers count as if they shrank as feature maps do.
     """
-    return 6 * int(layer_table(network).multiply_adds.sum()) * size**2 // SIZE**2
+    whole = layer_table(make_network(recipe, num_classes)).multiply_adds.sum()
+    return 6 * int(whole) * size_at(recipe, 0.0) ** 2 // SIZE**2
 
 
 def measure(
@@ -276,7 +204,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--networks", nargs="+", choices=networks.names())
     parser.add_argument("--recipe", default="paper", choices=("paper", "modern", "hour"))
-    parser.add_argument("--size", type=int, default=SIZE, help="height and width of the images")
+    parser.add_argument(
+        "--size", type=int, default=SIZE, help="height and width of the images, 8..64"
+    )
     parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bf16"))
     parser.add_argument("--width", type=float, default=1.0, help="factor on the recipe's width")
     parser.add_argument("--batch", type=int, help="default: 128, or the recipe hour's 512")
@@ -286,6 +216,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--eager", action="store_true", help="without the recipe's torch.compile")
     args = parser.parse_args()
     args.networks = args.networks or (("speednet",) if args.recipe == "hour" else NETWORKS)
+    if not 8 <= args.size <= SIZE:
+        parser.error(f"--size {args.size}: must lie between 8 and {SIZE}")
     if args.size != SIZE and {*args.networks, "all"} & set(args.plain):
         parser.error(f"--plain: its images have {SIZE} x {SIZE} pixels; leave out --size")
     return args
@@ -300,8 +232,7 @@ def main() -> None:
     for network in args.networks:
         recipe = recipe_of(network, args)
         rates = measure(recipe, data, device, args)
-        work = flops(make_network(recipe, data.num_classes), args.size)
-        rows.append(row(recipe, device, rates, work))
+        rows.append(row(recipe, device, rates, flops(recipe, data.num_classes)))
         print(f"{network}: fit/bare {rows[-1]['fit/bare']:.3f}", flush=True)
     print(table(rows))
     keys = ("fit/bare", "fit/plain", "fit share", "bare share")

@@ -72,15 +72,16 @@ def train_all(
     check(recipes, data.num_classes)
     folder = Path(folder).resolve()
     paths = {key: folder / fit_name(recipe, data) for key, recipe in recipes.items()}
-    requests = {
-        path: {"output": str(path), "recipe": recipes[key].to_dict()}
-        | {"request": data.request, "device": device}
-        for key, path in paths.items()
-        if not ended(path, recipes[key], data)
-    }
-    if requests:
-        number = jobs or (torch.cuda.device_count() if on_gpu else torch.get_num_threads())
-        run_all(list(requests.values()), number, folder / "logs")
+    missing = {p: recipes[k] for k, p in paths.items() if not ended(p, recipes[k], data)}
+    common = {"request": data.request, "device": device}
+    requests = [{"output": str(p), "recipe": r.to_dict()} | common for p, r in missing.items()]
+    number = jobs or (torch.cuda.device_count() if on_gpu else torch.get_num_threads())
+    try:
+        if requests:
+            run_all(requests, number, folder / "logs")
+    except KeyboardInterrupt:  # by their folders: a worker's answer comes after its fit's files
+        done = sum(ended(path, recipe, data) for path, recipe in missing.items())
+        raise Stopped(done, len(missing)) from None
     return {key: open_any(path) for key, path in paths.items()}
 
 
@@ -142,24 +143,13 @@ def run_all(requests: list[dict[str, Any]], jobs: int, logs: Path) -> None:
             for future in as_completed(futures):
                 errors += [error for error in [future.result()] if error]
                 report.add()
-        except BaseException as error:
+        except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             close_workers()
-            if isinstance(error, KeyboardInterrupt):
-                raise Stopped(count_ended(requests), len(requests)) from None
             raise
     if errors:
         more = f" ({len(errors) - 1} more failed)" if len(errors) > 1 else ""
         raise RuntimeError(f"a fit failed: {errors[0]}{more}; logs are in {logs}")
-
-
-def count_ended(requests: list[dict[str, Any]]) -> int:
-    """How many of these fits are finished or have diverged, as their folders say.
-
-    A worker's answer comes a moment after the files of its fit.
-    """
-    ends = (checkpoint.FINISHED[0], DIVERGED)
-    return sum(any(Path(r["output"], end).is_file() for end in ends) for r in requests)
 
 
 def take_workers(jobs: int, count: int, logs: Path) -> "list[Worker]":
