@@ -133,8 +133,10 @@ def show(images: Tensor, boxes: Tensor, size: int) -> Tensor:
     reach = 2 * max(1.0, float(extent.abs().max()) / size)  # width of the widest triangle
     pixels, weights = _entries(start, extent, size, min(SIDE, math.ceil(reach)))
     pixels += SIDE * torch.arange(len(images))[:, None, None]
-    for bags, values in zip(pixels.long(), weights, strict=True):  # rows, then columns
-        lines = images.permute(0, 2, 3, 1).to(torch.float32, memory_format=torch.contiguous_format)
+    # Rows, then columns; each time lines that are quick to copy from the order in memory.
+    orders = [(0, 2, 1, 3), (0, 3, 2, 1)] if images.is_contiguous() else [(0, 2, 3, 1)] * 2
+    for bags, values, order in zip(pixels.long(), weights, orders, strict=True):
+        lines = images.permute(order).to(torch.float32, memory_format=torch.contiguous_format)
         sums = F.embedding_bag(
             bags.flatten(0, 1),
             lines.flatten(0, 1).flatten(1),

@@ -4,6 +4,7 @@ On a GPU nothing waits for the device: every image goes through the same product
 the images that need it are touched.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,9 +91,10 @@ def erase_(images: Tensor, boxes: Tensor) -> Tensor:
     size = images.shape[-1]
     edges = (boxes * (size / SIDE) - 0.5).ceil().clamp_(min=0).long()  # pixel centres decide
     if not geometry.by_products(images):
-        for image, (y0, y1, x0, x1) in zip(images, edges.tolist(), strict=True):
-            if y0 < y1:  # a call less for most images
-                image[:, y0:y1, x0:x1] = 0
+        pixels, sides = images.numpy(), edges.numpy()  # a third of the time of tensors
+        for item in np.flatnonzero(sides[:, 0] < sides[:, 1]):
+            y0, y1, x0, x1 = sides[item]
+            pixels[item, :, y0:y1, x0:x1] = 0
         return images
     place = torch.arange(size, device=images.device)
     y0, y1, x0, x1 = edges[:, :, None].unbind(1)
