@@ -29,11 +29,15 @@ def render(images: Tensor, plan: EpochPlan, mean: Tensor, std: Tensor, size: int
         raise ValueError(f"images must be uint8 (N, 3, 64, 64), not {got}")
     layout = memory_format(images)
     pixels = _move(_gather(images, plan.image), plan, size).float()
-    if plan.saturation is not None:
-        saturate_(pixels, plan.saturation)  # faster before channels_last
-    pixels = pixels.contiguous(memory_format=layout)
     # One multiply-add for contrast, tint and normalisation: ((x gain + bias) - mean) / std.
-    batch = _affine_(pixels, plan.gain / std, (plan.bias - mean) / std)
+    scale, shift = plan.gain / std, (plan.bias - mean) / std
+    if plan.saturation is None:
+        batch = _affine_(pixels.contiguous(memory_format=layout), scale, shift)
+    elif geometry.by_products(images):
+        saturate_(pixels, plan.saturation)
+        batch = _affine_(pixels.contiguous(memory_format=layout), scale, shift)
+    else:
+        batch = _recolour(pixels, plan.saturation, scale, shift).contiguous(memory_format=layout)
     if plan.erased is not None:
         erase_(batch, plan.erased)
     return batch
@@ -81,6 +85,15 @@ def saturate_(images: Tensor, factor: Tensor) -> Tensor:
     gray = (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])  # (n, H, W)
     gray *= 1 - factor[:, None, None]
     return images.mul_(factor[:, None, None, None]).add_(gray[:, None])
+
+
+def _recolour(pixels: Tensor, saturation: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """As `saturate_`, then `_affine_`: the fewest passes over the pixels on a CPU."""
+    keep = saturation[:, None, None]
+    mixed = keep * torch.eye(3) + (1 - keep) * torch.tensor(LUMA)  # (n, 3, 3)
+    with torch.autocast("cpu", enabled=False):
+        colours = torch.baddbmm(shift[:, :, None], scale[:, :, None] * mixed, pixels.flatten(2))
+    return colours.view(pixels.shape)
 
 
 def erase_(images: Tensor, boxes: Tensor) -> Tensor:
