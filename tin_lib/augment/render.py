@@ -31,13 +31,7 @@ def render(images: Tensor, plan: EpochPlan, mean: Tensor, std: Tensor, size: int
     pixels = _move(_gather(images, plan.image), plan, size).float()
     # One multiply-add for contrast, tint and normalisation: ((x gain + bias) - mean) / std.
     scale, shift = plan.gain / std, (plan.bias - mean) / std
-    if plan.saturation is None:
-        batch = _affine_(pixels.contiguous(memory_format=layout), scale, shift)
-    elif geometry.by_products(images):
-        saturate_(pixels, plan.saturation)
-        batch = _affine_(pixels.contiguous(memory_format=layout), scale, shift)
-    else:
-        batch = _recolour(pixels, plan.saturation, scale, shift).contiguous(memory_format=layout)
+    batch = _colour(pixels, plan.saturation, scale, shift, layout)
     if plan.erased is not None:
         erase_(batch, plan.erased)
     return batch
@@ -87,13 +81,23 @@ def saturate_(images: Tensor, factor: Tensor) -> Tensor:
     return images.mul_(factor[:, None, None, None]).add_(gray[:, None])
 
 
-def _recolour(pixels: Tensor, saturation: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """As `saturate_`, then `_affine_`: the fewest passes over the pixels on a CPU."""
-    keep = saturation[:, None, None]
-    mixed = keep * torch.eye(3) + (1 - keep) * torch.tensor(LUMA)  # (n, 3, 3)
-    with torch.autocast("cpu", enabled=False):
-        colours = torch.baddbmm(shift[:, :, None], scale[:, :, None] * mixed, pixels.flatten(2))
-    return colours.view(pixels.shape)
+def _colour(
+    pixels: Tensor,
+    saturation: Tensor | None,
+    scale: Tensor,
+    shift: Tensor,
+    layout: torch.memory_format,
+) -> Tensor:
+    """`saturate_`, then `_affine_`; together on a CPU, which is limited by passes over memory."""
+    if saturation is not None and not geometry.by_products(pixels):
+        keep = saturation[:, None, None]
+        mixed = keep * torch.eye(3) + (1 - keep) * torch.tensor(LUMA)  # (n, 3, 3)
+        with torch.autocast("cpu", enabled=False):
+            colours = torch.baddbmm(shift[..., None], scale[..., None] * mixed, pixels.flatten(2))
+        return colours.view(pixels.shape).contiguous(memory_format=layout)
+    if saturation is not None:
+        saturate_(pixels, saturation)
+    return _affine_(pixels.contiguous(memory_format=layout), scale, shift)
 
 
 def erase_(images: Tensor, boxes: Tensor) -> Tensor:
