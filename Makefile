@@ -1,4 +1,4 @@
-# make workbook | make experiments | make test | make lab: each sets up all it needs in .venv.
+# make workbook | make experiments | make test | make faults | make lab: each sets up all it needs in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= sample
@@ -12,7 +12,7 @@ WORKERS ?= 2
 # OpenMP's threads spin while they wait, which is ruinous as soon as two processes share the cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: workbook experiments test lab lint clean
+.PHONY: workbook experiments test faults lab lint clean
 
 workbook: .venv/ready
 	$(BIN)/tin run --data "$(DATA)" $(if $(RUN),--run "$(RUN)") --profile $(or $(PROFILE),sample) $(ARGS)
@@ -23,7 +23,12 @@ experiments: .venv/ready
 	  --profile $(or $(PROFILE),$(if $(filter sample,$(DATA)),sample,laptop)) $(ARGS)
 
 test: .venv/ready lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/faults $(ARGS)
+
+# What goes wrong: kills, full disks, damaged files, odd and hostile input; ends with a table.
+faults: .venv/ready
+	$(BIN)/python -m pytest tests/faults -n $(WORKERS) --dist loadfile \
+	  --faults-table faults.md $(ARGS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .
