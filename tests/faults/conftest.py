@@ -10,7 +10,7 @@ A fault counts as tried when the block begins and as survived when it ends witho
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,9 +36,9 @@ class Fault:
 
 
 @pytest.fixture(scope="session")
-def fault() -> Iterator[Callable[[str, str], Fault]]:
+def fault() -> Callable[[str, str], Fault]:
     """``with fault(kind, name):`` around one thing that goes wrong."""
-    yield Fault
+    return Fault
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
