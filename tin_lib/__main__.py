@@ -63,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     with stop_signals() as received:
         try:
-            return args.call(args) or 0
+            status = args.call(args) or 0
+            # `tin browse` ends quietly by any signal; Ctrl-C is its usual end.
+            return status if received in ([], [signal.SIGINT]) else 128 + received[0]
         except KeyboardInterrupt as error:
             advice = str(error) or "interrupted; run the same command again to resume"
             print(f"tin: {advice}", file=sys.stderr)

@@ -73,11 +73,13 @@ def killed_and_resumed(
     *,
     prepare: Callable[[], None] = lambda: None,
     seed: int = 0,
+    number: signal.Signals = signal.SIGKILL,
 ) -> list[dict[str, Any]]:
     """Kill ``tin ARGUMENTS``, which writes into ``folder``, at ``kills`` seeded moments; after each
     the same command must end and leave what an uninterrupted one leaves.
 
-    ``prepare`` makes what the command starts from in the empty ``folder``. Returns the answers of
+    ``prepare`` makes what the command starts from in the empty ``folder``. ``number``: the signal;
+    any but SIGKILL must end the command cleanly, with advice. Returns the answers of
     the commands that resumed, each with the killed one's answer under ``killed``.
     """
     verb = arguments[0]
@@ -98,11 +100,12 @@ def killed_and_resumed(
     answers = []
     for moment in sorted(moments):
         fresh()
-        killed = commands.run(arguments, folder, at=moment)
+        killed = commands.run(arguments, folder, at=moment, number=number)
         if killed["status"] == 0 and verb == "train":
             continue  # it saves less often where saving takes longer
-        with fault("killed", f"{verb}, before file operation {moment}") as tried:
-            assert killed["status"] == -signal.SIGKILL, f"{verb} {moment}: {killed}"
+        kind = "killed" if number == signal.SIGKILL else "interrupted"
+        with fault(kind, f"{verb}, {number.name} before file operation {moment}") as tried:
+            check_end(killed, number, f"{verb}, {number.name} before operation {moment}")
             again = commands.run(arguments, folder)
             assert again["status"] == 0, f"{verb} after a kill at {moment}:\n{again['output']}"
             compare(content(folder), expected, f"{verb} killed before operation {moment}")
@@ -110,6 +113,21 @@ def killed_and_resumed(
             tried.lost = lost(killed["output"], again["output"])
     assert len(answers) > len(moments) // 2, f"{verb} ended before most kills"
     return answers
+
+
+def check_end(answer: dict[str, Any], number: signal.Signals, what: str) -> None:
+    """Assert that the signal ended a command: SIGKILL at once, others with one line of advice."""
+    if number == signal.SIGKILL:
+        assert answer["status"] == -number, f"{what}: {answer}"
+        return
+    assert answer["status"] == 128 + number, (
+        f"{what}: status {answer['status']}\n{answer['output']}"
+    )
+    assert "Traceback" not in answer["output"], f"{what}:\n{answer['output']}"
+    said = [line for line in answer["output"].splitlines() if line.startswith("tin: ")]
+    assert len(said) == 1, f"{what}:\n{answer['output']}"
+    assert "run the " in said[0], f"{what}: {said}"
+    assert "again" in said[0], f"{what}: {said}"
 
 
 def lost(before: str, after: str) -> str:
@@ -225,7 +243,7 @@ def act(main: Callable, request: dict[str, Any], write: int) -> None:
             return
         count += 1
         if count == request.get("at"):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), request.get("number", signal.SIGKILL))
 
     sys.addaudithook(note)
     if "after" in request:

@@ -7,6 +7,7 @@ Workers of a cluster share nothing with this process but the file system.
 
 import contextlib
 import json
+import shutil
 import subprocess
 import tempfile
 import time
@@ -57,6 +58,11 @@ def run_in_process(
             stop_tree(process)
         outcome = {"error": "stopped"} if stopped else read_outcome(result, process.returncode)
     return {"seconds": time.monotonic() - started} | outcome
+
+
+def remove_scratch(result: Path) -> None:
+    """Remove RESULT's temporary folder: for the process, when the one that made it was killed."""
+    shutil.rmtree(result.parent, ignore_errors=True)
 
 
 def wait_for(process: subprocess.Popen, stop: Path) -> bool:

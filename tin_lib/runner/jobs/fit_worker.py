@@ -78,9 +78,13 @@ def whole_history(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, An
 
 def read_requests(requests: "queue.Queue[dict[str, Any]]") -> None:
     """Queue the requests as they come; when their pipe closes, end the process in mid-fit."""
+    result = None
     with open(0, encoding="utf-8", closefd=False) as pipe:
         for line in pipe:
             requests.put(json.loads(line))
+            result = Path(json.loads(line)["result"])
+    if result:  # nobody will read the last one
+        result.unlink(missing_ok=True)
     os._exit(1)
 
 

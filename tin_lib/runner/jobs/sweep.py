@@ -19,7 +19,7 @@ from tin_lib import files
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.process import end_with_parent
 from tin_lib.recipes import Recipe
-from tin_lib.runner.jobs.executor import Task, outcome_of, run_in_process, stop_all
+from tin_lib.runner.jobs.executor import Task, outcome_of, remove_scratch, run_in_process, stop_all
 
 FIGURES = ("heldout_accuracy", "val_accuracy", "val_top5", "train_accuracy", "epochs", "seconds")
 Report = Callable[[int, int, dict[str, Any]], None]  # done, total, row
@@ -113,7 +113,7 @@ def run_fit(job: FitJob) -> dict[str, Any]:
 
 def main(job: FitJob, result: Path) -> int:
     """That process: train, and write the outcome into ``result``."""
-    end_with_parent()
+    end_with_parent(lambda: remove_scratch(result))
     outcome = train_one(job)
     result.write_text(json.dumps(outcome), encoding="utf-8")
     return int(bool(outcome["error"]))

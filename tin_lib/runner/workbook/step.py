@@ -16,7 +16,7 @@ from tin_lib import files
 from tin_lib.lab.formatting import shorten
 from tin_lib.lab.kernel import use_own_kernel
 from tin_lib.lab.process import end_with_parent
-from tin_lib.runner.jobs.executor import Task, run_in_process
+from tin_lib.runner.jobs.executor import Task, remove_scratch, run_in_process
 from tin_lib.runner.jobs.processes import kill_children
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "plotly", "papermill")
@@ -50,13 +50,19 @@ def run_step(job: Job) -> dict[str, Any]:
 
 def main(job: dict[str, Any], result: Path) -> int:
     """Run the job, write its outcome, and return 0 if the notebook completed."""
-    end_with_parent(lambda: kill_children(os.getpid()))  # with its kernel
+    end_with_parent(lambda: abandon(result))
     use_own_kernel(result.parent)
     os.environ.update(KERNEL)
     error = execute(job)
     outcome = {"error": error, "machine": machine(), "versions": versions()}
     result.write_text(json.dumps(outcome), encoding="utf-8")
     return 0 if error is None else 1
+
+
+def abandon(result: Path) -> None:
+    """End the kernel, and remove the temporary folder that a killed parent cannot remove."""
+    kill_children(os.getpid())
+    remove_scratch(result)
 
 
 def execute(job: dict[str, Any]) -> str | None:
