@@ -24,6 +24,7 @@ OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 VOLATILE = ("seconds", "images_per_second", "started", "written", "id", "key")
 VARYING = ("*.ipynb", "*.html", "*.log", "*lock")  # hold times; their figures are in other files
+AGAIN = "--- the cell again"
 LEFTOVERS = ("*.tmp", "tmp-*", "*.part", "*.holder")
 
 
@@ -48,6 +49,10 @@ class Commands:
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
+
+    def cell(self, cell: str, within: Path, at: int = 0) -> dict[str, Any]:
+        """Run a notebook's cell; interrupted at operation ``at``, it runs again in its kernel."""
+        return self.run([], within, cell=cell, at=at, number=signal.SIGINT)
 
     def close(self) -> None:
         """End the process."""
@@ -252,7 +257,7 @@ def act(main: Callable, request: dict[str, Any], write: int) -> None:
     os.close(0)
     status = 1
     try:
-        status = main(request["arguments"])
+        status = run_cell(request) if "cell" in request else main(request["arguments"])
     except SystemExit as error:
         status = int(error.code or 0)
     except BaseException:
@@ -261,6 +266,20 @@ def act(main: Callable, request: dict[str, Any], write: int) -> None:
         sys.stderr.flush()
         print(f"operations {count}", flush=True)
         os._exit(status)
+
+
+def run_cell(request: dict[str, Any]) -> int:
+    """Run a cell as a kernel does, again if it was interrupted; 0 if it ran to its end."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    shell = InteractiveShell()
+    result = shell.run_cell(request["cell"])
+    if request["at"]:
+        assert isinstance(result.error_in_exec, KeyboardInterrupt), "it was not interrupted"
+        print(AGAIN, flush=True)
+        result = shell.run_cell(request["cell"])
+    return int(not result.success)
 
 
 if __name__ == "__main__":
