@@ -63,19 +63,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     with stop_signals() as received:
         try:
-            status = args.call(args) or 0
-            # `tin browse` ends quietly by any signal; Ctrl-C is its usual end.
-            return status if received in ([], [signal.SIGINT]) else 128 + received[0]
+            return args.call(args) or 0
         except KeyboardInterrupt as error:
-            advice = str(error) or "interrupted; run the same command again to resume"
-            print(f"tin: {advice}", file=sys.stderr)
-            return 128 + (received[0] if received else signal.SIGINT)
+            return interrupted(received, str(error))
         except Exception as error:
             if "debug" in args:
                 traceback.print_exc()
+            if received:  # such as the loss of child processes that got the same signal
+                return interrupted(received)
             message, status = explain(error)
             print(f"tin: {message}", file=sys.stderr)
             return status
+
+
+def interrupted(received: Sequence[int], advice: str = "") -> int:
+    """Say how to go on after a signal; its exit status."""
+    print(f"tin: {advice or 'interrupted; run the same command again to resume'}", file=sys.stderr)
+    return 128 + (received[0] if received else signal.SIGINT)
 
 
 def explain(error: Exception) -> tuple[str, int]:

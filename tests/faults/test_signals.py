@@ -42,6 +42,23 @@ def test_a_signal_stops_a_command_and_says_what_to_run(
     assert [signal.getsignal(each) for each in STOP] == before
 
 
+def test_an_error_that_follows_from_a_signal_is_no_cause(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, fault: Callable
+) -> None:
+    """A batch system ends all processes at once: that a child was killed explains nothing."""
+
+    def call(args: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise OSError("a process that decodes was killed") from None
+
+    with fault("interrupted", "SIGTERM to all processes"):
+        assert run(monkeypatch, call) == 128 + signal.SIGTERM
+        said = capsys.readouterr().err
+        assert said == "tin: interrupted; run the same command again to resume\n"
+
+
 @pytest.mark.parametrize("number", STOP, ids=lambda number: number.name)
 def test_a_second_signal_ends_the_process_at_once(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch, fault: Callable
