@@ -14,6 +14,7 @@ from tin_lib.runner.commands import (
     results,
     run,
     training,
+    verify,
 )
 from tin_lib.runner.commands.options import Parser
 
@@ -33,6 +34,8 @@ VERBS = (
     results.add_vote,
     run.add_run,
     results.add_browse,
+    verify.add_verify,
+    verify.add_reproduce,
 )
 
 
