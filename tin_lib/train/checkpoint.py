@@ -26,6 +26,7 @@ from tin_lib.train.device import precision
 from tin_lib.train.step import Step
 
 CHECKPOINT, HISTORY = "checkpoint.pt", "history.jsonl"
+UNSUMMED = (CHECKPOINT, "summary.json")  # files whose digest the summary does not have
 FINISHED = ("summary.json", "weights.safetensors")  # what a finished fit has
 
 
@@ -185,6 +186,8 @@ def write_artifacts(folder: Path, step: Step, data: TinyImageNet, history: list[
         files.write_table(table, folder / f"predictions_{name}.csv")
         if name in ("val", "test"):  # of train 100,000 × 200 scores that nothing reads
             files.write_array(folder / f"logits_{name}.npy", logits)
+    written = sorted(path for path in folder.glob("[!.]*.*") if path.name not in UNSUMMED)
+    figures["files"] = {path.name: files.file_digest(path) for path in written}
     files.write_json(folder / "summary.json", figures)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 OK, DIFFERS, MISSING = "OK", "DIFFERS", "MISSING"
 NOT_RECORDED, NOT_CHECKED, UNKNOWN, NOTE = "not recorded", "not checked", "unknown", "note"
+SPLITS = ("train", "heldout", "val", "test")  # of which a fit has predictions
 WRONG = (DIFFERS, MISSING)
 CLOSE = 1e-9  # of figures that are computed again from the same tables
 
@@ -38,7 +39,9 @@ class Check:
         return self.state in WRONG
 
     def __str__(self) -> str:
-        return f"{self.state:<12}  {self.name}" + (f": {self.detail}" if self.detail else "")
+        line = f"{self.state:<12}  {self.name}" + (f": {self.detail}" if self.detail else "")
+        # What a changed file says must not reach a terminal as control characters.
+        return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
 
 
 Calls = Mapping[str, Callable[[], str]]  # each returns a detail for its line, or raises

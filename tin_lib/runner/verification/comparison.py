@@ -8,7 +8,7 @@ import torch
 
 from tin_lib import files, networks, runs
 from tin_lib.analysis.arms import DIVERGED
-from tin_lib.runner.verification.checks import Calls, Different, same
+from tin_lib.runner.verification.checks import SPLITS, Calls, Different, same
 
 TIMES = ("seconds", "images_per_second")  # of a history: these always differ
 IDENTICAL = "identical"
@@ -23,7 +23,7 @@ def compare_fits(before: Path, after: Path) -> Calls:
         "weights.safetensors": functools.partial(weights, before, after),
         "history.jsonl": functools.partial(history, first, second),
     }
-    for split in first.meta["images"]:
+    for split in (name for name in SPLITS if name in first.meta["images"]):
         predicted = functools.partial(predictions, first, second, split)
         calls = {**calls, f"predictions_{split}.csv": predicted}
         if split in ("val", "test"):

@@ -27,11 +27,10 @@ from tin_lib.runner.verification.checks import (
 from tin_lib.runner.verification.comparison import compare_fits
 from tin_lib.runner.verification.fit import open_again
 from tin_lib.runner.verification.run import fits, is_fit
+from tin_lib.runner.verification.votes import MARK
 from tin_lib.train.checkpoint import environment
 from tin_lib.train.device import precision
 from tin_lib.train.distributed import choose_device
-
-MARK = "reproduction.json"  # in OUT: which run it reproduces
 
 
 def reproduce(
@@ -65,7 +64,7 @@ def reproduce(
 def refuse(folder: Path, out: Path) -> None:
     """Raise ValueError unless ``out`` is new, or holds a reproduction of ``folder``."""
     if out.is_relative_to(folder) or folder.is_relative_to(out):
-        raise ValueError(f"--out {out}: one of it and {folder} is inside the other; choose another")
+        raise ValueError(f"--out {out} and {folder} lie in one another; choose another folder")
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out} is a file; name a new folder")
     there = [path.name for path in out.glob("[!.]*")]
@@ -187,10 +186,12 @@ def threads_of(meta: Mapping[str, Any]) -> int:
 def count_again(folder: Path, out: Path) -> Iterator[Check]:
     """Count the votes of the new fits into ``out/ensemble``, and compare them with the recorded."""
     try:
-        made = votes.makers(open_run(out), *votes.votes_of(open_run(folder)))
+        members, fallback = votes.votes_of(open_run(folder))
+        made = votes.makers(open_run(out), members, fallback)
     except (ValueError, OSError, KeyError, TypeError) as error:
         yield make_check(votes.FOLDER, functools.partial(_raise, error))
         return
+    files.write_json(out / MARK, {"of": str(folder), "fallback": fallback})
     for name, make in made.items():
         files.atomic_write(out / votes.FOLDER / name, make())
         there = functools.partial((out / votes.FOLDER / name).read_text, encoding="utf-8")

@@ -15,11 +15,14 @@ from tin_lib.runner.verification.checks import Calls, Different, NotChecked, sam
 from tin_lib.runner.workbook import state
 
 FOLDER, SUBMISSION = "ensemble", "test_majority_vote.txt"
+MARK = "reproduction.json"  # in a folder of `tin reproduce`: of which run, and its fallback
 
 
 def votes_of(run: runs.Run) -> tuple[list[str], str]:
     """Members and fallback of the recorded votes: of the step's record, or of the table."""
     given: dict[str, Any] = {}
+    if (run.path / MARK).is_file():
+        given = files.read_object(run.path / MARK)
     for path in sorted((run.path / "steps").glob("*ensemble.json")):
         given = dict(state.read(run.path, path.stem).get("parameters") or {})
     table = files.read_table(run.path / FOLDER / "summary.csv")
