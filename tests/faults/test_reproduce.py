@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two networks and their votes."""
     run = make_run(tmp_path_factory.mktemp("made") / "run")
     for name, make in votes.makers(run, list(run.fits), "vgg_like").items():
-        files.atomic_write(run.path / "ensemble" / name, make())
+        votes.write(run.path / "ensemble" / name, make())
     files.write_json(run.path / votes.MARK, {"of": "nothing", "fallback": "vgg_like"})
     return run.path
 

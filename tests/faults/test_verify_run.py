@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("made") / "run").path
     opened = open_run(folder)
     for name, make in votes.makers(opened, list(opened.fits), "vgg_like").items():
-        files.atomic_write(folder / "ensemble" / name, make())
+        votes.write(folder / "ensemble" / name, make())
     read = state.files_digest(folder, [SUMMARIES])
     given = {"fallback": "vgg_like", "members": ""}
     state.write(folder, "06_ensemble", state.OK, read=read, parameters=given)

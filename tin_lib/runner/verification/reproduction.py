@@ -193,7 +193,7 @@ def count_again(folder: Path, out: Path) -> Iterator[Check]:
         return
     files.write_json(out / MARK, {"of": str(folder), "fallback": fallback})
     for name, make in made.items():
-        files.atomic_write(out / votes.FOLDER / name, make())
-        there = functools.partial((out / votes.FOLDER / name).read_text, encoding="utf-8")
-        check = functools.partial(votes.compare_file, folder / votes.FOLDER / name, there)
-        yield make_check(f"{votes.FOLDER}/{name}", check)
+        old, new = (place / votes.FOLDER / name for place in (folder, out))
+        votes.write(new, make())
+        compare = functools.partial(votes.compare_files, old, new)
+        yield make_check(f"{votes.FOLDER}/{name}", compare)

@@ -23,7 +23,6 @@ from tin_lib.runner.verification.checks import (
     NotChecked,
     close,
     make_checks,
-    same_table,
 )
 from tin_lib.runner.verification.fit import check_fit
 from tin_lib.runner.workbook import state
@@ -107,9 +106,8 @@ def results(folder: Path) -> str:
         if not (folder / "run.json").is_file():
             raise NotChecked("not a run of tin run")
         raise FileNotFoundError(f"{path} does not exist; run tin run again")
-    text = collect_results(folder).to_csv(index=False)
-    same_table(files.read_table(path), votes.table_of(text))
-    return "as in the networks' summaries"
+    votes.compare_content(path, functools.partial(collect_results, folder))
+    return "as in the networks' summaries and the votes"
 
 
 def steps(folder: Path) -> str:

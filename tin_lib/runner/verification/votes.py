@@ -1,7 +1,7 @@
 """The tables of ``RUN/ensemble``, computed again from the members' predictions."""
 
 import functools
-import io
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from tin_lib.runner.verification.checks import Calls, Different, NotChecked, sam
 from tin_lib.runner.workbook import state
 
 FOLDER, SUBMISSION = "ensemble", "test_majority_vote.txt"
+CORRELATION = "error_correlation.csv"  # the one with its rows' names
+COUNTED = "as counted from the members' predictions"
+Content = pd.DataFrame | str  # of a table, of another file
 MARK = "reproduction.json"  # in a folder of `tin reproduce`: of which run, and its fallback
 
 
@@ -30,8 +33,8 @@ def votes_of(run: runs.Run) -> tuple[list[str], str]:
     return members, str(given.get("fallback") or ensemble.FALLBACK)
 
 
-def makers(run: runs.Run, members: list[str], fallback: str) -> dict[str, Callable[[], str]]:
-    """The text of each file of the folder, by its name, as notebook 06 writes it."""
+def makers(run: runs.Run, members: list[str], fallback: str) -> dict[str, Callable[[], Content]]:
+    """What each file of the folder holds, by its name: as notebook 06 computes it."""
 
     def accuracy() -> pd.DataFrame:
         return ensemble.ensemble_table(run, members, fallback)
@@ -45,21 +48,25 @@ def makers(run: runs.Run, members: list[str], fallback: str) -> dict[str, Callab
         tables = ensemble.with_votes(run, "val", members, fallback)
         return compare.pairwise(tables, len(run.first.class_ids))
 
-    def correlation() -> str:
+    def correlation() -> pd.DataFrame:
         tables = ensemble.predictions(run, "val", members)
-        return ensemble.error_correlation(ensemble.errors(tables)).to_csv()
+        return ensemble.error_correlation(ensemble.errors(tables))
 
-    def submission() -> str:
+    def votes() -> str:
         table = ensemble.vote(run, "test", members, fallback)
-        return "".join(f"{f} {p}\n" for f, p in zip(table.file, table.predicted))
+        return "".join(f"{file} {wnid}\n" for file, wnid in zip(table.file, table.predicted))
 
-    made = {"accuracy.csv": accuracy, "comparisons.csv": comparisons, "summary.csv": summary}
-    texts: dict[str, Callable[[], str]] = {
-        name: functools.partial(lambda make: make().to_csv(index=False), make)
-        for name, make in made.items()
-    }
-    texts["error_correlation.csv"] = correlation
-    return texts | ({SUBMISSION: submission} if "test" in run.first.meta["images"] else {})
+    made: dict[str, Callable[[], Content]] = {"accuracy.csv": accuracy, "summary.csv": summary}
+    made |= {"comparisons.csv": comparisons, CORRELATION: correlation}
+    return made | ({SUBMISSION: votes} if "test" in run.first.meta["images"] else {})
+
+
+def write(path: Path, content: Content) -> None:
+    """Write a table or a text, atomically, as the notebooks do."""
+    if isinstance(content, str):
+        files.atomic_write(path, content)
+    else:
+        files.write_table(content, path, index=path.name == CORRELATION)
 
 
 def checks(run: runs.Run) -> Calls:
@@ -73,7 +80,7 @@ def checks(run: runs.Run) -> Calls:
         return {f"{FOLDER}/summary.csv": functools.partial(_raise, error)}
     calls: dict[str, Callable[[], str]] = {f"{FOLDER} is of these networks": lambda: current(run)}
     for name, make in made.items():
-        calls[f"{FOLDER}/{name}"] = functools.partial(compare_file, folder / name, make)
+        calls[f"{FOLDER}/{name}"] = functools.partial(compare_content, folder / name, make)
     return calls
 
 
@@ -94,21 +101,22 @@ def current(run: runs.Run) -> str:
     return ""
 
 
-def compare_file(path: Path, make: Callable[[], str]) -> str:
+def compare_content(path: Path, make: Callable[[], Content]) -> str:
     """Raise Different unless the file holds what ``make`` returns, numbers to a relative 1e-9."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; run step 06 again")
-    if path.suffix == ".csv":
-        same_table(files.read_table(path), table_of(make()))
-        return "as counted from the members' predictions"
-    lines, found = path.read_text(encoding="utf-8").splitlines(), make().splitlines()
-    same("the number of lines", len(lines), len(found))
-    changed = [one for one, other in zip(lines, found) if one != other]
-    if changed:
+        raise FileNotFoundError(f"{path} does not exist; run its step again")
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / path.name, make())
+        return compare_files(path, Path(folder) / path.name)
+
+
+def compare_files(recorded: Path, found: Path) -> str:
+    """Raise Different unless two tables, or two texts, hold the same."""
+    if recorded.suffix == ".csv":
+        same_table(files.read_table(recorded), files.read_table(found))
+        return COUNTED
+    one, other = (path.read_text(encoding="utf-8").splitlines() for path in (recorded, found))
+    same("the number of lines", len(one), len(other))
+    if changed := [line for line, again in zip(one, other) if line != again]:
         raise Different(f"{len(changed):,} lines, the first is {changed[0]!r}")
-    return "as counted from the members' predictions"
-
-
-def table_of(text: str) -> pd.DataFrame:
-    """A table in CSV, all of its cells as text."""
-    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    return COUNTED
