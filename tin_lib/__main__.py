@@ -2,7 +2,9 @@
 
 import argparse
 import io
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
 
 from tin_lib.runner.commands import (
@@ -17,7 +19,9 @@ from tin_lib.runner.commands import (
     verify,
 )
 from tin_lib.runner.commands.options import Parser
+from tin_lib.runner.commands.signals import stop_signals
 
+DEBUG = "show the traceback of an error"
 VERBS = (
     data.add_download,
     data.add_sample,
@@ -48,25 +52,40 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in VERBS:
         add(verbs)
+    for each in (parser, *verbs.choices.values()):  # `tin --debug VERB` and `tin VERB --debug`
+        each.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help=DEBUG.capitalize()
+        )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; exit status 0, 1 after failed work, 2 for bad input, 130 when interrupted."""
+    """Run one verb; exit status 0, 1 after failed work, 2 for bad input, 130 when interrupted, 143
+    when ended by SIGTERM (129 by SIGHUP)."""
     escape_unprintable()
     args = build_parser().parse_args(arguments)
-    try:
-        return args.call(args) or 0
-    except (ValueError, OSError) as error:
-        print(f"tin: {error}", file=sys.stderr)
-        return 2
-    except ArithmeticError as error:
-        print(f"tin: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        advice = str(error) or "interrupted; run the same command again to resume"
-        print(f"tin: {advice}", file=sys.stderr)
-        return 130
+    with stop_signals() as received:
+        try:
+            return args.call(args) or 0
+        except KeyboardInterrupt as error:
+            advice = str(error) or "interrupted; run the same command again to resume"
+            print(f"tin: {advice}", file=sys.stderr)
+            return 128 + (received[0] if received else signal.SIGINT)
+        except Exception as error:
+            if "debug" in args:
+                traceback.print_exc()
+            message, status = explain(error)
+            print(f"tin: {message}", file=sys.stderr)
+            return status
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """One message for an error, and the exit status: 2 for bad input, 1 for anything else."""
+    if isinstance(error, ValueError | OSError):
+        return str(error), 2
+    if isinstance(error, ArithmeticError) and type(error).__module__ != "builtins":
+        return str(error), 1  # such as Diverged
+    return f"{type(error).__name__}: {error} (--debug: {DEBUG})", 1
 
 
 def escape_unprintable() -> None:

@@ -124,6 +124,20 @@ def test_ensemble_table(run: runs.Run) -> None:
     assert table.members["soft vote"] == "convnet9, vgg_like, vgg16, alexnet"
 
 
+def test_training_accuracies_where_train_was_predicted(run: runs.Run) -> None:
+    assert np.isnan(ensemble.train_accuracies(run)).all()
+    for fit in run.fits.values():
+        files.write_table(fit.predictions("val"), fit.path / "predictions_train.csv")
+    table = ensemble.ensemble_table(run)
+    assert ensemble.train_accuracies(run)[:5] == table.accuracy.tolist()[:5]
+    (run.fits["vgg_like"].path / "predictions_train.csv").unlink()  # as an import leaves it
+    assert ensemble.predicted(run, "train") == ["convnet9", "vgg16", "alexnet"]
+    found = dict(zip(table.name, ensemble.train_accuracies(run)))
+    assert np.isnan([found.pop(name) for name in ("vgg_like", "majority vote", "soft vote")]).all()
+    kept = table.set_index("name").accuracy
+    assert found == {name: kept[name] for name in ("convnet9", "vgg16", "alexnet")}
+
+
 def test_predictions_with_votes(run: runs.Run) -> None:
     tables = ensemble.with_votes(run)
     assert list(tables) == list(ensemble.ensemble_table(run).name)

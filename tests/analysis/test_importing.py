@@ -33,7 +33,9 @@ def file(fit: runs.Fit, tiny: TinyImageNet, tmp_path_factory: pytest.TempPathFac
 def test_an_imported_network_is_a_fit_that_says_so(
     file: Path, fit: runs.Fit, tiny: TinyImageNet, tmp_path: Path
 ) -> None:
-    made = publishing.import_network(file, tiny, tmp_path / "run", test=True, device="cpu")
+    made = publishing.import_network(
+        file, tiny, tmp_path / "run", splits=("train", "test"), device="cpu"
+    )
     opened = runs.open_run(tmp_path / "run")
     assert opened.fits.keys() == {"vgg_like"}
     found, card = opened.fit("vgg_like"), publishing.read_card(file)
@@ -46,6 +48,8 @@ def test_an_imported_network_is_a_fit_that_says_so(
     for split, count in (("val", 32), ("test", 16)):
         assert len(found.predictions(split)) == len(found.logits(split)) == count
         assert np.abs(found.logits(split) - fit.logits(split)).max() < 0.05
+    assert found.summary["train_accuracy"] == pytest.approx(fit.summary["train_accuracy"], abs=0.05)
+    assert len(found.predictions("train")) == len(tiny.train)
     assert torch.equal(found.mean, fit.mean)
     with pytest.raises(FileNotFoundError):
         found.history()
@@ -141,3 +145,8 @@ def test_no_code_that_a_card_names_is_imported(
     with pytest.raises(ValueError, match="no network"):
         publishing.import_network(path, tiny, tmp_path / "other", device="cpu")
     assert "net.py:build" not in registry.names()
+
+
+def test_an_unknown_split_is_named(file: Path, tiny: TinyImageNet, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="splits: 'valid' is none of train, val, test"):
+        publishing.import_network(file, tiny, tmp_path, splits=("valid",))

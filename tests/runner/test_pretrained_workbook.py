@@ -27,6 +27,15 @@ def test_its_file_is_that_of_the_hours_network() -> None:
     assert final["07_saliency"]["network"] == "speednet"
 
 
+def test_it_is_the_fifth_network_of_the_study_with_all_that_the_ensemble_reads() -> None:
+    study = load_workbook(WORKBOOK.parent / "five_with_published.yaml")
+    assert study.groups()["networks"][-1] == "speednet"
+    assert study.notebook("speednet").name == "published.ipynb"
+    final = parameters.resolve(study, "laptop", {}, {})["speednet"]
+    assert Path(final["weights"]).name == "speednet.safetensors"
+    assert final["splits"] == "train, val, test"
+
+
 @pytest.mark.slow
 def test_a_newcomer_browses_without_training(tmp_path: Path, capsys: Any) -> None:
     data = open_data("sample", per_class=12)

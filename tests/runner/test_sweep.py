@@ -196,7 +196,7 @@ def test_ctrl_c_ends_a_sweep_and_begins_no_other_fit(tmp_path: Path, number: int
     fit = wait_for_child("tin_lib.runner.jobs.sweep", process.pid)
     os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "tin: interrupted" in said
     assert not fit.is_running()
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"seed=0", "logs"}

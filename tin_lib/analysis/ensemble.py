@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.special import softmax
 
 from tin_lib.analysis import statistics
 from tin_lib.analysis.runs import Fit, Run
@@ -61,12 +62,7 @@ def soft_vote(logits: Sequence[np.ndarray]) -> np.ndarray:
     shapes = {np.shape(scores) for scores in logits}
     if len(shapes) != 1:
         raise ValueError(f"logits: expected arrays of one shape (N, C), got {sorted(shapes)}")
-    return np.mean([_softmax(scores) for scores in logits], axis=0)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - np.max(logits, axis=1, keepdims=True), dtype=np.float64)
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    return np.mean([softmax(np.float64(scores), axis=1) for scores in logits], axis=0)
 
 
 def error_correlation(errors: pd.DataFrame) -> pd.DataFrame:
@@ -220,12 +216,24 @@ def top5_accuracy(table: pd.DataFrame) -> float:
 def train_accuracies(
     run: Run, members: Sequence[str] = (), fallback: str = FALLBACK
 ) -> list[float]:
-    """Training accuracy (0..1) of the rows of ``ensemble_table``; NaN for the soft vote, since
-    logits of training images are not stored.
+    """Training accuracy (0..1) of the rows of ``ensemble_table``.
+
+    NaN for an imported network without predictions of train, and then for the majority vote; NaN
+    for the soft vote, since logits of training images are not stored.
     """
-    tables = predictions(run, "train", members)
-    voted = [*tables.values(), vote(run, "train", members, fallback)]
-    return [float((table.predicted == table.label).mean()) for table in voted] + [float("nan")]
+    names = [fit.name for fit in _members(run, members)]
+    known = predicted(run, "train", members)
+    tables = predictions(run, "train", known) if known else {}
+    if known == names:
+        tables["vote"] = vote(run, "train", members, fallback)
+    right = {name: float((t.predicted == t.label).mean()) for name, t in tables.items()}
+    return [right.get(name, float("nan")) for name in [*names, "vote", "soft vote"]]
+
+
+def predicted(run: Run, split: str, members: Sequence[str] = ()) -> list[str]:
+    """Names of the members that have predictions of the split; an import may have val's alone."""
+    file = f"predictions_{split}.csv"
+    return [fit.name for fit in _members(run, members) if (fit.path / file).is_file()]
 
 
 def best_network(tables: Tables) -> str:

@@ -147,10 +147,14 @@ class Saving:
         started = time.monotonic()
         with files.atomic_path(folder / CHECKPOINT) as temporary:
             torch.save(state, temporary)
-        lines = "".join(json.dumps(row) + "\n" for row in state["history"])
-        files.atomic_write(folder / HISTORY, lines)
+        write_history(folder, state["history"])
         self.ended = time.monotonic()
         self.took = self.ended - started
+
+
+def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
+    """Write one line an epoch."""
+    files.atomic_write(folder / HISTORY, "".join(json.dumps(row) + "\n" for row in history))
 
 
 def load_checkpoint(folder: Path, step: Step) -> list[dict[str, Any]]:
@@ -173,6 +177,7 @@ def load_checkpoint(folder: Path, step: Step) -> list[dict[str, Any]]:
 def write_artifacts(folder: Path, step: Step, data: TinyImageNet, history: list[dict]) -> None:
     """Write weights, predictions of all splits, and last the summary, which marks the end."""
     belongs = {"class_ids": list(data.class_ids), "fingerprint": data.fingerprint}
+    write_history(folder, history)  # a kill can have left the checkpoint's last epoch out of it
     networks.save(step.evaluated, folder / "weights.safetensors", **belongs)
     figures = summary(step, history)
     for split in filter(len, data.splits.values()):

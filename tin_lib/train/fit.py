@@ -92,6 +92,7 @@ def fit_here(
             with kept_blocks(world.device):  # outlives all that is allocated, and then trims
                 train_and_write(recipe, data, folder, world, progress)
         elif world.writes:
+            (folder / checkpoint.CHECKPOINT).unlink(missing_ok=True)  # left by a kill at the end
             checkpoint.report_other_code(folder)
         distributed.check_shared(folder / "summary.json", world)
 

@@ -1,6 +1,7 @@
 """Putting a published network into a run: the folder of a fit that was not trained there."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import torch
 
 from tin_lib import catalog, files, networks, predict, runs
 from tin_lib.analysis.publishing import card as cards
-from tin_lib.analysis.publishing.evaluation import evaluate, top_accuracies
+from tin_lib.analysis.publishing.evaluation import evaluate
 from tin_lib.data import TinyImageNet
 
 Card = dict[str, Any]
+SPLITS = ("train", "val", "test")
 
 
 def import_network(
@@ -19,31 +21,33 @@ def import_network(
     data: TinyImageNet,
     run: str | Path,
     *,
-    test: bool = False,
+    splits: Sequence[str] = ("val",),
     device: str = "auto",
 ) -> runs.Fit:
     """Make the fit's folder ``run/networks/NAME`` of a published file; trains nothing.
 
-    The folder gets the file itself as its weights, the recipe of its card, predictions and logits
-    of ``data``'s val (and with ``test`` of its test images), computed here with the card's mean and
-    standard deviation, and meta.json and summary.json that say under ``published`` that it was not
-    trained here. It has no history and no predictions of train. The same import made before is
-    returned.
+    The folder gets the file itself as its weights, the recipe of its card, predictions of
+    ``data``'s splits (and logits of val and test), computed here with the card's mean and standard
+    deviation, and meta.json and summary.json that say under ``published`` that it was not trained
+    here. It has no history. The same import made before is returned.
 
-    ``path``: a file that ``publish`` wrote. ``device``: auto, cpu or cuda. Raises FileNotFoundError
-    without the file, and ValueError, naming what is wrong, if it is damaged, if its class ids or
-    their order are not those of ``data``, and if the run holds this network trained here or others
-    of other data.
+    ``path``: a file that ``publish`` wrote. ``splits``: of train, val and test, those to predict;
+    val always is, test if there is one. ``device``: auto, cpu or cuda. Raises FileNotFoundError
+    without the file, and ValueError, naming what is wrong, if a split is unknown, if the file is
+    damaged, if its class ids or their order are not those of ``data``, and if the run holds this
+    network trained here or others of other data.
     """
+    if unknown := sorted(set(splits) - set(SPLITS)):
+        raise ValueError(f"splits: {unknown[0]!r} is none of {', '.join(SPLITS)}")
     path, card = Path(path), cards.read_card(path)
     check_classes(path, card, data)
     cards.check_tensors(path, card)
     folder = Path(run).resolve() / "networks" / catalog.folder_name(card["network"])
     check_run(folder, card, data)
-    splits = ["val", "test"] if test and len(data.test) else ["val"]
+    wanted = [name for name in SPLITS if name in {*splits, "val"} and len(data.split(name))]
     with files.only_one(folder.parent / f".{folder.name}.lock", f"the fit {folder}"):
-        if not imported(folder, card, data, splits):
-            write(path, card, data, folder, splits, device)
+        if not imported(folder, card, data, wanted):
+            write(path, card, data, folder, wanted, device)
     return runs.open_fit(folder)
 
 
@@ -102,16 +106,18 @@ def write(
     files.write_json(folder / "meta.json", describe(path, card, data))
     files.write_json(folder / "recipe.json", card["training"]["recipe"])
     normalisation = (torch.tensor(card["mean"]), torch.tensor(card["std"]))
-    flip, figures = card["flip_test"], {}
+    flip = card["flip_test"]
+    figures: dict[str, float] = {}
     for name in splits:
         split = data.split(name)
         scores = evaluate(network, split, normalisation, flip, device)
         table = predict.table(split, scores, data.class_ids)
         files.write_table(table, folder / f"predictions_{name}.csv")
-        files.write_array(folder / f"logits_{name}.npy", scores)
-        if name == "val":
-            found = top_accuracies(scores, split)
-            figures = {"val_accuracy": found["val_top1"], "val_top5": found["val_top5"]}
+        if name != "train":
+            files.write_array(folder / f"logits_{name}.npy", scores)
+        if name != "test":
+            figures[f"{name}_accuracy"] = predict.accuracy(scores, split.labels)
+            figures[f"{name}_top5"] = predict.accuracy(scores, split.labels, 5)
     files.write_json(folder / "summary.json", summary(path, card) | figures)
 
 

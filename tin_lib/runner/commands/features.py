@@ -43,7 +43,6 @@ def features(args: argparse.Namespace) -> None:
     backbone = analysis.open_backbone(args.network, args.weights, args.size, args.interpolation)
     data = options.open_data(args)
     splits = [name for name in data.splits if name != "test" or args.test]
-    options.interrupt_on_sigterm()
     found = analysis.extract(backbone, data, args.out, splits, settings)
     counts = ", ".join(f"{name} {state['rows']:,}" for name, state in states(found))
     print(f"{found.title}: {counts} images, {found.header['dimensions']:,} features each")

@@ -1,7 +1,6 @@
-"""Shared by the subcommands: the parser, options for data and networks, signals."""
+"""Shared by the subcommands: the parser, options for data and networks."""
 
 import argparse
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,12 +84,3 @@ def open_data(args: argparse.Namespace) -> Any:
 def add_folder(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
     """Declare a folder as the first argument."""
     parser.add_argument("folder", type=Path, metavar=metavar, help=text)
-
-
-def interrupt_on_sigterm() -> None:
-    """Let SIGTERM, a batch system's stop, act like Ctrl-C."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)

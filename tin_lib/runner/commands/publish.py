@@ -57,6 +57,9 @@ def add_import(verbs: Any) -> None:
     p.add_argument("file", type=Path, metavar="FILE", help="a file that tin publish wrote")
     p.add_argument("--data", required=True, help="the folder tiny-imagenet-200, or 'sample'")
     p.add_argument("--run", type=Path, help="the run's folder (default: runs/DATA-pretrained)")
+    p.add_argument(
+        "--train", action="store_true", help="also predict the training images (notebook 06)"
+    )
     p.add_argument("--test", action="store_true", help="also predict the test images (tin submit)")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     p.set_defaults(call=import_)
@@ -71,7 +74,8 @@ def import_(args: argparse.Namespace) -> None:
     card = publishing.read_card(args.file)  # before the data are packed
     run = args.run or default_run(args.data, "pretrained")
     data = open_data(args.data)
-    fit = publishing.import_network(args.file, data, run, test=args.test, device=args.device)
+    splits = [name for name in ("train", "test") if getattr(args, name)]
+    fit = publishing.import_network(args.file, data, run, splits=splits, device=args.device)
     here, there = fit.summary, card["accuracy"]
     print(
         f"{fit.path}: val top-1 {here['val_accuracy']:.4f} (its card: {there['val_top1']:.4f}), "

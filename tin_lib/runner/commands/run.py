@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tin_lib.runner.commands.options import interrupt_on_sigterm
-
 
 def add_run(verbs: Any) -> None:
     """``tin run``"""
@@ -67,7 +65,6 @@ def run(args: argparse.Namespace) -> int:
         force=args.force,
         workbook=args.workbook,
     )
-    interrupt_on_sigterm()
     result = run_workbook(args.data, args.run, args.profile, options)
     failed = [outcome.name for outcome in result.outcomes if outcome.status == FAILED]
     if failed:

@@ -79,7 +79,6 @@ def sweep(args: argparse.Namespace) -> int:
     recipe = options.chosen_recipe(args)
     grid, data = parse_grid(args.grid), options.open_data(args)
     how = {"device": args.device, "threads": threads_each(args.threads, args.jobs, args.cluster)}
-    options.interrupt_on_sigterm()
     with open_executor(args.jobs, args.cluster) as executor:
         table = train_all(recipe, grid, data, args.out, executor, **how, report=print_row)
     print(table.drop(columns=["fit", "error"]).dropna(axis=1, how="all").to_string(index=False))
