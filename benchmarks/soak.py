@@ -6,7 +6,7 @@
 Half of the time one fit trains epoch after epoch (on the built-in sample unless --data names a
 folder), with evaluation and checkpoints; then saliency browsers step through images, each closed
 and opened again after 200 pictures. After every epoch, and after every 20 pictures, the process is
-measured: resident memory without mapped files (MiB), open files, threads. The first quarter of each
+measured, garbage collected first: resident memory without mapped files (MiB), open files, threads. The first quarter of each
 half, in which caches fill, does not count. The slope is that of a straight line, its 95 % interval
 allows for neighbouring measurements that are alike (Newey and West, 1987).
 Mark: memory grows by less than --limit MiB an hour, files and threads by less than 10. Ends with
@@ -16,6 +16,7 @@ exit status 1 if one of them certainly grows faster: the whole interval is above
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 import threading
@@ -50,7 +51,8 @@ class Samples:
     values: dict[str, list[float]] = field(default_factory=dict)
 
     def take(self) -> None:
-        """Measure now."""
+        """Measure now, without what the next garbage collection would free."""
+        gc.collect()
         self.seconds.append(time.monotonic() - self.started)
         found = {"MiB": memory()["its own"], "threads": float(threading.active_count())}
         found["open files"] = float(len(list(Path("/proc/self/fd").iterdir())))

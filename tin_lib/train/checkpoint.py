@@ -26,7 +26,6 @@ from tin_lib.train.device import precision
 from tin_lib.train.step import Step
 
 CHECKPOINT, HISTORY = "checkpoint.pt", "history.jsonl"
-UNSUMMED = (CHECKPOINT, "summary.json")  # files whose digest the summary does not have
 FINISHED = ("summary.json", "weights.safetensors")  # what a finished fit has
 
 
@@ -83,6 +82,7 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
 
 def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[str, Any]:
     """What a fit is made from, for meta.json."""
+    versions = {each.__name__: each.__version__ for each in (torch, torchvision, np, tin_lib)}
     return {
         "network": recipe.network,
         "num_classes": data.num_classes,
@@ -98,14 +98,6 @@ def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[s
         "start": weights_digest(recipe.weights),  # SHA-256 of the file of starting weights
         "build": networks.build_digest(recipe.network),
         "images": {name: len(split) for name, split in data.splits.items() if len(split)},
-        "command": shlex.join(sys.argv),
-    } | environment(recipe, device)
-
-
-def environment(recipe: Recipe, device: torch.device) -> dict[str, Any]:
-    """What a fit's numbers depend on besides recipe and data, for meta.json."""
-    versions = {each.__name__: each.__version__ for each in (torch, torchvision, np, tin_lib)}
-    return {
         "device": device_name(device),
         "threads": torch.get_num_threads(),  # these three: how sums are split, and so rounded
         "processes": int(os.environ.get("WORLD_SIZE", 1)),
@@ -113,6 +105,7 @@ def environment(recipe: Recipe, device: torch.device) -> dict[str, Any]:
         "precision": precision(recipe, device),  # of training; evaluation is in float32
         "versions": {"python": platform.python_version()} | versions,
         "source": files.source_digest(core=True),
+        "command": shlex.join(sys.argv),
     }
 
 
@@ -191,8 +184,8 @@ def write_artifacts(folder: Path, step: Step, data: TinyImageNet, history: list[
         files.write_table(table, folder / f"predictions_{name}.csv")
         if name in ("val", "test"):  # of train 100,000 × 200 scores that nothing reads
             files.write_array(folder / f"logits_{name}.npy", logits)
-    written = sorted(path for path in folder.glob("[!.]*.*") if path.name not in UNSUMMED)
-    figures["files"] = {path.name: files.file_digest(path) for path in written}
+    names = {path.name for path in folder.glob("[!.]*.*")} - {CHECKPOINT, "summary.json"}
+    figures["files"] = {name: files.file_digest(folder / name) for name in sorted(names)}
     files.write_json(folder / "summary.json", figures)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 

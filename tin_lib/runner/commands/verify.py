@@ -69,8 +69,6 @@ def add_reproduce(verbs: Any) -> None:
 
 def reproduce(args: argparse.Namespace) -> int:
     """Train again and print the differences; 1 if there are any."""
-    from tin_lib.runner.commands.options import interrupt_on_sigterm
     from tin_lib.runner.verification.reproduction import reproduce as checks_of
 
-    interrupt_on_sigterm()
     return print_checks(checks_of(args.folder, args.out, args.data, args.device), args.out)

@@ -66,8 +66,12 @@ class FitChecks:
         self.published = bool(meta.get("published"))
         images = meta.get("images")
         images = images if isinstance(images, dict) else {"train": 0, "val": 0}
-        own = ("val", "test") if self.published else SPLITS
-        self.splits = [name for name in own if name in images]  # that have predictions
+        self.splits = [name for name in SPLITS if name in images]  # that have predictions
+        if self.published:  # predicted here, of those that the data here have
+            made = [
+                name for name in self.splits if (fit.path / f"predictions_{name}.csv").is_file()
+            ]
+            self.splits = made or ["val"]
 
     def expected(self) -> list[str]:
         """The files of a fit."""
@@ -124,6 +128,7 @@ class FitChecks:
         for name in ("network", "width", "seed"):
             same(f"{name} in recipe.json", fit.recipe.get(name), fit.meta.get(name))
         same("network in summary.json", fit.summary.get("network"), header["network"])
+        same("precision in summary.json", fit.summary.get("precision"), fit.meta.get("precision"))
         count = networks.parameter_count(fit.network())
         same("parameters in summary.json", fit.summary.get("parameters"), count)
         return f"{header['network']}, {count:,} parameters"

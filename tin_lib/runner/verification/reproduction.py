@@ -2,13 +2,17 @@
 
 import functools
 import json
+import platform
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import torchvision
 
+import tin_lib
 from tin_lib import files, networks, runs, train
 from tin_lib.analysis.arms import DIVERGED
 from tin_lib.analysis.runs import open_run
@@ -28,7 +32,7 @@ from tin_lib.runner.verification.comparison import compare_fits
 from tin_lib.runner.verification.fit import open_again
 from tin_lib.runner.verification.run import fits, is_fit
 from tin_lib.runner.verification.votes import MARK
-from tin_lib.train.checkpoint import environment
+from tin_lib.train.checkpoint import device_name
 from tin_lib.train.device import precision
 from tin_lib.train.distributed import choose_device
 
@@ -91,17 +95,21 @@ def differences_of(path: Path, device: str | None) -> Iterator[str]:
     meta = files.read_object(path / "meta.json")
     recipe = Recipe.from_dict(files.read_object(path / "recipe.json"))
     here = choose_device(chosen_device(meta, device))
-    now = environment(recipe, here)
+    now = {each.__name__: each.__version__ for each in (torch, torchvision, np, tin_lib)}
+    now["python"] = platform.python_version()
     versions = meta.get("versions") or {}
-    for name in now["versions"].keys() & versions.keys():
-        if now["versions"][name] != versions[name]:
-            yield f"{name} {versions[name]} made it, here is {now['versions'][name]}"
-    for name, what in {"source": "tin_lib's source", "instructions": "the CPU has"}.items():
-        if name in meta and meta[name] != now[name]:
-            yield f"{what} {meta[name]}, here {now[name]}"
-    kind = {"recorded": kind_of(str(meta.get("device"))), "here": kind_of(now["device"])}
-    if kind["recorded"] != kind["here"]:
-        yield f"device {kind['recorded']}, here {kind['here']}"
+    for name in (name for name in versions if versions[name] != now.get(name)):
+        yield f"{name} {versions[name]} made it, here is {now.get(name, 'none')}"
+    facts = {
+        "source": ("tin_lib's source", files.source_digest(core=True)),
+        "instructions": ("the CPU has", torch.backends.cpu.get_cpu_capability()),
+    }
+    for name, (what, found) in facts.items():
+        if meta.get(name, found) != found:
+            yield f"{what} {meta[name]}, here {found}"
+    recorded, found = kind_of(str(meta.get("device"))), kind_of(device_name(here))
+    if recorded != found:
+        yield f"device {recorded}, here {found}"
     if recipe.seconds:
         yield f"{path.name} was trained for {recipe.seconds:g} seconds, not for a number of epochs"
 

@@ -58,7 +58,8 @@ def makers(run: runs.Run, members: list[str], fallback: str) -> dict[str, Callab
 
     made: dict[str, Callable[[], Content]] = {"accuracy.csv": accuracy, "summary.csv": summary}
     made |= {"comparisons.csv": comparisons, CORRELATION: correlation}
-    return made | ({SUBMISSION: votes} if "test" in run.first.meta["images"] else {})
+    whole = len(ensemble.predicted(run, "test", members)) == len(members)
+    return made | ({SUBMISSION: votes} if whole else {})
 
 
 def write(path: Path, content: Content) -> None:
