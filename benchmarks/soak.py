@@ -4,11 +4,12 @@
         [--limit 64]
 
 Half of the time one fit trains epoch after epoch (on the built-in sample unless --data names a
-folder), with evaluation and checkpoints; then saliency browsers step through images, each closed
-and opened again after 200 pictures. After every epoch, and after every 20 pictures, the process is
-measured, garbage collected first: resident memory without mapped files (MiB), open files, threads. The first quarter of each
-half, in which caches fill, does not count. The slope is that of a straight line, its 95 % interval
-allows for neighbouring measurements that are alike (Newey and West, 1987).
+folder), with evaluation and checkpoints. For a quarter one saliency browser steps through images;
+for the last, browsers are opened, show 50 pictures and are closed. After every epoch, 20 pictures or
+closed browser, garbage is collected and the process measured: resident memory without mapped files
+(MiB), open files, threads. The first third of each part, in which caches fill, does not count. The
+slope is that of a straight line; its 95 % interval allows for neighbouring measurements that are
+alike (Newey and West, 1987).
 Mark: memory grows by less than --limit MiB an hour, files and threads by less than 10. Ends with
 exit status 1 if one of them certainly grows faster: the whole interval is above the mark.
 """
@@ -37,8 +38,8 @@ from tin_lib.progress import Progress
 from tin_lib.recipes import Recipe
 from tin_lib.train import fit
 
-REOPEN, EVERY = 200, 20  # pictures of a browser; pictures between two measurements
-WARM_UP = 0.25  # share of a part's time that is left out
+PICTURES, EVERY = 50, 20  # of a browser that is closed; between two measurements of one that is not
+WARM_UP = 1 / 3  # share of a part's time that is left out
 COUNTS = {"open files": 10.0, "threads": 10.0}  # and their marks, an hour
 
 
@@ -95,18 +96,31 @@ def train(recipe: Recipe, data: TinyImageNet, folder: Path) -> Samples:
     return sampler.samples
 
 
+def step(browser: SaliencyBrowser, rng: np.random.Generator, pictures: int) -> None:
+    """Show pictures in any order."""
+    for _ in range(pictures):
+        browser.strip.selected = int(rng.integers(len(browser.rows)))
+
+
 def browse(run: Path, data: TinyImageNet, seconds: float) -> Samples:
-    """Step through images until the time is over."""
+    """Step through images in one browser until the time is over."""
+    samples, rng, browser = Samples(), np.random.default_rng(0), SaliencyBrowser(run, data)
+    while time.monotonic() - samples.started < seconds:
+        step(browser, rng, EVERY)
+        samples.take()
+    browser.close()
+    return samples
+
+
+def reopen(run: Path, data: TinyImageNet, seconds: float) -> Samples:
+    """Open and close browsers until the time is over."""
     samples, rng = Samples(), np.random.default_rng(0)
     while time.monotonic() - samples.started < seconds:
         browser = SaliencyBrowser(run, data)
-        for picture in range(REOPEN):
-            browser.strip.selected = int(rng.integers(len(browser.rows)))
-            if picture % EVERY == 0:
-                samples.take()
-            if time.monotonic() - samples.started >= seconds:
-                break
+        step(browser, rng, PICTURES)
         browser.close()
+        del browser
+        samples.take()
     return samples
 
 
@@ -145,7 +159,8 @@ def main() -> int:
         rows = rows_of("training", train(recipe, data, Path(folder) / "fit"), marks)
         print(f"{table(rows)}\n", flush=True)
         make_run(Path(folder) / "run", data, [args.network], args.width)
-        rows += rows_of("browsing", browse(Path(folder) / "run", data, half), marks)
+        for part, work in {"one browser": browse, "reopened": reopen}.items():
+            rows += rows_of(part, work(Path(folder) / "run", data, half / 2), marks)
     print(f"{table(rows)}\n")
     grows = [row for row in rows if row["verdict"] == "grows"]
     about = {"minutes": args.minutes, "data": data.root.name, "width": args.width}

@@ -87,7 +87,7 @@ SCRIPTS = {
     ),
     "soak": (
         "--minutes 0.05 --network alexnet --width 0.1",
-        ("training: MiB", "browsing: open files"),
+        ("training: MiB", "reopened: open files"),
     ),
 }
 

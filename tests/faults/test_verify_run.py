@@ -173,6 +173,17 @@ def test_strange_files_are_named(run: Path, fault: Any) -> None:
         assert unknown == {"notes.txt", "networks/readme.txt", "ensemble/old.csv"}
 
 
+def test_an_imported_network_is_checked(made: Path, tmp_path: Path, fault: Any) -> None:
+    file, run = tmp_path / "published.safetensors", tmp_path / "imported"
+    fit = made / "networks" / "vgg_like"
+    assert main(["publish", str(fit), "-o", str(file)]) == 0
+    assert main(["import", str(file), "--run", str(run), "--data", "sample"]) == 0
+    assert main(["verify", str(run)]) == 0
+    with fault(KIND, "weights of an imported network changed"):
+        shutil.copy(fit / "weights.safetensors", run / "networks" / "vgg_like")
+        assert "networks/vgg_like: weights.safetensors" in wrong(run)
+
+
 def test_a_sweeps_table_is_that_of_its_fits(made: Path, tmp_path: Path, fault: Any) -> None:
     sweep = tmp_path / "sweep"
     shutil.copytree(made / "networks" / "vgg_like", sweep / "lr=0.01")

@@ -5,7 +5,7 @@ from pathlib import Path
 from tin_lib import files
 from tin_lib.runner.verification.checks import Different, NotRecorded
 
-FILES: tuple[str, ...] = ()  # files that hold digests
+OTHERS = ("published.safetensors", "checkpoint.pt")  # files that may lie beside a fit's own
 KEY = "files"  # in summary.json: SHA-256 by the name of the file
 
 
