@@ -5,11 +5,11 @@
 
 Half of the time one fit trains epoch after epoch (on the built-in sample unless --data names a
 folder), with evaluation and checkpoints. For a quarter one saliency browser steps through images;
-for the last, browsers are opened, show 50 pictures and are closed. After every epoch, 20 pictures or
-closed browser, garbage is collected and the process measured: resident memory without mapped files
-(MiB), open files, threads. The first third of each part, in which caches fill, does not count. The
-slope is that of a straight line; its 95 % interval allows for neighbouring measurements that are
-alike (Newey and West, 1987).
+for the last, browsers are opened, show 50 pictures and are closed. After every epoch, 20 pictures
+or closed browser, garbage is collected and the process measured: resident memory without mapped
+files (MiB), open files, threads. The first third of each part, in which caches fill, does not
+count. The slope is that of a straight line; its 95 % interval allows for neighbouring measurements
+that are alike (Newey and West, 1987).
 Mark: memory grows by less than --limit MiB an hour, files and threads by less than 10. Ends with
 exit status 1 if one of them certainly grows faster: the whole interval is above the mark.
 """

@@ -192,6 +192,17 @@ def test_figures_show_what_was_changed_without_digests(fit: Path, fault: Any, na
         assert [check for check in found if check.startswith(shown_by)], found
 
 
+CONTENTS = ("", "[]", "null", "{}", '{"files": 3}', "[" * 3000, '{"images": 5, "class_ids": {}}')
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith((".json", ".jsonl"))])
+def test_any_content_of_a_json_file_is_a_difference(fit: Path, fault: Any, name: str) -> None:
+    for content in CONTENTS:
+        with fault(KIND, f"{name} with {content[:9] or 'nothing'} in it"):
+            (fit / name).write_text(content)
+            assert wrong(fit), content
+
+
 def test_weights_of_another_network(fit: Path, fault: Any) -> None:
     with fault(KIND, "another network's weights"):
         other = networks.create("convnet9", 4, 0.1)
