@@ -85,6 +85,10 @@ SCRIPTS = {
         "--networks alexnet --browsed alexnet --width 0.1 --selections 1 --images 2",
         ("never seen", "resident"),
     ),
+    "soak": (
+        "--minutes 0.05 --network alexnet --width 0.1",
+        ("training: MiB", "reopened: open files"),
+    ),
 }
 
 

@@ -16,6 +16,7 @@ from tin_lib.runner.commands import (
     results,
     run,
     training,
+    verify,
 )
 from tin_lib.runner.commands.options import Parser
 from tin_lib.runner.commands.signals import stop_signals
@@ -37,6 +38,8 @@ VERBS = (
     results.add_vote,
     run.add_run,
     results.add_browse,
+    verify.add_verify,
+    verify.add_reproduce,
 )
 
 

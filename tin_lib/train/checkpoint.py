@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
 import platform
+import shlex
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torchvision
 
 import tin_lib
 from tin_lib import files, networks, predict
@@ -78,7 +82,7 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
 
 def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[str, Any]:
     """What a fit is made from, for meta.json."""
-    versions = {module.__name__: module.__version__ for module in (torch, np, tin_lib)}
+    versions = {each.__name__: each.__version__ for each in (torch, torchvision, np, tin_lib)}
     return {
         "network": recipe.network,
         "num_classes": data.num_classes,
@@ -95,9 +99,13 @@ def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[s
         "build": networks.build_digest(recipe.network),
         "images": {name: len(split) for name, split in data.splits.items() if len(split)},
         "device": device_name(device),
+        "threads": torch.get_num_threads(),  # these three: how sums are split, and so rounded
+        "processes": int(os.environ.get("WORLD_SIZE", 1)),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # e.g. AVX512
         "precision": precision(recipe, device),  # of training; evaluation is in float32
         "versions": {"python": platform.python_version()} | versions,
         "source": files.source_digest(core=True),
+        "command": shlex.join(sys.argv),
     }
 
 
@@ -176,6 +184,8 @@ def write_artifacts(folder: Path, step: Step, data: TinyImageNet, history: list[
         files.write_table(table, folder / f"predictions_{name}.csv")
         if name in ("val", "test"):  # of train 100,000 × 200 scores that nothing reads
             files.write_array(folder / f"logits_{name}.npy", logits)
+    names = {path.name for path in folder.glob("[!.]*.*")} - {CHECKPOINT, "summary.json"}
+    figures["files"] = {name: files.file_digest(folder / name) for name in sorted(names)}
     files.write_json(folder / "summary.json", figures)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 

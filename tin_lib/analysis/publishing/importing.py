@@ -118,7 +118,9 @@ def write(
         if name != "test":
             figures[f"{name}_accuracy"] = predict.accuracy(scores, split.labels)
             figures[f"{name}_top5"] = predict.accuracy(scores, split.labels, 5)
-    files.write_json(folder / "summary.json", summary(path, card) | figures)
+    names = sorted(each.name for each in folder.glob("[!.]*.*"))
+    digests = {"files": {name: files.file_digest(folder / name) for name in names}}
+    files.write_json(folder / "summary.json", summary(path, card) | figures | digests)
 
 
 def describe(path: Path, card: Card, data: TinyImageNet) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +102,17 @@ class Browser(widgets.VBox):
         self.notice.value = status(html.escape(text)) if text else ""
 
     def close(self) -> None:
-        """Close the widget and end its thread."""
+        """Close the widget with all widgets in it, and end its thread.
+
+        ipywidgets keeps each widget that is not closed, and with one of them the whole browser.
+        """
         self.prefetcher.close()
+        own = [each for each in vars(self).values() if isinstance(each, widgets.Widget)]
+        for widget in (self, *own):  # not every browser shows all of its own
+            for part in [*parts_of(widget)]:
+                part.close()
+        for each in own:
+            each.close()
         super().close()
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
@@ -133,6 +142,16 @@ class Browser(widgets.VBox):
     def plain(self) -> str:
         """Return the browser as one line of text."""
         return self.link()
+
+
+def parts_of(widget: widgets.Widget) -> Iterator[widgets.Widget]:
+    """Yield all widgets inside a widget: children, and each one's layout and style."""
+    for child in getattr(widget, "children", ()):
+        yield from parts_of(child)
+        yield child
+    for name in ("layout", "style"):
+        if isinstance(part := getattr(widget, name, None), widgets.Widget):
+            yield part
 
 
 def status(text: str) -> str:

@@ -37,7 +37,8 @@ def train(args: argparse.Namespace) -> None:
     if args.profile_steps is not None:
         text = profile.profile(recipe, data, args.out, args.profile_steps, args.device)
     else:
-        text = json.dumps(fit(recipe, data, args.out, device=args.device).summary)
+        figures = fit(recipe, data, args.out, device=args.device).summary
+        text = json.dumps({k: v for k, v in figures.items() if not isinstance(v, dict)})
     writes = distributed.join(args.device).writes
     distributed.leave()
     if writes:

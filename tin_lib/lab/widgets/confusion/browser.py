@@ -85,6 +85,12 @@ class ConfusionBrowser(Browser):
         above = widgets.HBox(top, layout=widgets.Layout(flex_flow="row wrap"))
         self.children = [above, self.picture, self.message, self.saver]
 
+    def close(self) -> None:
+        """Close the widget and end its thread."""
+        if self.live:
+            self.matrix.data[0].on_click(None)  # the figure outlives its closing, within plotly
+        super().close()
+
     def _worst(self, network: str) -> tuple[str, str]:
         """Return the most frequent error, or the first class if there is none."""
         pairs = errors.most_confused(self.counts[network], self.names, 1)
