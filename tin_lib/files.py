@@ -199,8 +199,7 @@ def read_object(path: str | Path) -> dict[str, Any]:
 
 
 def write_table(table: pd.DataFrame, path: str | Path, index: bool = False) -> None:
-    """Write a data frame as CSV, atomically; text that would be a formula in a spreadsheet with an
-    apostrophe before it, which ``read_table`` removes."""
+    """Write a data frame as CSV, atomically; an apostrophe marks text that looks like a formula."""
     table = table.replace(_FORMULA, "'", regex=True)
     for axis in (0, 1) if index else (1,):
         table = table.rename(lambda name: _FORMULA.sub("'", str(name)), axis=axis)
