@@ -1,12 +1,14 @@
 """Files: atomic writes, locks, JSON, tables, arrays, digests."""
 
 import contextlib
+import csv
 import errno
 import functools
 import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -25,6 +27,8 @@ _COUNTER = itertools.count()
 _DAY = 86400.0  # seconds after which a temporary file is stale, whoever wrote it
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # file systems that cannot flush this
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
+_FORMULA = re.compile(r"\A(?![+-][\d.]+([eE][+-]?\d+)?\Z)(?='*[=+\-@\t\r\n])")  # no number
+_MARK = re.compile(r"\A'(?='*[=+\-@\t\r\n])")
 _NOT_CORE = ("analysis", "lab", "runner", "__main__.py")
 
 
@@ -182,7 +186,7 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file; ValueError names the file if it is not JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}); remove it and run again") from None
 
 
@@ -195,9 +199,14 @@ def read_object(path: str | Path) -> dict[str, Any]:
 
 
 def write_table(table: pd.DataFrame, path: str | Path, index: bool = False) -> None:
-    """Write a data frame as CSV, atomically."""
+    """Write a data frame as CSV, atomically; an apostrophe marks text that looks like a formula."""
+    table = table.replace(_FORMULA, "'", regex=True)
+    for axis in (0, 1) if index else (1,):
+        table = table.rename(lambda name: _FORMULA.sub("'", str(name)), axis=axis)
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=index)
+        if b"\r" in temporary.read_bytes():  # which pandas does not quote by itself
+            table.to_csv(temporary, index=index, quoting=csv.QUOTE_NONNUMERIC)
 
 
 def read_table(path: str | Path, dtype: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -209,7 +218,8 @@ def read_table(path: str | Path, dtype: Mapping[str, Any] | None = None) -> pd.D
     types = defaultdict(lambda: str, dtype or {})
     empty = {name: ["", "nan", "NaN"] for name in types}
     try:
-        return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
+        return table.replace(_MARK, "", regex=True).rename(columns=lambda name: _MARK.sub("", name))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist; run its notebook or command") from None
     except ValueError as error:  # also pandas' parser errors and UnicodeDecodeError

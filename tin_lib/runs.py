@@ -94,7 +94,7 @@ class Fit:
         path, rows = self.path / "history.jsonl", []
         if not path.is_file():
             raise FileNotFoundError(f"{path} does not exist; train again")
-        for line in path.read_text().splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(json.JSONDecodeError):
                 rows.append(json.loads(line))
         if not rows:
@@ -127,7 +127,7 @@ class Fit:
         """Scores before softmax, float32 (N, classes), rows in the split's order, memory-mapped."""
         path = self.path / f"logits_{split}.npy"
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            return np.lib.format.open_memmap(path, mode="r")  # neither a pickle nor a zip
         except FileNotFoundError:
             raise FileNotFoundError(f"{path} does not exist; train again") from None
         except (ValueError, EOFError) as error:

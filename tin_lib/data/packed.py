@@ -44,7 +44,11 @@ class Packed:
 
     def split(self, name: str) -> Split:
         """Return a whole split, its images a read-only memory map."""
-        pixels = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        path = self.folder / f"{name}.npy"
+        try:
+            pixels = np.lib.format.open_memmap(path, mode="r")  # neither a pickle nor a zip
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged ({error}); remove {self.folder}") from None
         columns = (self.columns[name][key] for key in ("labels", "files", "boxes", "gray"))
         return Split(name, pixels, *columns)
 

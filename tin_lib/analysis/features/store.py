@@ -63,7 +63,7 @@ class Features:
         path = self.folder / f"{split}.npy"
         shape = self.header["splits"][split]["rows"], self.header["dimensions"]
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = np.lib.format.open_memmap(path, mode="r")  # neither a pickle nor a zip
         except (OSError, ValueError, EOFError) as error:
             raise damaged(path, str(error)) from None
         if array.shape != shape or array.dtype != self.header["dtype"]:

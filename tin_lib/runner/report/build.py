@@ -4,7 +4,9 @@ Static files that a browser opens from the file system without a network. The re
 the run's folder alone, so that the report of an unfinished run shows the finished parts.
 """
 
+import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -24,6 +26,24 @@ STATES = {
     state.FAILED: "failed",
     state.STARTED: "interrupted while running",
     state.BLOCKED: "not run",
+}
+# What a page may load, should text from a file get into it as HTML after all: no script but the
+# report's own files, in particular none in the page, and nothing from a network.
+POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file: 'unsafe-inline'; "
+    "img-src 'self' file: data: blob:; media-src 'self' file: data:; font-src 'self' file: data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+# Types of a record's entries that the report uses; entries of other types are left out.
+KINDS = {
+    "status": str,
+    "error": str,
+    "written": str,
+    "data": str,
+    "machine": str,
+    "seconds": int | float,
+    "parameters": dict,
+    "versions": dict,
 }
 
 
@@ -80,10 +100,11 @@ class Report:
 
     def entry(self, name: str) -> Entry:
         """One step: its record and its page."""
-        notebook = pages.read_notebook(self.run / "notebooks" / f"{name}.ipynb")
-        page = None if notebook is None else pages.render(notebook, name)
+        page = pages.read_page(self.run / "notebooks" / f"{name}.ipynb", name)
         shared = self.workbook.notebook(name).stem != name
-        return Entry(name, state.read(self.run, name), page, shared)
+        found = state.read(self.run, name).items()
+        record = {key: value for key, value in found if isinstance(value, KINDS.get(key, object))}
+        return Entry(name, record, page, shared)
 
     def write(self, name: str, template: str, **values: Any) -> Path:
         """Fill a template and write it as a page."""
@@ -92,7 +113,8 @@ class Report:
         loader = PackageLoader("tin_lib.runner.report")
         environment = Environment(loader=loader, autoescape=True, trim_blocks=True)
         path = self.folder / f"{name}.html"
-        files.atomic_write(path, environment.get_template(template).render(values))
+        page = environment.get_template(template).render(values, policy=POLICY)
+        files.atomic_write(path, page)
         return path
 
 
@@ -128,13 +150,23 @@ def code_colours() -> str:
 
 
 def copy_extra(run: Path, folder: Path, extra: Extra) -> bool:
-    """Copy an extra's folder into the report; False if the run has none."""
+    """Copy an extra's folder into the report; False if the run has none.
+
+    Links that leave the run are not followed: the report is passed on to others.
+    """
     source, target = run / extra.folder, folder / extra.folder
     shutil.rmtree(target, ignore_errors=True)
-    if not (source / extra.page).is_file():
+    if not (source / extra.page).is_file() or leaving(run, source, ["", extra.page]):
         return False
-    shutil.copytree(source, target)
+    shutil.copytree(source, target, ignore=lambda part, names: leaving(run, part, names))
     return True
+
+
+def leaving(run: Path, folder: str | Path, names: Sequence[str]) -> list[str]:
+    """The names in a folder that are links out of the run."""
+    root = os.path.realpath(run)
+    paths = {name: os.path.realpath(Path(folder, name)) for name in names}
+    return [name for name, path in paths.items() if os.path.commonpath([root, path]) != root]
 
 
 def write_page(
@@ -181,8 +213,10 @@ def provenance(
     run: Path, records: dict[str, dict[str, Any]], results: pd.DataFrame
 ) -> dict[str, str]:
     """What made this run: command, data, profile, devices, versions, commit."""
-    asked = files.read_json(run / "run.json") if (run / "run.json").is_file() else {}
-    given = ", ".join(f"{name}={value}" for name, value in asked.pop("parameters", {}).items())
+    asked = files.read_object(run / "run.json") if (run / "run.json").is_file() else {}
+    parameters = asked.pop("parameters", {})
+    named = parameters.items() if isinstance(parameters, dict) else ()
+    given = ", ".join(f"{name}={value}" for name, value in named)
     machines = {record["machine"] for record in records.values() if record.get("machine")}
     versions = {f"{k} {v}" for r in records.values() for k, v in r.get("versions", {}).items()}
     facts = asked | {

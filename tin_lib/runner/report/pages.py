@@ -1,4 +1,7 @@
-"""Executed notebooks as HTML that needs no network: figures, pictures, tables, prose."""
+"""Executed notebooks as HTML that needs no network: figures, pictures, tables, prose.
+
+Scripts in a notebook's outputs do not run in the report: its pages forbid them.
+"""
 
 import html
 import json
@@ -6,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tin_lib.progress import say
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -23,6 +28,19 @@ class Page:
     question: str  # the first paragraph, without markup
     body: str  # HTML
     figures: bool  # whether it needs plotly.js
+
+
+def read_page(path: Path, name: str) -> Page | None:
+    """The page of the executed notebook ``path``; None, with a line that says so if it is there,
+    when it cannot be shown."""
+    notebook = read_notebook(path)
+    if notebook is None:
+        return None
+    try:
+        return render(notebook, name)
+    except Exception as error:  # anything: the file may have been changed by others
+        say(f"{path} cannot be shown in the report ({type(error).__name__}); run its step again")
+        return None
 
 
 def read_notebook(path: Path) -> Any | None:
@@ -80,15 +98,23 @@ def prepare(notebook: Any) -> None:
 
 
 def replace_data(data: dict[str, Any], metadata: dict[str, Any]) -> None:
-    """One output: a plotly figure becomes a div, a widget its picture."""
+    """One output: a plotly figure becomes a div, a widget its picture, tags in Markdown text."""
     if PLOTLY in data:
         figure = data[PLOTLY]
         data.clear()
         data["text/html"] = figure_div(figure)
+    if "text/markdown" in data:
+        data["text/markdown"] = without_tags(data["text/markdown"])
     for kind in IMAGES & data.keys():
         metadata.setdefault(kind, {}).setdefault("alt", alternative(data))
     if data.pop(WIDGET, None) is not None and not (IMAGES | {"text/html"}) & data.keys():
         data["text/html"] = NO_PICTURE
+
+
+def without_tags(markdown: str) -> str:
+    """Markdown in which HTML shows as text: the sentences that code made contain names of classes
+    and files."""
+    return re.sub(r"(`+).*?\1|<", lambda m: m[0] if m[1] else "&lt;", markdown, flags=re.DOTALL)
 
 
 def alternative(data: dict[str, Any]) -> str:
@@ -103,10 +129,10 @@ def figure_div(figure: dict[str, Any]) -> str:
     """A plotly figure as a div with its JSON, which report.js draws."""
     layout = figure.get("layout", {})
     title = layout.get("title", "")
-    text = title.get("text", "") if isinstance(title, dict) else title
+    text = str(title.get("text") or "") if isinstance(title, dict) else str(title)
     height = int(layout.get("height") or 450)  # plotly's own default height
     content = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
-    label = html.escape(re.sub("<[^>]*>", "", text or "") or "Figure", quote=True)
+    label = html.escape(re.sub("<[^>]*>", "", text) or "Figure", quote=True)
     return (
         f'<div class="tin-figure" role="group" aria-label="{label}" style="height:{height}px">'
         f'<script type="application/json">{content}</script></div>'

@@ -71,10 +71,20 @@ def summaries(run: Path) -> list[Path]:
 def network_row(folder: Path) -> dict[str, Any]:
     """One fit's row, named by its folder."""
     summary = files.read_object(folder / "summary.json")
-    meta = folder / "meta.json"
-    data = same_data.describe(files.read_object(meta)) if meta.is_file() else None
+    for name in COLUMNS:
+        if not isinstance(summary.get(name), str | int | float | None):
+            raise ValueError(f"{folder / 'summary.json'}: {name} is no number or text; train again")
+    data = data_text(folder / "meta.json")
     paper = paper_figures(folder.name, summary.get("network", ""))
     return summary | {"name": folder.name, "kind": "network", "data": data} | paper
+
+
+def data_text(meta: Path) -> str | None:
+    """What a fit was trained on, in a few words; None without the file."""
+    try:
+        return same_data.describe(files.read_object(meta)) if meta.is_file() else None
+    except (TypeError, AttributeError, KeyError) as error:
+        raise ValueError(f"{meta} is damaged ({error}); train again") from None
 
 
 def ensemble_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def cell(column: str, row: "pd.Series[Any]") -> str:
         return title(value, row.get("network"))
     if isinstance(value, str):
         return value
+    if not isinstance(value, int | float):
+        return str(value)
     return f"{value:,.0f}" if column in INTEGERS else f"{value:.3f}"
 
 

@@ -4,7 +4,7 @@ import difflib
 import graphlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import tin_lib
@@ -156,7 +156,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{file} does not exist; name the workbook's file by --workbook")
     try:
         content = literals.parse(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not valid YAML: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
         raise ValueError(f"{file}: a workbook needs a list of steps")
@@ -203,11 +203,20 @@ def expanded(workbook: Workbook) -> Workbook:
     return replace(workbook, steps=steps)
 
 
+def is_inside(name: Any) -> bool:
+    """Whether a file of this name, of a step or an extra, lies in the folder it is meant for."""
+    path = PureWindowsPath(str(name))  # accepts both separators
+    return isinstance(name, str) and bool(path.name) and not path.anchor and ".." not in path.parts
+
+
 def checked(workbook: Workbook) -> Workbook:
     """The workbook; raises ValueError for unknown needs or profiles, and for cycles."""
     known = [*workbook.steps, *workbook.groups()]
     if unknown := [name for name in workbook.optional if name not in workbook.groups()]:
         raise ValueError(f"optional: no group {unknown[0]!r}{hint(unknown[0], workbook.groups())}")
+    within = [*workbook.steps, *(name for e in workbook.extras for name in (e.folder, e.page))]
+    if outside := [name for name in within if not is_inside(name)]:
+        raise ValueError(f"{outside[0]!r} must be a name or path inside the run's folder")
     for step in workbook.steps.values():
         for need in step.needs:
             if need not in workbook.steps:

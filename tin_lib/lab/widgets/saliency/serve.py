@@ -76,10 +76,14 @@ def application(notebook: Path, port: int, token: str, dark: bool) -> Any:
     from voila.app import Voila
 
     os.environ["JUPYTER_PATH"] = os.pathsep.join(_template_folders())
-    app = Voila(token=token, ip=HOST, port=port, port_retries=0, open_browser=False)
+    # No configuration files: a voila.py in the working folder would run, and any could set another
+    # address or an empty token.
+    app = Voila(token=token, ip=HOST, port=port, port_retries=0, config_file_paths=[])
+    app.open_browser = False
     # A page that is closed ends its kernel by a beacon, which cannot contain the XSRF token.
-    # Requests still need the token or its cookie, and must come from this server's pages.
-    app.tornado_settings = {"disable_check_xsrf": True}
+    # Requests still need the token or its cookie, and must come from this server's pages. They must
+    # name this machine, not a stranger's host name whose address was changed to this one.
+    app.tornado_settings = {"disable_check_xsrf": True, "allow_remote_access": False}
     app.initialize([str(notebook), *OPTIONS, f"--theme={'dark' if dark else 'light'}"])
     return app
 

@@ -31,7 +31,13 @@ function draw(div) {
 }
 
 function drawAll() {
-  document.querySelectorAll(".tin-figure").forEach(draw);
+  for (const div of document.querySelectorAll(".tin-figure")) {
+    try {
+      draw(div);
+    } catch (error) {  // the others are drawn all the same
+      div.textContent = `This figure cannot be drawn: ${error.message}`;
+    }
+  }
 }
 
 function addCodeSwitch() {
