@@ -148,7 +148,7 @@ def test_a_zip_instead_of_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "data.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a", "b")
-    with pytest.raises(ValueError, match=r"data.zip is a zip file, not a folder; unpack it"):
+    with pytest.raises(ValueError, match=r"data.zip is an archive, not a folder; unpack it"):
         open_data(path)
 
 
@@ -157,8 +157,10 @@ def test_not_tiny_imagenet(tmp_path: Path) -> None:
         open_data(tmp_path)
 
 
-def test_the_folder_above(root: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=rf"did you mean {root}\?"):
+def test_the_folder_above_two_data_sets(root: Path) -> None:
+    shutil.copytree(root, root.parent / "other")
+    both = rf"did you mean {root} or {root.parent / 'other'}\?"
+    with pytest.raises(FileNotFoundError, match=both):
         open_data(root.parent)
 
 

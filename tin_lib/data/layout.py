@@ -15,6 +15,7 @@ import itertools
 import os
 import re
 import shlex
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,13 @@ from tin_lib.data import annotations
 from tin_lib.data.annotations import Box
 
 OFFICIAL = "tiny-imagenet-200"  # the folder in the official zip
+NESTED = 2  # levels below the folder given at which the data are looked for
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # would break tables and messages
 NO_BOX = (-1, -1, -1, -1)
 ANNOTATIONS = "val_annotations.txt"
-SYSTEM = ("thumbs.db", "desktop.ini", "__macosx", "@eadir")  # of no interest, as hidden files are
+# What systems and file servers leave in folders: of no interest, as hidden files are.
+SYSTEM = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r", "lost+found", "@eadir"}
+SYSTEM |= {"$recycle.bin", "system volume information", "#recycle", "@recycle"}
 
 
 @dataclass(frozen=True)
@@ -61,25 +66,40 @@ class Table:
 
 
 def find_root(data: str | Path) -> Path:
-    """The data folder that ``data`` names, as an absolute path. FileNotFoundError if it, train or
-    val does not exist, ValueError if it is a file."""
-    path = sample.ensure() if str(data) == "sample" else Path(data).expanduser()
+    """The data folder that ``data`` names, or the only one in it (at most NESTED levels deeper), as
+    an absolute path. FileNotFoundError if there is none, ValueError if ``data`` is a file."""
+    if not isinstance(data, str | os.PathLike):
+        raise ValueError(f"data={data!r}: must be a folder, or 'sample'")
+    path = sample.ensure() if str(data) == "sample" else Path(os.path.expanduser(data))
     root = path.resolve()
     if not root.exists():
         advice = f"`tin download {shlex.quote(str(root.parent))}` fetches Tiny ImageNet to"
         raise FileNotFoundError(f"{root}: no such folder; {advice} {root.parent / OFFICIAL}")
     if not root.is_dir():
-        kind = "a zip file" if zipfile.is_zipfile(root) else "a file"
-        advice = f"`tin download FOLDER --source {shlex.quote(str(root))}` unpacks the official zip"
+        kind = "an archive" if zipfile.is_zipfile(root) or tarfile.is_tarfile(root) else "a file"
+        advice = f"`tin download FOLDER --source {shlex.quote(str(root))}` unpacks an archive"
         raise ValueError(f"{root} is {kind}, not a folder; unpack it and give the folder; {advice}")
-    if missing := [name for name in ("train", "val") if not (root / name).is_dir()]:
-        inner = sorted(root.glob("*/train"))
-        hint = f"did you mean {inner[0].parent}?" if inner else "give a folder with both"
-        raise FileNotFoundError(
-            f"{root} holds neither Tiny ImageNet nor class folders train/<class> and val/<class>: "
-            f"it has no {' and no '.join(missing)}; {hint}"
-        )
-    return root
+    missing = [name for name in ("train", "val") if not (root / name).is_dir()]
+    if not missing:
+        return root
+    inner = data_folders(root, NESTED) if len(missing) == 2 else []
+    if len(inner) == 1:
+        return inner[0]
+    hint = f"did you mean {' or '.join(map(str, inner))}?" if inner else "give a folder with both"
+    raise FileNotFoundError(
+        f"{root} holds neither Tiny ImageNet nor class folders train/<class> and val/<class>: "
+        f"it has no {' and no '.join(missing)}; {hint}"
+    )
+
+
+def data_folders(folder: Path, levels: int) -> list[Path]:
+    """``folder`` if train and val are in it, else the nearest folders below it that have both."""
+    for depth in range(levels + 1):
+        trains = [path for path in sorted(folder.glob("*/" * depth + "train")) if path.is_dir()]
+        both = [path.parent for path in trains if (path.parent / "val").is_dir()]
+        if found := [p for p in both if all(map(is_visible, p.relative_to(folder).parts))]:
+            return found
+    return []
 
 
 def read_classes(root: Path) -> Classes:
@@ -178,10 +198,18 @@ def _place(root: Path, folder: str) -> str:
     return f"{folder}/images" if (root / folder / "images").is_dir() else folder
 
 
+def is_visible(name: str) -> bool:
+    """Whether a file or folder of this name counts: not if it is hidden or of a system."""
+    return name[0] != "." and name.lower() not in SYSTEM
+
+
 def _names(folder: Path) -> list[str]:
     """What is in a folder, if any, except hidden and system files."""
-    names = os.listdir(folder) if folder.is_dir() else []
-    return [name for name in names if name[0] != "." and name.lower() not in SYSTEM]
+    names = [*filter(is_visible, os.listdir(folder))] if folder.is_dir() else []
+    if odd := [name for name in names if UNPRINTABLE.search(name)]:
+        problem = "its name holds a control character or is not UTF-8; rename it"
+        raise ValueError(f"{str(folder / odd[0])!a}: {problem}")
+    return names
 
 
 def _folders(folder: Path) -> list[str]:
