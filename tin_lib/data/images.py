@@ -1,7 +1,10 @@
 """One image file to uint8 pixels."""
 
+import contextlib
 import io
+import os
 import re
+import warnings
 
 import numpy as np
 import torch
@@ -13,6 +16,8 @@ from tin_lib.data.annotations import SIZE
 UNCHANGED = 0  # torchvision's ImageReadMode: as many channels as the file has
 USUAL_BYTES = 8192  # every file of Tiny ImageNet is shorter
 JPEG = b"\xff\xd8"  # how every JPEG file begins
+EMPTY = "empty; unpack the data again"
+OTHERS = "or remove wnids.txt to have images of any format and size read"
 GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes
 
 
@@ -21,23 +26,36 @@ def read(path: str) -> bytearray:
     try:
         with open(path, "rb", buffering=0) as file:
             return bytearray(file.read())
-    except OSError as error:  # one of reading names no file
-        raise OSError(error.errno, error.strerror, path) from None
+    except OSError as error:
+        why = "a link to nothing" if os.path.islink(path) else error.strerror
+        raise type(error)(f"{path} cannot be read ({why}); unpack the data again") from None
 
 
 def decode_image(data: bytearray, path: str) -> torch.Tensor:
     """As ``decode_any``, but a 64×64 JPEG alone; ValueError, naming ``path``, for anything else."""
     if data[:2] != JPEG:
-        raise ValueError(f"{path} is not a JPEG image; unpack the data again")
+        found = f"not a JPEG image; unpack the data again, {OTHERS}" if data else EMPTY
+        raise ValueError(f"{path} is {found}")
     try:
+        if len(data) > USUAL_BYTES:  # before it is decoded: it may be huge
+            _check_size(data, path)
         image = decode_jpeg(data)
+        if image.shape[1:] != (SIZE, SIZE):
+            _check_size(data, path)
     except (RuntimeError, OSError, SyntaxError) as error:
+        with contextlib.suppress(OSError, SyntaxError):
+            _check_size(data, path)  # too large to be decoded
         why = str(error).splitlines()[0]
         raise ValueError(f"{path} is cut short or damaged ({why}); unpack the data again") from None
-    _, height, width = image.shape
-    if (height, width) != (SIZE, SIZE):
-        raise ValueError(f"{path} is {width}x{height} pixels, expected {SIZE}x{SIZE}")
     return image
+
+
+def _check_size(data: bytearray, path: str) -> None:
+    with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
+        width, height = image.size
+    if (width, height) != (SIZE, SIZE):
+        problem = f"{width}x{height} pixels, expected {SIZE}x{SIZE}"
+        raise ValueError(f"{path} is {problem}; unpack the data again, {OTHERS}")
 
 
 def decode_any(data: bytearray, path: str) -> torch.Tensor:
@@ -52,7 +70,8 @@ def decode_any(data: bytearray, path: str) -> torch.Tensor:
             image = decode_jpeg(data)  # perhaps as in Tiny ImageNet; three times as fast
             if image.shape[1:] == (SIZE, SIZE):
                 return image
-        return _with_pil(data)
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            return _with_pil(data)
     except MemoryError:
         raise
     except Exception as error:  # Pillow's readers raise many kinds for damaged files

@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tin_lib.data.folders import data_folders
 from tin_lib.data.layout import OFFICIAL as NAME
-from tin_lib.data.layout import data_folders
 from tin_lib.files import waiting_lock
 from tin_lib.runner.download.extract import unpack
 from tin_lib.runner.download.fetch import Progress, fetch

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from tin_lib.data.layout import data_folders, is_visible
+from tin_lib.data.folders import data_folders, is_visible
 
 LEVELS = 3  # folders that may lie around the data set in the archive
 MAX_BYTES = 4 << 30  # unpacked; the official zip has 0.3 GB of files, the same as PNG 1 GB
