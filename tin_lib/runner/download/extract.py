@@ -1,6 +1,7 @@
 """Unpacking an archive of the data set, zip or tar: each member is checked before it is written."""
 
 import bz2
+import errno
 import functools
 import gzip
 import lzma
@@ -56,6 +57,10 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Non
             _find_root(whole, archive).rename(target)
     except DAMAGED as error:
         raise ValueError(f"{archive} is damaged ({error}); fetch it again") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a damaged directory that points before the file's start
+            raise
+        raise ValueError(f"{archive} is damaged; fetch it again") from None
     except (NotImplementedError, RuntimeError) as error:  # an unusual compression, or encrypted
         raise ValueError(f"{archive} cannot be unpacked here ({error}); {ELSEWHERE}") from None
 
@@ -117,16 +122,19 @@ class _Bounded:
         if size > MAX_HEADER:
             raise ValueError(f"{self.archive} has a header of {size:,} bytes; nothing was unpacked")
         _check_size(self.tell(), self.archive)
+        return self._of_contents(self.file.read, size)
+
+    def seek(self, position: int) -> int:
+        _check_size(position, self.archive)
+        return self._of_contents(self.file.seek, position)
+
+    def _of_contents(self, call: Callable[[int], Any], number: int) -> Any:
         try:
-            return self.file.read(size)
+            return call(number)
         except OSError as error:
             if error.errno is None:  # bz2 and gzip: of the contents, not of the disk
                 raise tarfile.ReadError(str(error)) from None
             raise
-
-    def seek(self, position: int) -> int:
-        _check_size(position, self.archive)
-        return self.file.seek(position)
 
 
 def _extract(
