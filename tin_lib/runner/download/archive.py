@@ -39,7 +39,10 @@ def download(
     FileNotFoundError for an absent local file, ValueError if the archive is damaged, is not the
     data set, or has a member that would land outside ``folder``; a bad download is then removed.
     """
-    folder = Path(os.path.expanduser(folder)).resolve()
+    expanded = os.path.expanduser(folder)
+    if expanded.startswith("~"):
+        raise ValueError(f"{expanded}: the home folder is not known; give the whole path")
+    folder = Path(expanded).resolve()
     target = folder / NAME
     if _is_data(target):
         return target
