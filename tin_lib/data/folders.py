@@ -38,8 +38,9 @@ def names_in(folder: Path) -> list[str]:
 
 
 def folders_in(folder: Path) -> list[str]:
-    """Names of the folders in a folder."""
-    return [name for name in sorted(names_in(folder)) if os.path.isdir(folder / name)]
+    """Names of the folders in a folder, without one that stands in an image's place."""
+    names = [name for name in sorted(names_in(folder)) if not has_image_name(name)]
+    return [name for name in names if os.path.isdir(folder / name)]
 
 
 def has_image_name(name: str) -> bool:

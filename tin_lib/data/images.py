@@ -1,9 +1,9 @@
 """One image file to uint8 pixels."""
 
-import contextlib
 import io
 import os
 import re
+import struct
 import warnings
 
 import numpy as np
@@ -16,6 +16,8 @@ from tin_lib.data.annotations import SIZE
 UNCHANGED = 0  # torchvision's ImageReadMode: as many channels as the file has
 USUAL_BYTES = 8192  # every file of Tiny ImageNet is shorter
 JPEG = b"\xff\xd8"  # how every JPEG file begins
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of the header with a JPEG's size
+UNKNOWN = (0, 0)
 EMPTY = "empty; unpack the data again"
 OTHERS = "or remove wnids.txt to have images of any format and size read"
 GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes
@@ -36,26 +38,26 @@ def decode_image(data: bytearray, path: str) -> torch.Tensor:
     if data[:2] != JPEG:
         found = f"not a JPEG image; unpack the data again, {OTHERS}" if data else EMPTY
         raise ValueError(f"{path} is {found}")
-    try:
-        if len(data) > USUAL_BYTES:  # before it is decoded: it may be huge
-            _check_size(data, path)
-        image = decode_jpeg(data)
-        if image.shape[1:] != (SIZE, SIZE):
-            _check_size(data, path)
-    except (RuntimeError, OSError, SyntaxError) as error:
-        with contextlib.suppress(OSError, SyntaxError):
-            _check_size(data, path)  # too large to be decoded
-        why = str(error).splitlines()[0]
-        raise ValueError(f"{path} is cut short or damaged ({why}); unpack the data again") from None
-    return image
-
-
-def _check_size(data: bytearray, path: str) -> None:
-    with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
-        width, height = image.size
-    if (width, height) != (SIZE, SIZE):
+    width, height = size = jpeg_size(data)
+    if size not in (UNKNOWN, (SIZE, SIZE)):  # checked before it is decoded: it may be huge
         problem = f"{width}x{height} pixels, expected {SIZE}x{SIZE}"
         raise ValueError(f"{path} is {problem}; unpack the data again, {OTHERS}")
+    try:
+        return decode_jpeg(data) if size != UNKNOWN else decode_with_pil(data)
+    except (RuntimeError, OSError, SyntaxError) as error:
+        why = str(error).splitlines()[0].replace(repr(data), "")
+        raise ValueError(f"{path} is cut short or damaged ({why}); unpack the data again") from None
+
+
+def jpeg_size(data: bytearray) -> tuple[int, int]:
+    """Width and height in a JPEG's header; UNKNOWN if it is not found."""
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] in FRAMES:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            return width, height
+        at += 2 + (data[at + 2] << 8) + data[at + 3]
+    return UNKNOWN
 
 
 def decode_any(data: bytearray, path: str) -> torch.Tensor:
@@ -66,10 +68,9 @@ def decode_any(data: bytearray, path: str) -> torch.Tensor:
     taken. ValueError names ``path``.
     """
     try:
-        if len(data) < USUAL_BYTES and data[:2] == JPEG and b"Exif" not in data:
-            image = decode_jpeg(data)  # perhaps as in Tiny ImageNet; three times as fast
-            if image.shape[1:] == (SIZE, SIZE):
-                return image
+        usual = len(data) < USUAL_BYTES and data[:2] == JPEG and b"Exif" not in data
+        if usual and jpeg_size(data) == (SIZE, SIZE):
+            return decode_jpeg(data)  # as in Tiny ImageNet; three times as fast
         with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
             return _with_pil(data)
     except MemoryError:

@@ -163,8 +163,8 @@ def _val_images(root: Path, classes: Classes, may_be_empty: bool) -> dict[str, i
     found: dict[str, int | None] = {}
     for where in ("val", "val/images")[: 1 + ("images" not in classes.folders)]:
         found |= _in_class_folders(root, where, classes, may_be_empty)
-        names = [name for name in folders.names_in(root / where) if folders.has_image_name(name)]
-        found |= {f"{where}/{name}": None for name in names if name not in classes.folders}
+        loose = filter(folders.has_image_name, folders.names_in(root / where))
+        found |= dict.fromkeys(f"{where}/{name}" for name in loose)
     if not found:
         raise FileNotFoundError(f"{root}/val holds no image; unpack the data again")
     return found
@@ -204,8 +204,7 @@ def _in_class_folders(
 ) -> dict[str, int]:
     """Label of each image in the class folders of ``root/where``, by its path."""
     there = set(folders.folders_in(root / where))
-    extra = sorted(there - {*classes.folders, "images"})
-    if extra := [folder for folder in extra if not folders.has_image_name(folder)]:
+    if extra := sorted(there - {*classes.folders, "images"}):
         source = "in wnids.txt" if classes.listed else "a class: train has no such folder"
         raise ValueError(f"{root}/{where}/{extra[0]} is not {source}; add it or move it away")
     rows: dict[str, int] = {}
