@@ -25,6 +25,7 @@ _COUNTER = itertools.count()
 _DAY = 86400.0  # seconds after which a temporary file is stale, whoever wrote it
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # file systems that cannot flush this
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
+SET_CACHE = "set the environment variable TIN_CACHE to another folder"
 _NOT_CORE = ("analysis", "lab", "runner", "__main__.py")
 
 
@@ -151,9 +152,12 @@ def _acquire(path: Path, timeout: float) -> contextlib.AbstractContextManager:
 
 
 def cache_folder() -> Path:
-    """Folder for what can be made again: tin_lib in TIN_CACHE, else XDG_CACHE_HOME or ~/.cache."""
+    """Folder for what can be made again: tin_lib in TIN_CACHE, else XDG_CACHE_HOME or ~/.cache.
+    OSError if that is in a home folder that is not known."""
     base = os.environ.get("TIN_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "tin_lib"
+    if (folder := os.path.expanduser(base)).startswith("~"):
+        raise OSError(f"the home folder of {base} is not known; {SET_CACHE}")
+    return Path(folder) / "tin_lib"
 
 
 def make_folder(folder: Path) -> Path:
@@ -162,8 +166,7 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        advice = "set the environment variable TIN_CACHE to another folder"
-        raise OSError(f"{folder} cannot be written ({error.strerror}); {advice}") from None
+        raise OSError(f"{folder} cannot be written ({error.strerror}); {SET_CACHE}") from None
     return folder
 
 

@@ -101,11 +101,8 @@ def read_classes(root: Path) -> Classes:
     path = root / "wnids.txt"
     listed = path.is_file()
     path = path if listed else root / "train"
-    found = (
-        map(str.strip, annotations.read_text(path).split("\n"))
-        if listed
-        else folders.folders_in(path)
-    )
+    lines = annotations.read_text(path).split("\n") if listed else []
+    found = [line.split("\t")[0].strip() for line in lines] or folders.folders_in(path)
     pairs = sorted((re.sub(r"\s", "_", folder), folder) for folder in found if folder)
     if not pairs:
         raise ValueError(f"{path} is empty; it must name the classes")
@@ -116,7 +113,8 @@ def read_classes(root: Path) -> Classes:
     ids, own = zip(*pairs)
     unnamed = [folder for folder in own if folder not in words]
     if listed and words and unnamed:
-        raise ValueError(f"{root / 'words.txt'} has no line for class {unnamed[0]}")
+        problem = f"has no line for class {unnamed[0]} of {path}; correct one of the two"
+        raise ValueError(f"{root / 'words.txt'} {problem}")
     return Classes(ids, tuple(words.get(folder, folder) for folder in own), own, listed)
 
 

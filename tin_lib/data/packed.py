@@ -110,8 +110,13 @@ def _places(root: Path) -> list[Path]:
     """Where the packed form of ``root`` as it is now may be, the preferred place first."""
     name = f"v{FORMAT}-{source_signature(root)[:32]}"
     home = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
-    cached = files.cache_folder() / "packed" / home / name
-    return [cached] if os.environ.get("TIN_CACHE") else [root / ".tin_packed" / name, cached]
+    places = [] if os.environ.get("TIN_CACHE") else [root / ".tin_packed" / name]
+    try:
+        return [*places, files.cache_folder() / "packed" / home / name]
+    except OSError:  # no home folder is known
+        if not places:
+            raise
+        return places
 
 
 def _find(places: list[Path]) -> Packed | None:
