@@ -120,7 +120,7 @@ CASES = [
     (
         val_in_class_folders,
         FileNotFoundError,
-        r"val/val_annotations.txt does not exist, and .*val/images holds no class",
+        r"val/images/.* lies in no class folder, and .*val_annotations.txt does not exist",
     ),
 ]
 

@@ -150,7 +150,7 @@ REFUSED: list[tuple[str, Change, str, Change]] = [
     (
         "no annotations and not sorted",
         both(lambda root: flatten(root / "val"), remove("val/val_annotations.txt")),
-        "val_annotations.txt does not exist, and .*/val holds no class folders",
+        "val/val_0.JPEG lies in no class folder, and .*val_annotations.txt does not",
         lambda root: [
             copy_to(f"val/{CLASSES[i % 3]}/{i}.JPEG", f"val/val_{i}.JPEG")(root)
             or (root / f"val/val_{i}.JPEG").unlink()
@@ -163,7 +163,7 @@ REFUSED: list[tuple[str, Change, str, Change]] = [
             lambda root: sort_val(root, "val/{}", 3),
             remove("val/val_annotations.txt"),
         ),
-        "val/images/val_3.JPEG lies in no class folder; move it away",
+        "val/images/val_3.JPEG lies in no class folder, and .*; move it away, sort it",
         remove("val/images"),
     ),
     (

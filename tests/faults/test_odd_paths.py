@@ -189,7 +189,8 @@ def test_nowhere_to_write(fault, official: Path, tmp_path: Path, home: str) -> N
         assert run.returncode == 2, run.stderr
         assert "cannot be written (Permission denied); set the environment variable" in run.stderr
         assert "Traceback" not in run.stderr
+        if home == "unknown":
+            return  # a process costs seconds
         given["TIN_CACHE"] = str(tmp_path / "cache")
         run = subprocess.run(command, capture_output=True, text=True, env=given, cwd=here)
         assert run.returncode == 0, run.stderr
-        root.chmod(0o700)

@@ -3,7 +3,7 @@
 import codecs
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 SIZE = 64  # pixels, width and height of every packed image
@@ -69,19 +69,16 @@ def _box(numbers: list[str], place: str) -> Box:
     return x0, y0, x1, y1
 
 
-def match(listed: Iterable[str], files: Iterable[str], path: Path) -> dict[str, str]:
+def match(listed: Iterable[str], files: Collection[str], path: Path) -> dict[str, str]:
     """The file of each name listed in ``path``: of that name, or else the only one that differs in
     suffix or case. FileNotFoundError if there is none, ValueError if it is that of two names."""
     alike = defaultdict(list)
-    present = set(files)
-    for file in present:
+    for file in files:
         alike[_stem(file)].append(file)
-    found: dict[str, str] = {}
-    for name in listed:
-        fits = [name] if name in present else alike[_stem(name)]
-        if len(fits) != 1:
-            raise FileNotFoundError(f"{path} names {name}, which is absent; unpack the data again")
-        found[name] = fits[0]
+    fits = {name: [name] if name in files else alike[_stem(name)] for name in listed}
+    if absent := [name for name in fits if len(fits[name]) != 1]:
+        raise FileNotFoundError(f"{path} names {absent[0]}, which is absent; unpack the data again")
+    found = {name: file for name, (file,) in fits.items()}
     if twice := [file for file, count in Counter(found.values()).items() if count > 1]:
         raise ValueError(f"{path} lists {twice[0]} twice, in other spelling; remove one")
     return found

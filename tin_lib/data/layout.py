@@ -148,7 +148,7 @@ def read_val(root: Path, classes: Classes) -> Table:
     for image in sorted(images, key=lambda image: folders.by_number(_name(image))):
         label, box = of_file.get(_name(image), (images[image], NO_BOX))
         if label is None:
-            raise _unknown(root / image, path, any(label is not None for label in images.values()))
+            raise _unknown(root / image, path)
         if images[image] not in (None, label):
             raise ValueError(f"{path}: {_name(image)} is of {classes.folders[label]}, not {image}")
         if _name(image) not in of_file or by_name[_name(image)] == image:
@@ -163,21 +163,17 @@ def _val_images(root: Path, classes: Classes, may_be_empty: bool) -> dict[str, i
         found |= _in_class_folders(root, where, classes, may_be_empty)
         loose = filter(folders.has_image_name, folders.names_in(root / where))
         found |= dict.fromkeys(f"{where}/{name}" for name in loose)
-    if not found:
-        raise FileNotFoundError(f"{root}/val holds no image; unpack the data again")
-    return found
+    if found:
+        return found
+    raise FileNotFoundError(f"{root}/val holds no image; unpack the data again")
 
 
-def _unknown(image: Path, path: Path, sorted_: bool) -> Exception:
+def _unknown(image: Path, path: Path) -> Exception:
     """The error for a validation image without a label."""
     if path.is_file():
         return ValueError(f"{path} has no line for {image}; add it or move the image away")
-    if sorted_:
-        return ValueError(f"{image} lies in no class folder; move it away")
-    return FileNotFoundError(
-        f"{path} does not exist, and {image.parent} holds no class folders: the classes of its "
-        "images are unknown; unpack the data again or sort them into class folders"
-    )
+    problem = f"{image} lies in no class folder, and {path} does not exist: its class is unknown"
+    return FileNotFoundError(f"{problem}; move it away, sort it, or unpack the data again")
 
 
 def read_test(root: Path) -> Table:

@@ -111,12 +111,9 @@ def _places(root: Path) -> list[Path]:
     name = f"v{FORMAT}-{source_signature(root)[:32]}"
     home = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
     places = [] if os.environ.get("TIN_CACHE") else [root / ".tin_packed" / name]
-    try:
-        return [*places, files.cache_folder() / "packed" / home / name]
-    except OSError:  # no home folder is known
-        if not places:
-            raise
-        return places
+    if places and os.path.expanduser("~") == "~":
+        return places  # no home is known
+    return [*places, files.cache_folder() / "packed" / home / name]
 
 
 def _find(places: list[Path]) -> Packed | None:
