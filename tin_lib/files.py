@@ -29,6 +29,7 @@ _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # file systems that canno
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
 _FORMULA = re.compile(r"\A(?![+-][\d.]+([eE][+-]?\d+)?\Z)(?='*[=+\-@\t\r\n])")  # no number
 _MARK = re.compile(r"\A'(?='*[=+\-@\t\r\n])")
+SET_CACHE = "set the environment variable TIN_CACHE to another folder"
 _NOT_CORE = ("analysis", "lab", "runner", "__main__.py")
 
 
@@ -155,9 +156,12 @@ def _acquire(path: Path, timeout: float) -> contextlib.AbstractContextManager:
 
 
 def cache_folder() -> Path:
-    """Folder for what can be made again: tin_lib in TIN_CACHE, else XDG_CACHE_HOME or ~/.cache."""
+    """Folder for what can be made again: tin_lib in TIN_CACHE, else XDG_CACHE_HOME or ~/.cache.
+    OSError if that is in a home folder that is not known."""
     base = os.environ.get("TIN_CACHE") or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "tin_lib"
+    if (folder := os.path.expanduser(base)).startswith("~"):
+        raise OSError(f"the home folder of {base} is not known; {SET_CACHE}")
+    return Path(folder) / "tin_lib"
 
 
 def make_folder(folder: Path) -> Path:
@@ -166,8 +170,7 @@ def make_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        advice = "set the environment variable TIN_CACHE to another folder"
-        raise OSError(f"{folder} cannot be written ({error.strerror}); {advice}") from None
+        raise OSError(f"{folder} cannot be written ({error.strerror}); {SET_CACHE}") from None
     return folder
 
 

@@ -99,7 +99,7 @@ def val_in_class_folders(root: Path) -> None:
 CASES = [
     (cut, ValueError, rf"{TRAIN_2} is cut short or damaged"),
     (cut_at_end, ValueError, rf"{TRAIN_2} is cut short or damaged"),
-    (empty, ValueError, rf"{TRAIN_2} is not a JPEG"),
+    (empty, ValueError, rf"{TRAIN_2} is empty"),
     (png, ValueError, rf"{TRAIN_2} is not a JPEG"),
     (wrong_size, ValueError, rf"{TRAIN_2} is 64x32 pixels, expected 64x64"),
     (no_class_folder, FileNotFoundError, f"class {CLASSES[1]} is missing.*train/{CLASSES[1]}"),
@@ -110,7 +110,7 @@ CASES = [
     (unlisted_val_image, ValueError, r"no line for .*val_77.JPEG"),
     (append_to_val("val_0.JPEG\tn00000001\t0\t0\t1\t1\n"), ValueError, r"line 7: .*twice"),
     (append_to_val("val_9.JPEG\tn7\t0\t0\t1\t1\n"), ValueError, r"line 7: class n7 is not"),
-    (append_to_val("val_9.JPEG n7 0 0 1 1\n"), ValueError, r"line 7: 1 columns, expected 6"),
+    (append_to_val("val_9.JPEG,n7,0,0,1,1\n"), ValueError, r"line 7: 1 columns, expected 6"),
     (append_to_val("v\tn00000001\t0\t0\t1\tx\n"), ValueError, r"line 7: .*not four integers"),
     (append_to_val("v\tn00000001\t0\t0\t1\t64\n"), ValueError, r"line 7: .*leaves the image"),
     (unnamed_class, ValueError, rf"words.txt has no line for class {CLASSES[1]}"),
@@ -120,7 +120,7 @@ CASES = [
     (
         val_in_class_folders,
         FileNotFoundError,
-        r"val/val_annotations.txt does not exist, and .*val/images holds no class",
+        r"val/images/.* lies in no class folder, and .*val_annotations.txt does not exist",
     ),
 ]
 
@@ -148,7 +148,7 @@ def test_a_zip_instead_of_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "data.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a", "b")
-    with pytest.raises(ValueError, match=r"data.zip is a zip file, not a folder; unpack it"):
+    with pytest.raises(ValueError, match=r"data.zip is an archive, not a folder; unpack it"):
         open_data(path)
 
 
@@ -157,8 +157,10 @@ def test_not_tiny_imagenet(tmp_path: Path) -> None:
         open_data(tmp_path)
 
 
-def test_the_folder_above(root: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=rf"did you mean {root}\?"):
+def test_the_folder_above_two_data_sets(root: Path) -> None:
+    shutil.copytree(root, root.parent / "other")
+    both = rf"did you mean {root} or {root.parent / 'other'}\?"
+    with pytest.raises(FileNotFoundError, match=both):
         open_data(root.parent)
 
 

@@ -5,66 +5,17 @@ import io
 import shutil
 import socket
 import stat
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from archive_server import Server, serve
 from data_folder import write_folder
 
 from tin_lib.data import open_data
 from tin_lib.runner.download import download
 from tin_lib.runner.download import fetch as fetch_module
-
-
-class Server(ThreadingHTTPServer):
-    """Serves ``body``; ``cuts`` holds how many bytes each answer sends before it is cut."""
-
-    body: bytes = b""
-    ranges = True
-    cuts: list[int]
-    errors: list[int]
-    requested: list[str | None]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/data.zip"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-    def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        self.server.requested.append(wanted)
-        if self.server.errors:
-            self.send_error(self.server.errors.pop(0))
-            return
-        start = int(wanted[6:-1]) if wanted and self.server.ranges else 0
-        size = len(self.server.body)
-        if start >= size:
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{size}")
-            self.end_headers()
-            return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
-        self.send_header("Content-Length", str(size - start))
-        self.end_headers()
-        self.send_body(self.server.body[start:])
-
-    def send_body(self, body: bytes) -> None:
-        cut = self.server.cuts.pop(0) if self.server.cuts else None
-        self.wfile.write(body[:cut])
-        if cut is not None:
-            self.wfile.flush()
-            self.connection.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +36,8 @@ def quick_and_direct(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server(archive: bytes) -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as running:
-        running.body, running.cuts, running.errors, running.requested = archive, [], [], []
-        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
-        thread.start()
+    with serve(archive) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def checks(body: bytes) -> dict:
@@ -195,7 +141,7 @@ def test_no_server_listens(tmp_path: Path) -> None:
 def test_a_damaged_file_is_refused_and_removed(server: Server, tmp_path: Path) -> None:
     expected = checks(server.body)
     server.body = server.body[:5000] + b"damaged" + server.body[5007:]
-    with pytest.raises(ValueError, match=r"damaged: its md5 is .*, expected .*; it was removed"):
+    with pytest.raises(ValueError, match=r"was removed: .* is damaged .*: its md5 is .*, expected"):
         download(tmp_path, server.url, **expected)
     assert names(tmp_path) == []
 
@@ -272,7 +218,7 @@ def test_another_zip(tmp_path: Path) -> None:
     path = tmp_path / "other.zip"
     with zipfile.ZipFile(path, "w") as opened:
         opened.writestr("readme.txt", "hello")
-    with pytest.raises(ValueError, match=r"is not Tiny ImageNet: there is no wnids.txt"):
+    with pytest.raises(ValueError, match="is not Tiny ImageNet: no folder in it has train"):
         download(tmp_path / "out", path, md5=None, size=None)
     assert names(tmp_path / "out") == []
 
@@ -283,7 +229,7 @@ def test_damage_inside_the_zip(archive: bytes, tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         offset = opened.getinfo("tiny-imagenet-200/val/images/val_0.JPEG").header_offset
     path.write_bytes(archive[: offset + 200] + b"\0" * 100 + archive[offset + 300 :])
-    with pytest.raises(ValueError, match=r"bad.zip is not a whole zip file"):
+    with pytest.raises(ValueError, match=r"bad.zip is damaged"):
         download(tmp_path / "out", path, md5=None, size=None)
     assert names(tmp_path / "out") == []
 

@@ -1,7 +1,10 @@
 """One image file to uint8 pixels."""
 
 import io
+import os
 import re
+import struct
+import warnings
 
 import numpy as np
 import torch
@@ -13,6 +16,10 @@ from tin_lib.data.annotations import SIZE
 UNCHANGED = 0  # torchvision's ImageReadMode: as many channels as the file has
 USUAL_BYTES = 8192  # every file of Tiny ImageNet is shorter
 JPEG = b"\xff\xd8"  # how every JPEG file begins
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of the header with a JPEG's size
+UNKNOWN = (0, 0)
+EMPTY = "empty; unpack the data again"
+OTHERS = "or remove wnids.txt to have images of any format and size read"
 GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes
 
 
@@ -21,23 +28,36 @@ def read(path: str) -> bytearray:
     try:
         with open(path, "rb", buffering=0) as file:
             return bytearray(file.read())
-    except OSError as error:  # one of reading names no file
-        raise OSError(error.errno, error.strerror, path) from None
+    except OSError as error:
+        why = "a link to nothing" if os.path.islink(path) else error.strerror
+        raise type(error)(f"{path} cannot be read ({why}); unpack the data again") from None
 
 
 def decode_image(data: bytearray, path: str) -> torch.Tensor:
     """As ``decode_any``, but a 64×64 JPEG alone; ValueError, naming ``path``, for anything else."""
     if data[:2] != JPEG:
-        raise ValueError(f"{path} is not a JPEG image; unpack the data again")
+        found = f"not a JPEG image; unpack the data again, {OTHERS}" if data else EMPTY
+        raise ValueError(f"{path} is {found}")
+    width, height = size = jpeg_size(data)
+    if size not in (UNKNOWN, (SIZE, SIZE)):  # checked before it is decoded: it may be huge
+        problem = f"{width}x{height} pixels, expected {SIZE}x{SIZE}"
+        raise ValueError(f"{path} is {problem}; unpack the data again, {OTHERS}")
     try:
-        image = decode_jpeg(data)
+        return decode_jpeg(data) if size != UNKNOWN else decode_with_pil(data)
     except (RuntimeError, OSError, SyntaxError) as error:
-        why = str(error).splitlines()[0]
+        why = str(error).splitlines()[0].replace(repr(data), "")
         raise ValueError(f"{path} is cut short or damaged ({why}); unpack the data again") from None
-    _, height, width = image.shape
-    if (height, width) != (SIZE, SIZE):
-        raise ValueError(f"{path} is {width}x{height} pixels, expected {SIZE}x{SIZE}")
-    return image
+
+
+def jpeg_size(data: bytearray) -> tuple[int, int]:
+    """Width and height in a JPEG's header; UNKNOWN if it is not found."""
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] in FRAMES:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            return width, height
+        at += 2 + (data[at + 2] << 8) + data[at + 3]
+    return UNKNOWN
 
 
 def decode_any(data: bytearray, path: str) -> torch.Tensor:
@@ -48,11 +68,11 @@ def decode_any(data: bytearray, path: str) -> torch.Tensor:
     taken. ValueError names ``path``.
     """
     try:
-        if len(data) < USUAL_BYTES and data[:2] == JPEG and b"Exif" not in data:
-            image = decode_jpeg(data)  # perhaps as in Tiny ImageNet; three times as fast
-            if image.shape[1:] == (SIZE, SIZE):
-                return image
-        return _with_pil(data)
+        usual = len(data) < USUAL_BYTES and data[:2] == JPEG and b"Exif" not in data
+        if usual and jpeg_size(data) == (SIZE, SIZE):
+            return decode_jpeg(data)  # as in Tiny ImageNet; three times as fast
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            return _with_pil(data)
     except MemoryError:
         raise
     except Exception as error:  # Pillow's readers raise many kinds for damaged files

@@ -15,21 +15,21 @@ import itertools
 import os
 import re
 import shlex
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from tin_lib import sample
-from tin_lib.data import annotations
+from tin_lib.data import annotations, folders
 from tin_lib.data.annotations import Box
 
 OFFICIAL = "tiny-imagenet-200"  # the folder in the official zip
+NESTED = 2  # levels below the folder given at which the data are looked for
 NO_BOX = (-1, -1, -1, -1)
 ANNOTATIONS = "val_annotations.txt"
-SYSTEM = ("thumbs.db", "desktop.ini", "__macosx", "@eadir")  # of no interest, as hidden files are
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Classes:
 class Table:
     """A split's images as files, in row order."""
 
+    split: str
     paths: list[str]  # relative to the root
     labels: np.ndarray  # int64 (N,), -1 for none
     boxes: np.ndarray  # int16 (N, 4), -1 for none
@@ -53,33 +54,45 @@ class Table:
     @property
     def files(self) -> list[str]:
         """Base names; with the class folder in front, ``cat/1.png``, if two are the same."""
-        names = [path.rsplit("/", 1)[1] for path in self.paths]
+        names = [*map(_name, self.paths)]
         if len(set(names)) == len(names):
             return names
         parts = [path.split("/")[1:] for path in self.paths]
         return ["/".join(part for part in path if part != "images") for path in parts]
 
+    @property
+    def official_paths(self) -> list[str]:
+        """Where the zip has these images: the fingerprint must not depend on the folders."""
+        folder = "{1}/images" if self.split == "train" else "images"
+        parts = [path.split("/") for path in self.paths]
+        return [f"{self.split}/{folder.format(*path)}/{path[-1]}" for path in parts]
+
 
 def find_root(data: str | Path) -> Path:
-    """The data folder that ``data`` names, as an absolute path. FileNotFoundError if it, train or
-    val does not exist, ValueError if it is a file."""
-    path = sample.ensure() if str(data) == "sample" else Path(data).expanduser()
+    """The data folder that ``data`` names, or the only one in it (at most NESTED levels deeper), as
+    an absolute path. FileNotFoundError if there is none, ValueError if ``data`` is a file."""
+    if not isinstance(data, str | os.PathLike):
+        raise ValueError(f"data={data!r}: must be a folder, or 'sample'")
+    path = sample.ensure() if str(data) == "sample" else Path(os.path.expanduser(data))
     root = path.resolve()
     if not root.exists():
         advice = f"`tin download {shlex.quote(str(root.parent))}` fetches Tiny ImageNet to"
         raise FileNotFoundError(f"{root}: no such folder; {advice} {root.parent / OFFICIAL}")
     if not root.is_dir():
-        kind = "a zip file" if zipfile.is_zipfile(root) else "a file"
-        advice = f"`tin download FOLDER --source {shlex.quote(str(root))}` unpacks the official zip"
+        kind = "an archive" if zipfile.is_zipfile(root) or tarfile.is_tarfile(root) else "a file"
+        advice = f"`tin download FOLDER --source {shlex.quote(str(root))}` unpacks an archive"
         raise ValueError(f"{root} is {kind}, not a folder; unpack it and give the folder; {advice}")
-    if missing := [name for name in ("train", "val") if not (root / name).is_dir()]:
-        inner = sorted(root.glob("*/train"))
-        hint = f"did you mean {inner[0].parent}?" if inner else "give a folder with both"
-        raise FileNotFoundError(
-            f"{root} holds neither Tiny ImageNet nor class folders train/<class> and val/<class>: "
-            f"it has no {' and no '.join(missing)}; {hint}"
-        )
-    return root
+    missing = [name for name in ("train", "val") if not (root / name).is_dir()]
+    if not missing:
+        return root
+    inner = folders.data_folders(root, NESTED) if len(missing) == 2 else []
+    if len(inner) == 1:
+        return inner[0]
+    hint = f"did you mean {' or '.join(map(str, inner))}?" if inner else "give a folder with both"
+    raise FileNotFoundError(
+        f"{root} holds neither Tiny ImageNet nor class folders train/<class> and val/<class>: "
+        f"it has no {' and no '.join(missing)}; {hint}"
+    )
 
 
 def read_classes(root: Path) -> Classes:
@@ -88,7 +101,8 @@ def read_classes(root: Path) -> Classes:
     path = root / "wnids.txt"
     listed = path.is_file()
     path = path if listed else root / "train"
-    found = map(str.strip, annotations.read_text(path).splitlines()) if listed else _folders(path)
+    lines = annotations.read_text(path).split("\n") if listed else []
+    found = [line.split("\t")[0].strip() for line in lines] or folders.folders_in(path)
     pairs = sorted((re.sub(r"\s", "_", folder), folder) for folder in found if folder)
     if not pairs:
         raise ValueError(f"{path} is empty; it must name the classes")
@@ -96,115 +110,112 @@ def read_classes(root: Path) -> Classes:
         if one == other:
             raise ValueError(f"{path} lists class {one} twice: {first!r} and {second!r}")
     words = annotations.read_words(root / "words.txt")
-    ids, folders = zip(*pairs)
-    unnamed = [folder for folder in folders if folder not in words]
+    ids, own = zip(*pairs)
+    unnamed = [folder for folder in own if folder not in words]
     if listed and words and unnamed:
-        raise ValueError(f"{root / 'words.txt'} has no line for class {unnamed[0]}")
-    return Classes(ids, tuple(words.get(folder, folder) for folder in folders), folders, listed)
+        problem = f"has no line for class {unnamed[0]} of {path}; correct one of the two"
+        raise ValueError(f"{root / 'words.txt'} {problem}")
+    return Classes(ids, tuple(words.get(folder, folder) for folder in own), own, listed)
 
 
 def read_train(root: Path, classes: Classes) -> Table:
     """List the images of ``train``, ordered by class, then by file number."""
-    if absent := sorted(set(classes.folders) - set(_folders(root / "train"))):
+    there = set(folders.folders_in(root / "train"))
+    if absent := sorted(set(classes.folders) - there):
         folder = f"{root}/train/{absent[0]}, though wnids.txt lists it"
         raise FileNotFoundError(f"class {absent[0]} is missing: no {folder}; unpack the data again")
+    if loose := sorted(set(folders.names_in(root / "train")) - there):
+        raise ValueError(f"{root}/train/{loose[0]} lies in no class folder; move it away")
     rows = _in_class_folders(root, "train", classes)
     boxes: dict[str, Box] = {}
     for label, images in itertools.groupby(rows, key=rows.__getitem__):
         name = classes.folders[label]
         boxes |= annotations.read_boxes(root / "train" / name / f"{name}_boxes.txt", list(images))
-    return _table(rows, boxes)
+    return _table("train", rows, boxes)
 
 
 def read_val(root: Path, classes: Classes) -> Table:
-    """List the images of ``val``, ordered by file number."""
+    """List the images of ``val``, ordered by file number. Those in no class folder have the label
+    in val_annotations.txt; with the others it must agree. A second copy is left out."""
     path = root / "val" / ANNOTATIONS
-    annotated = annotations.read_annotations(path, classes.folders) if path.is_file() else {}
-    where = "val/images" if _names(root / "val/images") else "val"
-    if set(_folders(root / where)) - {"images"}:
-        rows = _in_class_folders(root, where, classes)
-    elif path.is_file():
-        files = _images(root / where, ANNOTATIONS)
-        if unlabelled := [file for file in files if file not in annotated]:
-            raise ValueError(f"{path} has no line for {root / where}/{unlabelled[0]}")
-        rows = {f"{where}/{file}": annotated[file][0] for file in files}
-    else:
-        raise FileNotFoundError(
-            f"{path} does not exist, and {root / where} holds no class folders: the classes of its "
-            "images are unknown; unpack the data again or sort them into class folders"
-        )
-    paths = {path.rsplit("/", 1)[1]: path for path in rows}
-    annotations.refuse_absent(annotated, paths, path)
-    for file, (label, _) in annotated.items():
-        if rows[paths[file]] != label:
-            raise ValueError(f"{path}: {file} is of {classes.folders[label]}, not {paths[file]}")
-    ordered = sorted(rows, key=lambda path: _by_number(path.rsplit("/", 1)[1]))
-    boxes = {paths[file]: box for file, (_, box) in annotated.items()}
-    return _table({path: rows[path] for path in ordered}, boxes)
+    annotated = annotations.read_annotations(path, classes.folders)
+    images = _val_images(root, classes, may_be_empty=bool(annotated))
+    by_name = {_name(image): image for image in images}
+    listed = annotations.match(annotated, by_name, path)
+    of_file = {listed[name]: row for name, row in annotated.items()}
+    rows: dict[str, int] = {}
+    boxes: dict[str, Box] = {}
+    for image in sorted(images, key=lambda image: folders.by_number(_name(image))):
+        label, box = of_file.get(_name(image), (images[image], NO_BOX))
+        if label is None:
+            raise _unknown(root / image, path)
+        if images[image] not in (None, label):
+            raise ValueError(f"{path}: {_name(image)} is of {classes.folders[label]}, not {image}")
+        if _name(image) not in of_file or by_name[_name(image)] == image:
+            rows[image], boxes[image] = label, box
+    return _table("val", rows, boxes)
+
+
+def _val_images(root: Path, classes: Classes, may_be_empty: bool) -> dict[str, int | None]:
+    """The images of val by path, with the label of their class folder, if they are in one."""
+    found: dict[str, int | None] = {}
+    for where in ("val", "val/images")[: 1 + ("images" not in classes.folders)]:
+        found |= _in_class_folders(root, where, classes, may_be_empty)
+        loose = filter(folders.has_image_name, folders.names_in(root / where))
+        found |= dict.fromkeys(f"{where}/{name}" for name in loose)
+    if found:
+        return found
+    raise FileNotFoundError(f"{root}/val holds no image; unpack the data again")
+
+
+def _unknown(image: Path, path: Path) -> Exception:
+    """The error for a validation image without a label."""
+    if path.is_file():
+        return ValueError(f"{path} has no line for {image}; add it or move the image away")
+    problem = f"{image} lies in no class folder, and {path} does not exist: its class is unknown"
+    return FileNotFoundError(f"{problem}; move it away, sort it, or unpack the data again")
 
 
 def read_test(root: Path) -> Table:
     """List the images of ``test``, if any, as unlabelled, by class folder, then by file number."""
-    where = _place(root, "test")
-    if not _names(root / "test"):
-        return _table({}, {})
-    places = [_place(root, f"{where}/{folder}") for folder in _folders(root / where)] or [where]
-    paths = [f"{place}/{file}" for place in places for file in _images(root / place)]
-    table = _table(dict.fromkeys(paths, -1), {})
+    if not folders.names_in(root / "test"):
+        return _table("test", {}, {})
+    where = folders.place(root, "test")
+    inner = folders.folders_in(root / where)
+    places = [folders.place(root, f"{where}/{folder}") for folder in inner]
+    if set(folders.names_in(root / where)) - set(inner) or not inner:
+        places.insert(0, where)
+    paths = [f"{at}/{file}" for at in places for file in folders.images_in(root / at, inner)]
+    table = _table("test", dict.fromkeys(paths, -1), {})
     if blank := [path for path, file in zip(paths, table.files) if len(file.split()) != 1]:
         problem = "the name of a test image must not hold blanks, which separate the columns of a"
         raise ValueError(f"{root}/{blank[0]}: {problem} submission; rename or remove it")
     return table
 
 
-def _in_class_folders(root: Path, where: str, classes: Classes) -> dict[str, int]:
+def _in_class_folders(
+    root: Path, where: str, classes: Classes, may_be_empty: bool = False
+) -> dict[str, int]:
     """Label of each image in the class folders of ``root/where``, by its path."""
-    folders = set(_folders(root / where)) - ({"images"} - set(classes.folders))
-    if extra := sorted(folders - set(classes.folders)):
+    there = set(folders.folders_in(root / where))
+    if extra := sorted(there - {*classes.folders, "images"}):
         source = "in wnids.txt" if classes.listed else "a class: train has no such folder"
         raise ValueError(f"{root}/{where}/{extra[0]} is not {source}; add it or move it away")
-    if loose := sorted(set(_names(root / where)) - {*folders, "images", ANNOTATIONS}):
-        raise ValueError(f"{root}/{where}/{loose[0]} lies in no class folder; move it away")
     rows: dict[str, int] = {}
     for label, folder in enumerate(classes.folders):
-        if folder in folders:
-            place = _place(root, f"{where}/{folder}")
-            rows |= {f"{place}/{f}": label for f in _images(root / place, f"{folder}_boxes.txt")}
+        if folder in there:
+            place = folders.place(root, f"{where}/{folder}")
+            if folders.names_in(root / place) or not may_be_empty:
+                images = folders.images_in(root / place, (f"{folder}_boxes.txt",))
+                rows |= {f"{place}/{file}": label for file in images}
     return rows
 
 
-def _place(root: Path, folder: str) -> str:
-    """Where the images of a class folder are: in its folder ``images``, or in itself."""
-    return f"{folder}/images" if (root / folder / "images").is_dir() else folder
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[1]
 
 
-def _names(folder: Path) -> list[str]:
-    """What is in a folder, if any, except hidden and system files."""
-    names = os.listdir(folder) if folder.is_dir() else []
-    return [name for name in names if name[0] != "." and name.lower() not in SYSTEM]
-
-
-def _folders(folder: Path) -> list[str]:
-    return [name for name in sorted(_names(folder)) if os.path.isdir(folder / name)]
-
-
-def _images(folder: Path, *besides: str) -> list[str]:
-    """Names of the images in a folder, by the number in them: val_9 before val_10."""
-    names = [name for name in _names(folder) if name not in besides]
-    readable = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    for name in names:
-        if os.path.splitext(name)[1].lower() not in readable:
-            raise ValueError(f"{folder}/{name} is no image; move it away")
-    if not names:
-        raise FileNotFoundError(f"{folder} holds no image; unpack the data again or remove it")
-    return sorted(names, key=_by_number)
-
-
-def _by_number(name: str) -> tuple[int, str]:
-    return len(name), name  # numbers carry no leading zeros
-
-
-def _table(rows: dict[str, int], boxes: dict[str, Box]) -> Table:
+def _table(split: str, rows: dict[str, int], boxes: dict[str, Box]) -> Table:
     """The table of labels and boxes by path, in the order of ``rows``."""
     box = np.array([boxes.get(path, NO_BOX) for path in rows], dtype=np.int16).reshape(-1, 4)
-    return Table(list(rows), np.array(list(rows.values()), dtype=np.int64), box)
+    return Table(split, list(rows), np.array(list(rows.values()), dtype=np.int64), box)

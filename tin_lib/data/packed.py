@@ -29,7 +29,7 @@ from tin_lib.data.decode import Decoded, Progress, decode_files, mean_std
 from tin_lib.data.types import Split
 from tin_lib.process import usable_cores
 
-FORMAT = 1  # goes up with every change of what is written; other formats are built again
+FORMAT = 2  # goes up with every change of what is written; other formats are built again
 SPLITS = ("train", "val", "test")
 SCAN_THREADS = 4  # asking a disk or a file server about 120,000 files is mostly waiting
 
@@ -90,17 +90,19 @@ def source_signature(root: Path) -> str:
     with ThreadPoolExecutor(SCAN_THREADS) as pool:
         lines = [_line(path.name, path.stat()) for path in lists]
         lines += pool.map(_listing, map(str, folders))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def _listing(folder: str) -> str:
-    """Lines for a folder and for the files and folders in it."""
+def _listing(folder: str, levels: int = 3) -> str:
+    """Lines for a folder and for what is in it, at most ``levels`` deep: a link may lead back."""
+    lines = []
     with os.scandir(folder) as entries:
-        lines = [
-            _listing(entry.path) if entry.is_dir() else _line(entry.name, entry.stat())
-            for entry in entries
-            if entry.is_file() or entry.is_dir()
-        ]
+        for entry in entries:
+            with contextlib.suppress(OSError):  # a link to itself; reading the images names it
+                if entry.is_file():
+                    lines.append(_line(entry.name, entry.stat()))
+                elif levels and entry.is_dir():
+                    lines.append(_listing(entry.path, levels - 1))
     return _line(os.path.basename(folder), os.stat(folder)) + "".join(sorted(lines))
 
 
@@ -111,9 +113,11 @@ def _line(name: str, status: os.stat_result) -> str:
 def _places(root: Path) -> list[Path]:
     """Where the packed form of ``root`` as it is now may be, the preferred place first."""
     name = f"v{FORMAT}-{source_signature(root)[:32]}"
-    home = hashlib.sha256(str(root).encode()).hexdigest()[:16]
-    cached = files.cache_folder() / "packed" / home / name
-    return [cached] if os.environ.get("TIN_CACHE") else [root / ".tin_packed" / name, cached]
+    home = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+    places = [] if os.environ.get("TIN_CACHE") else [root / ".tin_packed" / name]
+    if places and os.path.expanduser("~") == "~":
+        return places  # no home is known
+    return [*places, files.cache_folder() / "packed" / home / name]
 
 
 def _find(places: list[Path]) -> Packed | None:
@@ -206,10 +210,10 @@ def _decode_all(
 def _fingerprint(
     class_ids: tuple[str, ...], tables: dict[str, layout.Table], decoded: dict[str, Decoded]
 ) -> str:
-    """Hash of the classes and of every file's path, label, box and contents."""
+    """Hash of the classes and of every file's name, label, box and contents."""
     digest = hashlib.sha256("\n".join(class_ids).encode())
     for name in SPLITS:
-        digest.update("\n".join(tables[name].paths).encode())
+        digest.update("\n".join(tables[name].official_paths).encode())
         for array in (tables[name].labels, tables[name].boxes, decoded[name]["digests"]):
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

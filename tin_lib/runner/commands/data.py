@@ -1,6 +1,8 @@
 """``tin download``, ``tin sample``, ``tin pack``."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,26 @@ def add_download(verbs: Any) -> None:
         description="Download the official zip (resuming a partial one), check and unpack it.",
     )
     p.add_argument("folder", type=Path, metavar="DIR")
-    p.add_argument("--source", help="another address, or a local zip file")
-    p.add_argument("--md5", help="expected md5 of the zip, if it is not the official one")
-    p.add_argument("--size", type=int, help="expected size in bytes, if it is not the official one")
+    p.add_argument("--source", help="another address, or a local file: a zip or tar archive")
+    p.add_argument("--md5", help="expected md5, if not the official zip's; none for no check")
+    p.add_argument("--size", type=int, help="expected bytes, if not the official zip's")
     p.set_defaults(call=download)
 
 
 def download(args: argparse.Namespace) -> None:
     """Download, check and unpack."""
+    from tin_lib.data.layout import OFFICIAL
     from tin_lib.runner.download import download
 
-    given = {k: getattr(args, k) for k in ("source", "md5", "size") if getattr(args, k) is not None}
-    print(download(args.folder, progress=percent_bar("download"), **given))
+    given: dict[str, Any] = {} if args.source is None else {"source": args.source}
+    if args.md5 is not None:  # another archive, of whatever size
+        given |= {"md5": None if args.md5.lower() == "none" else args.md5, "size": args.size}
+    elif args.size is not None:
+        given["size"] = args.size
+    before = (Path(os.path.expanduser(args.folder)) / OFFICIAL).exists()
+    print(folder := download(args.folder, progress=percent_bar("download"), **given))
+    if before:
+        print(f"{folder} was there before; to unpack it again, move it away", file=sys.stderr)
 
 
 def add_sample(verbs: Any) -> None:

@@ -1,5 +1,6 @@
 """Fetching one large file over HTTP, resuming after a cut in the same or in a later process."""
 
+import errno
 import http.client
 import os
 import re
@@ -13,6 +14,8 @@ ATTEMPTS = 5  # in a row without a single new byte
 PAUSE = 1.0  # seconds before the second attempt, doubled for each one after it
 TIMEOUT = 30.0  # seconds without an answer
 BLOCK = 1 << 18
+LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)  # of the own disk
+CHECK = "check the address, and in a browser whether the network wants a login"
 Progress = Callable[[int, int], None]  # called with bytes done and in all (0: not known)
 
 
@@ -21,7 +24,8 @@ def fetch(url: str, part: Path, size: int | None, progress: Progress | None) -> 
 
     ``size`` is the expected number of bytes, None if unknown. Starts over if the server offers no
     ranges. Raises OSError if the server refuses, or if ATTEMPTS attempts in a row bring nothing;
-    ``part`` then stays for the next call. ValueError if the server offers a file of another size.
+    ``part`` then stays for the next call, as if the disk is full. ValueError if the server sends a
+    web page or offers a file of another size.
     """
     attempt = 0
     while True:
@@ -36,6 +40,8 @@ def fetch(url: str, part: Path, size: int | None, progress: Progress | None) -> 
                 raise OSError(f"{url}: the server answers {error.code} {error.reason}") from None
             problem = error
         except (OSError, http.client.HTTPException) as error:
+            if getattr(error, "errno", None) in LOCAL:  # waiting does not help
+                raise OSError(f"{part}: {error}; what came is kept: run again to resume") from None
             problem = error
         attempt = 1 if _length(part) > before else attempt + 1
         if attempt >= ATTEMPTS:
@@ -60,14 +66,18 @@ def _fetch_once(url: str, part: Path, size: int | None, progress: Progress | Non
         raise
     with response:
         resumed = _first_byte(response) == start > 0
-        total = _total(response, start if resumed else 0)
+        total, block = _total(response, start if resumed else 0), response.read(BLOCK)
+        if not resumed and block.lstrip()[:1] == b"<":  # of an error, or of a network's login
+            raise ValueError(f"{url} sends a web page, not an archive; {CHECK}; what came is kept")
         if size is not None and total and total != size:
-            raise ValueError(f"{url} offers {total:,} bytes, expected {size:,}; check the address")
+            other = "if it is another archive of the data set, add `--md5 none`"
+            raise ValueError(f"{url} offers {total:,} bytes, expected {size:,}; {CHECK}; {other}")
         with open(part, "ab" if resumed else "wb") as file:
-            while block := response.read(BLOCK):
+            while block:
                 file.write(block)
                 if progress:
                     progress(file.tell(), total or size or 0)
+                block = response.read(BLOCK)
     return not total or _length(part) >= total
 
 
