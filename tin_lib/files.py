@@ -47,8 +47,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     writer = f"{_host()}-{os.getpid()}-{next(_COUNTER)}"
     temporary = target.with_name(f".{target.name}.{writer}.tmp")
     open(temporary, "x").close()
+    mode = temporary.stat().st_mode  # as the umask allows; safetensors replaces the file
     try:
         yield temporary
+        temporary.chmod(mode)
         sync(temporary)
         os.replace(temporary, target)
         sync(target.parent)
