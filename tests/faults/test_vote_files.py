@@ -42,7 +42,8 @@ READ: dict[str, str | bytes] = {
     "UTF-16": BASE.encode("utf-16"),
     "UTF-16 big endian": codecs.BOM_UTF16_BE + BASE.encode("utf-16-be"),
     "UTF-16, CRLF and header": f"file,label\r\n{CSV}".replace("\n", "\r\n").encode("utf-16"),
-} | {f"header {line}": f"{line}\n{CSV}" for line in HEADERS}
+}
+READ.update({f"header {line}": f"{line}\n{CSV}" for line in HEADERS})
 
 
 def with_labels(*labels: str) -> str:
@@ -74,7 +75,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "an image twice": (BASE + LINES[2], "line 13: test_2.JPEG is listed a second time"),
     "folders before names": (BASE.replace("test_", "test/images/test_"), "under the same names"),
     "another suffix": (BASE.replace(".JPEG", ".jpg"), "under the same names"),
-    "columns swapped": ("".join(f"{b} {a}\n" for a, b in zip(NAMES, WNIDS)), "n01440000"),
+    "columns swapped": ("".join(f"{b} {a}\n" for a, b in zip(NAMES, WNIDS)), "lists 12 images"),
     "HTML": ("<html><body>Sign in</body></html>", "line 1: expected"),
     "JSON": ('{"test_0.JPEG": "n01440000"}', "x.txt lists"),
     "gzip": (gzip.compress(BASE.encode()), "x.txt is compressed (gzip)"),
