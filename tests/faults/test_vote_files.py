@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "vertical bars": (CSV.replace(",", "|"), "line 1: expected"),
     "probabilities": ("".join(f"{a},0.1,0.9\n" for a in NAMES), "line 1: expected"),
     "table of a fit": ("file,label,predicted,probability,top5\n", "`tin submit` writes"),
-    "table with an index": ("".join(f"{i},{x}" for i, x in enumerate(CSV.split())), "line 1"),
+    "table with an index": ("".join(f"{i},{x}\n" for i, x in enumerate(CSV.split())), "line 1"),
     "one column": ("\n".join(NAMES), "line 1: expected"),
     "a label missing": (BASE.replace(f" {WNIDS[4]}", " "), "line 5: expected"),
     "empty": ("", "x.txt lists no image"),
