@@ -28,7 +28,8 @@ def submit(args: argparse.Namespace) -> None:
 
 def report(text: str, out: Path) -> None:
     """Print what was written; not on standard output where that may be what was written into."""
-    print(text, file=sys.stdout if out.is_file() else sys.stderr)
+    apart = out.is_file() and not str(out.absolute()).startswith(("/dev/", "/proc/"))
+    print(text, file=sys.stdout if apart else sys.stderr)
 
 
 def add_vote(verbs: Any) -> None:
