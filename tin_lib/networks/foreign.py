@@ -21,14 +21,9 @@ KINDS = {  # how files of other kinds begin
     b"<": "is a web page (HTML) in place of the file: download it again",
     b"\x89HDF": "is an HDF5 file, as Keras writes, not of PyTorch: export its weights to PyTorch",
     b"\x1f\x8b": "is compressed (gzip): unpack it first",
-    b"BZh": "is compressed (bzip2): unpack it first",
-    b"\xfd7zXZ": "is compressed (xz): unpack it first",
-    b"{": "is text (JSON), not a file of weights",
 }
-SUFFIXES = {".onnx": "ONNX", ".pb": "TensorFlow", ".tflite": "TensorFlow Lite"}
-RUNS = " may run any code when it is unpickled"
-CONVERT = f"""{RUNS}. Where you trust it, make state.pth of it:
-import torch; held = torch.load({{path!r}}, map_location="cpu", weights_only=False)
+CONVERT = """. Where you trust it, make state.pth of it:
+import torch; held = torch.load({path!r}, map_location="cpu", weights_only=False)
 held = held.get("state_dict", held.get("model", held)) if isinstance(held, dict) else held
 torch.save(getattr(held, "state_dict", lambda: held)(), "state.pth")"""
 
@@ -38,14 +33,12 @@ class StandIn:
 
     def __init__(self, *given: Any) -> None: ...
 
-    def __setstate__(self, state: Any) -> None: ...
+    __setstate__ = __init__
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The state dict, unwrapped, in a file of ``torch.save`` or safetensors, whatever its suffix.
-
-    ValueError, naming the file, tells what it is instead; FileNotFoundError if it is not there.
-    """
+    """The state dict in a file of ``torch.save`` or safetensors, whatever its suffix. ValueError,
+    naming the file, tells what it is instead."""
     if not path.is_file():
         wrong = "is not a regular file: copy it to one" if path.exists() else "does not exist"
         raise FileNotFoundError(f"weights: {path} {wrong}")
@@ -54,8 +47,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # torch raises many kinds for damaged and for hostile files
         told = other_kind(path) or f"is damaged or not a file of weights ({type(error).__name__})"
         if found := re.search(r"GLOBAL (\S+) (was|whose)", str(error)):
-            told = f"holds {found[1]}, which is neither tensor nor plain value, and"
-            told += CONVERT.format(path=str(path)) if found[2] == "was" else RUNS
+            told = f"holds {found[1]}, which may run any code when it is unpickled"
+            told += CONVERT.format(path=str(path)) if found[2] == "was" else ""
         raise ValueError(f"weights: {path} {told}") from None
     return unwrapped(state, path)
 
@@ -94,10 +87,7 @@ def other_kind(path: Path) -> str:
             save = f"torch.save(torch.jit.load({str(path)!r}).state_dict(), 'state.pth')"
             return f"is a TorchScript archive; save its state dict: {save}"
         return "" if "data.pkl" in names else "is a zip archive of something else: unpack it"
-    if path.suffix in SUFFIXES:
-        return f"is a file of {SUFFIXES[path.suffix]}, not of PyTorch: export its weights"
-    kinds = KINDS if head[257:262] != b"ustar" else {b"": "is a tar archive: unpack it first"}
-    told = next((text for start, text in kinds.items() if head.startswith(start)), "")
+    told = next((text for start, text in KINDS.items() if head.startswith(start)), "")
     return told if head else "is empty: fetch or copy it again"
 
 
@@ -129,10 +119,8 @@ def aligned(state: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str,
     """The state dict without first parts that all of its names share (``module.``), as many as give
     the most of the names ``wanted``."""
     options = [state]
-    while len({name.partition(".")[0] for name in options[-1]}) == 1 and all(
-        "." in name for name in options[-1]
-    ):
-        options.append({name.partition(".")[2]: value for name, value in options[-1].items()})
+    while len(first := {k.partition(".")[:2] for k in options[-1]}) == 1 and first.pop()[1]:
+        options.append({k.partition(".")[2]: value for k, value in options[-1].items()})
     return max(options, key=lambda option: len(option.keys() & wanted.keys()))
 
 
@@ -140,8 +128,7 @@ def misfit(state: Mapping[str, Any], wanted: Mapping[str, Tensor]) -> str:
     """What keeps a state dict from being that of ``wanted``, with names; "" if nothing does."""
     missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
     others = [k for k in state if k not in wanted]
-    unlike = (unequal(k, state[k], v) for k, v in wanted.items() if k in state)
-    wrong = list(filter(None, unlike))[:1]
+    wrong = [f"{k} {odd}" for k in wanted if k in state if (odd := unlike(state[k], wanted[k]))][:1]
     if missing:
         wrong += [f"it lacks {', '.join(missing[:3])} ({len(missing)} of {len(wanted)} tensors)"]
     if others:
@@ -149,12 +136,12 @@ def misfit(state: Mapping[str, Any], wanted: Mapping[str, Tensor]) -> str:
     return "; ".join(wrong)
 
 
-def unequal(name: str, value: Any, wanted: Tensor) -> str:
+def unlike(value: Any, wanted: Tensor) -> str:
     """What keeps a value from being copied into the tensor ``wanted``."""
     if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_quantized:
-        return f"{name} is no plain tensor"
+        return "is no plain tensor"
     if value.shape != wanted.shape:
-        return f"{name} is {tuple(value.shape)}, must be {tuple(wanted.shape)}"
+        return f"is {tuple(value.shape)}, must be {tuple(wanted.shape)}"
     if value.is_complex() or value.is_floating_point() < wanted.is_floating_point():
-        return f"{name} holds {value.dtype}, must hold floating-point numbers"
-    return "" if value.double().isfinite().all() else f"{name} holds NaN or infinity"
+        return f"holds {value.dtype}, must hold floating-point numbers"
+    return "" if value.double().isfinite().all() else "holds NaN or infinity"
