@@ -77,7 +77,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "another suffix": (BASE.replace(".JPEG", ".jpg"), "under the same names"),
     "columns swapped": ("".join(f"{b} {a}\n" for a, b in zip(NAMES, WNIDS)), "lists 12 images"),
     "HTML": ("<!DOCTYPE html>\n<html>\n<p>Sign in, please\n", "line 2: expected"),
-    "JSON": ('{"test_0.JPEG": "n01440000"}', "lists 12 images"),
+    "JSON": ('{"test_0.JPEG": "n01440000"}', "images that"),
     "gzip": (gzip.compress(BASE.encode()), "x.txt is compressed (gzip)"),
     "zip": (b"PK\x03\x04" + bytes(30), "x.txt is compressed (zip)"),
     "latin-1": (BASE.encode() + b"caf\xe9 n0\n", "UTF-8 (line 13)"),
