@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import signal
 import sys
 import traceback
@@ -62,13 +63,19 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; exit status 0, 1 after failed work, 2 for bad input, 130 when interrupted, 143
     when ended by SIGTERM (129 by SIGHUP)."""
+    replace_closed_streams()
     escape_unprintable()
     args = build_parser().parse_args(arguments)
     with stop_signals() as received:
         try:
-            return args.call(args) or 0
+            check_working_directory()
+            status = args.call(args) or 0
+            sys.stdout.flush()  # what cannot be printed is found here, not when Python ends
+            return status
         except KeyboardInterrupt as error:
             return interrupted(received, str(error))
+        except BrokenPipeError as error:
+            return broken_pipe(error)
         except Exception as error:
             if "debug" in args:
                 traceback.print_exc()
@@ -92,6 +99,34 @@ def explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, ArithmeticError) and type(error).__module__ != "builtins":
         return str(error), 1  # such as Diverged
     return f"{type(error).__name__}: {error} (--debug: {DEBUG})", 1
+
+
+def replace_closed_streams() -> None:
+    """Open the null device for standard streams that are closed (``>&-``): otherwise files of the
+    work would get their numbers, and what libraries print."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def check_working_directory() -> None:
+    """OSError if the working directory was deleted: the libraries' own errors do not say so."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise OSError("the working directory does not exist any more; cd to another") from None
+
+
+def broken_pipe(error: OSError) -> int:
+    """End silently like other programs if nobody reads standard output any more (``| head -1``),
+    else name the error of the pipe that was written to."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as of a program that SIGPIPE ends
+    print(f"tin: {error}", file=sys.stderr)
+    return 2
 
 
 def escape_unprintable() -> None:

@@ -47,13 +47,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 shutil.copyfileobj(source, stream)
         return
     target = Path(os.path.realpath(path))
+    if target.is_dir() or target.is_symlink():
+        raise OSError(f"{path} is a folder or a link to itself; name a file to write")
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_stale(target)
     writer = f"{_host()}-{os.getpid()}-{next(_COUNTER)}"
     temporary = target.with_name(f".{target.name}.{writer}.tmp")
     open(temporary, "x").close()
+    mode = temporary.stat().st_mode  # as the umask allows; safetensors replaces the file
     try:
         yield temporary
+        temporary.chmod(mode)
         sync(temporary)
         os.replace(temporary, target)
         sync(target.parent)

@@ -57,11 +57,15 @@ def soft_vote(logits: Sequence[np.ndarray]) -> np.ndarray:
     """Mean of the networks' softmax probabilities.
 
     ``logits``: M arrays (N, C) of scores before softmax, rows of the same images. Returns float64
-    (N, C) probabilities in 0..1. Raises ValueError if there is no array or shapes differ.
+    (N, C) probabilities in 0..1. Raises ValueError if there is no array, shapes differ, or a score
+    is NaN or infinite.
     """
     shapes = {np.shape(scores) for scores in logits}
     if len(shapes) != 1:
         raise ValueError(f"logits: expected arrays of one shape (N, C), got {sorted(shapes)}")
+    for number, scores in enumerate(logits, start=1):
+        if not np.isfinite(scores).all():
+            raise ValueError(f"logits: those of network {number} of {len(logits)} hold NaN or inf")
     return np.mean([softmax(np.float64(scores), axis=1) for scores in logits], axis=0)
 
 
@@ -107,6 +111,8 @@ def _members(run: Run, members: Sequence[str]) -> list[Fit]:
         raise ValueError(
             f"{run.path} holds no network {', '.join(unknown)}; it has {', '.join(run.fits)}"
         )
+    if repeated := [name for name in members if list(members).count(name) > 1]:
+        raise ValueError(f"members: {repeated[0]} is named twice; it has one vote")
     return [run.fits[name] for name in (members or run.fits)]
 
 

@@ -2,23 +2,20 @@
 For ImageNet's, images were normalised in another way: docs/NETWORKS.md.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
 
 from tin_lib.files import file_digest
 from tin_lib.networks import registry
 from tin_lib.networks.base import Network
+from tin_lib.networks.foreign import aligned, is_safetensors, misfit, read_state_dict
 from tin_lib.networks.weights import read_state
 from tin_lib.networks.wrapped import WrappedNetwork
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which others save state dicts
-PREFIXES = ("module.", "_orig_mod.", "model.")  # of DistributedDataParallel, compile, Lightning
 # The end of a file's name is the start of its SHA-256. Keyed by network and batchnorm.
 IMAGENET = {
     ("vgg16", False): "https://download.pytorch.org/models/vgg16-397923af.pth",
@@ -64,20 +61,22 @@ def load_pretrained_(network: Network, weights: str | Path) -> None:
         classes = f"of {meta['num_classes']} classes; "
     else:
         state = imagenet_state(network) if path is None else read_state_dict(path)
+        own = network.state_dict()
         if isinstance(network, WrappedNetwork):
+            state = aligned(state, {k.removeprefix("module."): v for k, v in own.items()})
             state = {f"module.{key}": value for key, value in state.items()}
         else:
-            dense = {k: v for k, v in network.state_dict().items() if not k.startswith("features.")}
+            dense = {k: v for k, v in own.items() if not k.startswith("features.")}
+            state = aligned(state, own)
             state = {k: v for k, v in state.items() if k.startswith("features.")} | dense
             note, fault = " (conv part; dense layers random)", "does not fit the conv part of"
     last = f"{list(network.layers.values())[-1].weight}." if network.layers else "no layer"
     output = {k: v for k, v in network.state_dict().items() if k.startswith(last)}
     if any(getattr(state.get(k), "shape", v.shape) != v.shape for k, v in output.items()):
         state, note = state | output, f" ({classes}output layer random)"
-    try:
-        network.load_state_dict(state)
-    except (RuntimeError, AttributeError, TypeError):  # the latter two: values that are no tensors
-        raise ValueError(f"weights: {source} {fault} {described(network)}") from None
+    if wrong := misfit(state, network.state_dict()):
+        raise ValueError(f"weights: {source} {fault} {described(network)}: {wrong}")
+    network.load_state_dict(state)
     network.origin = source + note
 
 
@@ -104,14 +103,14 @@ def weights_file(weights: str | Path | None) -> Path | None:
 
 
 def is_own(path: Path) -> bool:
-    """Whether a file is, or when damaged may have been, a checkpoint of this library."""
-    if path.suffix != ".safetensors":
-        return False
+    """Whether a file is a checkpoint of this library, whatever its suffix."""
     try:
-        with safe_open(str(path), "pt") as file:
-            return "tin" in (file.metadata() or {})
-    except (OSError, SafetensorError):
-        return True
+        if path.is_file() and is_safetensors(path):
+            with safe_open(str(path), "pt") as file:
+                return "tin" in (file.metadata() or {})
+    except SafetensorError:  # damaged
+        pass
+    return False
 
 
 def imagenet_state(network: Network) -> dict[str, Tensor]:
@@ -132,33 +131,3 @@ def imagenet_state(network: Network) -> dict[str, Tensor]:
             f"weights='imagenet': {url} could not be fetched ({error}). Fetch it elsewhere and "
             f"pass its path as weights, put it into {cache}, or start from random weights"
         ) from None
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The state dict, unwrapped, in a file of torch's or a .safetensors file, of which no code is
-    run. Errors name the file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"weights: {path} does not exist")
-    try:
-        safe = path.suffix == ".safetensors"
-        state = load_file(path) if safe else torch.load(path, "cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for damaged and for hostile files
-        reason = f" ({type(error).__name__})"
-        if isinstance(error, pickle.UnpicklingError):
-            reason = ", or holds other Python objects than tensors, which are never unpickled: "
-            reason += "save the state dict alone"
-        raise ValueError(f"weights: {path} is damaged or not a file of weights{reason}") from None
-    return unwrapped(state, path)
-
-
-def unwrapped(state: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict without what training scripts add: a key and prefixes of all names."""
-    for key in WRAPPERS:
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise ValueError(f"weights: {path} holds no state dict")
-    for prefix in PREFIXES * 2:  # a compiled network within a parallel one, or the reverse
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): value for name, value in state.items()}
-    return state

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from tin_lib import networks, runs
 from tin_lib.analysis.features.backbone import Backbone, Preprocessing
-from tin_lib.networks.pretrained import is_own, read_state_dict, weights_file
+from tin_lib.networks.foreign import aligned, misfit, read_state_dict
+from tin_lib.networks.pretrained import is_own, weights_file
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 KINDS = "torchvision:NAME, timm:NAME or the folder of a finished fit"
@@ -142,15 +143,13 @@ def load_file_(module: nn.Module, path: Path, network: str) -> None:
     Raises ValueError, naming the file, unless all of its weights are the network's.
     """
     path = weights_file(path) or path
-    if path.is_file() and is_own(path):
+    if is_own(path):
         raise ValueError(f"weights: {path} is a fit of this library; give its folder as network")
-    state = renamed(read_state_dict(path), module.state_dict())
-    try:
-        module.load_state_dict(state)
-    except (RuntimeError, AttributeError, TypeError) as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        reason = (lines[1:2] or lines[:1])[0].partition(",")[0][:200]
-        raise ValueError(f"weights: {path} does not fit {network} ({reason})") from None
+    wanted = module.state_dict()
+    state = renamed(aligned(read_state_dict(path), wanted), wanted)
+    if wrong := misfit(state, wanted):
+        raise ValueError(f"weights: {path} does not fit {network}: {wrong}")
+    module.load_state_dict(state)
 
 
 def renamed(state: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,12 +1,29 @@
 """Common style of all figures: text for light and dark pages, a palette for colour blindness."""
 
+import os
+
 import plotly.graph_objects as go
+import plotly.io
+
+from tin_lib.progress import batch_run
 
 # Okabe and Ito, "Color Universal Design" (2008), without its black (lost on a dark page) and its
 # yellow (lost on a white one).
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C")
 TEXT = "#7A7A7A"  # contrast 4.3 to white and 4.4 to JupyterLab's dark background
 RULES = "rgba(128,128,128,0.3)"
+
+
+KEPT = "plotly_mimetype"  # plotly's default in a kernel: JupyterLab draws it, an HTML page cannot
+
+
+def keep_for_pages() -> None:
+    """In a notebook that runs unattended, as under ``jupyter nbconvert --execute --to html``, also
+    keep figures as HTML, which an exported page draws; PLOTLY_RENDERER and ``tin run`` decide
+    otherwise."""
+    chosen = os.environ.get("PLOTLY_RENDERER") or plotly.io.renderers.default != KEPT
+    if not chosen and batch_run():
+        plotly.io.renderers.default = f"{KEPT}+sphinx_gallery"  # HTML without another output
 
 
 def nothing(text: str) -> go.Figure:
@@ -20,6 +37,7 @@ def nothing(text: str) -> go.Figure:
 
 def apply(figure: go.Figure) -> go.Figure:
     """Apply the common style (transparent background, gray text, palette) and return the figure."""
+    keep_for_pages()
     if figure.layout.margin.t is None:  # plotly's default is 100 pixels, even without a title
         figure.update_layout(margin_t=60 if figure.layout.title.text else 40)
     axis = {"gridcolor": RULES, "zerolinecolor": RULES, "linecolor": TEXT}

@@ -1,6 +1,7 @@
 """``tin submit``, ``tin vote``, ``tin browse``."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ def submit(args: argparse.Namespace) -> None:
 
     table = runs.open_fit(args.folder).predictions("test")
     submission.write_submission(args.out, list(table.file), list(table.predicted))
-    print(f"{args.out}: {len(table):,} lines")
+    report(f"{args.out}: {len(table):,} lines", args.out)
+
+
+def report(text: str, out: Path) -> None:
+    """Print what was written; not on standard output where that may be what was written into."""
+    apart = out.is_file() and not str(out.absolute()).startswith(("/dev/", "/proc/"))
+    print(text, file=sys.stdout if apart else sys.stderr)
 
 
 def add_vote(verbs: Any) -> None:
@@ -41,7 +48,7 @@ def vote(args: argparse.Namespace) -> None:
     from tin_lib.analysis import submission
 
     submission.vote_files(args.files, args.fallback, args.out)
-    print(args.out)
+    report(str(args.out), args.out)
 
 
 def add_browse(verbs: Any) -> None:
