@@ -23,6 +23,8 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from tin_lib.write_errors import naming
+
 _COUNTER = itertools.count()
 _DAY = 86400.0  # seconds after which a temporary file is stale, whoever wrote it
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # file systems that cannot flush this
@@ -53,16 +55,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     _remove_stale(target)
     writer = f"{_host()}-{os.getpid()}-{next(_COUNTER)}"
     temporary = target.with_name(f".{target.name}.{writer}.tmp")
-    open(temporary, "x").close()
-    mode = temporary.stat().st_mode  # as the umask allows; safetensors replaces the file
+    with naming(target):
+        open(temporary, "x").close()
     try:
-        yield temporary
-        temporary.chmod(mode)
-        sync(temporary)
-        os.replace(temporary, target)
-        sync(target.parent)
+        with naming(target):
+            mode = temporary.stat().st_mode  # as the umask allows; safetensors replaces the file
+            yield temporary
+            temporary.chmod(mode)
+            sync(temporary)
+            os.replace(temporary, target)
+            sync(target.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder can have vanished or become read-only
+            temporary.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

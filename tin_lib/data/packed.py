@@ -153,7 +153,8 @@ def _publish(temporary: Path, target: Path) -> Path:
     new.rename(target)
     files.sync(target.parent)
     for other in target.parent.glob("v*-*"):
-        if other != target:
+        number = other.name[1:].partition("-")[0]
+        if other != target and number.isdecimal() and int(number) <= FORMAT:  # a newer one is kept
             shutil.rmtree(other, ignore_errors=True)
     return target
 
