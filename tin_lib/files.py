@@ -5,15 +5,12 @@ import csv
 import errno
 import functools
 import hashlib
-import itertools
 import json
 import os
 import re
 import shutil
 import socket
 import tempfile
-import time
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,10 +20,8 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from tin_lib.write_errors import naming
+from tin_lib.writing import naming, remove_stale, temporary_name
 
-_COUNTER = itertools.count()
-_DAY = 86400.0  # seconds after which a temporary file is stale, whoever wrote it
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # file systems that cannot flush this
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
 _FORMULA = re.compile(r"\A(?![+-][\d.]+([eE][+-]?\d+)?\Z)(?='*[=+\-@\t\r\n])")  # no number
@@ -52,9 +47,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     if target.is_dir() or target.is_symlink():
         raise OSError(f"{path} is a folder or a link to itself; name a file to write")
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(target)
-    writer = f"{_host()}-{os.getpid()}-{next(_COUNTER)}"
-    temporary = target.with_name(f".{target.name}.{writer}.tmp")
+    remove_stale(target)
+    temporary = target.with_name(temporary_name(target))
     with naming(target):
         open(temporary, "x").close()
     try:
@@ -89,35 +83,6 @@ def _is_stream(path: str | Path) -> bool:
     if os.path.abspath(path).startswith(("/dev/std", "/dev/fd/", "/proc/")):
         return True
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-
-
-@functools.cache
-def _host() -> str:
-    """Eight hex digits for the space in which process ids are unique: host and container."""
-    space = socket.gethostname()
-    with contextlib.suppress(OSError):
-        space += os.readlink("/proc/self/ns/pid")
-    return f"{zlib.crc32(space.encode()):08x}"
-
-
-def _remove_stale(target: Path) -> None:
-    """Remove temporary files of ``target`` that are a day old or whose writer here has ended."""
-    for name in os.listdir(target.parent):
-        if name.startswith(f".{target.name}.") and name.endswith(".tmp"):
-            with contextlib.suppress(OSError):  # another process removed it
-                old = time.time() - target.with_name(name).stat().st_mtime > _DAY
-                if old or _has_ended(name.split(".")[-2]):
-                    target.with_name(name).unlink()
-
-
-def _has_ended(writer: str) -> bool:
-    host, *process = writer.split("-")
-    if host == _host() and os.name != "nt":  # there, kill(process, 0) would end the process
-        try:
-            os.kill(int(process[0]), 0)
-        except ProcessLookupError:
-            return True
-    return False
 
 
 @contextlib.contextmanager

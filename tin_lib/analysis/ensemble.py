@@ -90,8 +90,8 @@ def predictions(
 ) -> dict[str, pd.DataFrame]:
     """Return the predictions table of each member (default: every network of the run).
 
-    File names and class ids are strings. Raises ValueError if a member is unknown, or if two
-    members list different images or labels.
+    File names and class ids are strings. ValueError for an unknown member and for two that list
+    different images or labels.
     """
     text = {"file": str, "label": str, "predicted": str}
     tables = {fit.name: fit.predictions(split).astype(text) for fit in _members(run, members)}
@@ -108,9 +108,8 @@ def predictions(
 def _members(run: Run, members: Sequence[str]) -> list[Fit]:
     unknown = [name for name in members if name not in run.fits]
     if unknown:
-        raise ValueError(
-            f"{run.path} holds no network {', '.join(unknown)}; it has {', '.join(run.fits)}"
-        )
+        known = ", ".join(run.fits)
+        raise ValueError(f"{run.path} holds no network {', '.join(unknown)}; it has {known}")
     if repeated := [name for name in members if list(members).count(name) > 1]:
         raise ValueError(f"members: {repeated[0]} is named twice; it has one vote")
     return [run.fits[name] for name in (members or run.fits)]
@@ -118,12 +117,8 @@ def _members(run: Run, members: Sequence[str]) -> list[Fit]:
 
 def errors(predictions: Tables) -> pd.DataFrame:
     """Whether each network is wrong on each image: bool (N, M), one column per network."""
-    return pd.DataFrame(
-        {
-            name: table.predicted.to_numpy(str) != table.label.to_numpy(str)
-            for name, table in predictions.items()
-        }
-    )
+    wrong = {name: (t.predicted != t.label).to_numpy() for name, t in predictions.items()}
+    return pd.DataFrame(wrong)
 
 
 def vote(
