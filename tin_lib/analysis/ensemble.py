@@ -106,8 +106,7 @@ def predictions(
 
 
 def _members(run: Run, members: Sequence[str]) -> list[Fit]:
-    unknown = [name for name in members if name not in run.fits]
-    if unknown:
+    if unknown := [name for name in members if name not in run.fits]:
         known = ", ".join(run.fits)
         raise ValueError(f"{run.path} holds no network {', '.join(unknown)}; it has {known}")
     if repeated := [name for name in members if list(members).count(name) > 1]:
