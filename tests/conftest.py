@@ -14,9 +14,10 @@ from tin_lib.networks import registry
 
 
 def pytest_configure() -> None:
-    """Ctrl-C counts, for the processes that tests start too, where whoever started the tests has
-    it ignored (``nohup``, ``&``), which is inherited."""
+    """Ctrl-C and a hangup count, for the processes that tests start too, where whoever started the
+    tests has them ignored (``nohup``, ``&``), which is inherited."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
