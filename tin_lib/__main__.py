@@ -94,7 +94,7 @@ def interrupted(received: Sequence[int], advice: str = "") -> int:
 
 def explain(error: Exception) -> tuple[str, int]:
     """One message for an error, and the exit status: 2 for bad input, 1 for anything else."""
-    if isinstance(error, ValueError | OSError):
+    if isinstance(error, ValueError | OSError) and str(error):
         return str(error), 2
     if isinstance(error, ArithmeticError) and type(error).__module__ != "builtins":
         return str(error), 1  # such as Diverged

@@ -1,6 +1,7 @@
 """The command line: what it prints, refuses and writes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,8 @@ VERBS = (
     "vote",
     "run",
     "browse",
+    "verify",
+    "reproduce",
 )
 
 
@@ -79,7 +82,8 @@ def test_train_submit_and_vote(tmp_path: Path, capsys: Any) -> None:
     assert main(["submit", str(fit), "-o", str(tmp_path / "a.txt")]) == 0
     lines = (tmp_path / "a.txt").read_text().splitlines()
     assert len(lines) == len(pd.read_csv(fit / "predictions_test.csv"))
-    files = [str(tmp_path / "a.txt")] * 3
+    files = [shutil.copy(tmp_path / "a.txt", tmp_path / f"{name}.txt") for name in "bcd"]
+    files = [str(path) for path in files]
     voted = ["vote", *files, "--fallback", files[0], "-o", str(tmp_path / "v.txt")]
     assert main(voted) == 0
     assert (tmp_path / "v.txt").read_text() == (tmp_path / "a.txt").read_text()

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -173,11 +174,22 @@ def checked(step: str, name: str, value: Any, known: Mapping[str, Parameter]) ->
     """Return ``value`` if the step declares the parameter and its type hint allows the value."""
     if name not in known:
         raise ValueError(f"{step} has no parameter {name!r}{hint(name, known)}")
+    value = as_python(value, known[name].type_hint)
     unset = value is None and known[name].default is None  # e.g. classes: int = None
     if not unset and not allowed(value, known[name].type_hint):
         raise ValueError(
             f"{step}.{name} must be {known[name].type_hint}, not {value!r} ({type(value).__name__})"
         )
+    return value
+
+
+def as_python(value: Any, type_hint: str) -> Any:
+    """NumPy's and pandas' scalars as Python's, and a whole float as the int that is asked for."""
+    if getattr(value, "ndim", None) == 0:
+        value = value.item()
+    asked = [part.strip() for part in type_hint.split("|")]
+    if isinstance(value, float) and "int" in asked and "float" not in asked and value.is_integer():
+        return int(value)
     return value
 
 
@@ -191,4 +203,6 @@ def allowed(value: Any, type_hint: str) -> bool:
         return True
     if isinstance(value, bool):  # to Python a bool is an int
         return "bool" in names
+    if isinstance(value, float) and not math.isfinite(value):
+        return False  # what a table has for an empty cell
     return isinstance(value, tuple(kind for name in names for kind in TYPES[name]))

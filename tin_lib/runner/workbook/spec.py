@@ -174,7 +174,7 @@ def build(content: dict[str, Any], file: Path) -> Workbook:
             profiles=dict(content.get("profiles") or {"sample": ""}),
             steps={step.name: step for step in steps},
             extras=tuple(Extra(**item) for item in content.get("extras") or ()),
-            optional=tuple(content.get("optional") or ()),
+            optional=names(content.get("optional"), "optional"),
         )
         if len(workbook.steps) < len(steps):
             raise ValueError("two steps have the same name")
@@ -185,10 +185,19 @@ def build(content: dict[str, Any], file: Path) -> Workbook:
 
 def make_step(item: dict[str, Any]) -> Step:
     """One step; unknown keys are refused by the dataclass."""
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+        raise ValueError(f"steps: {item!r} must be a mapping with a name that is text")
     item = dict(item)
     for key in ("needs", "inputs", "outputs"):
-        item[key] = tuple(item.get(key) or ())
+        item[key] = names(item.get(key), f"{item['name']}: {key}")
     return Step(**item)
+
+
+def names(value: Any, what: str) -> tuple[str, ...]:
+    """A list of texts; one text alone would be read as its letters."""
+    if not isinstance(value or [], list) or not all(isinstance(each, str) for each in value or ()):
+        raise ValueError(f"{what} must be a list of texts, such as ['02'], not {value!r}")
+    return tuple(value or ())
 
 
 def expanded(workbook: Workbook) -> Workbook:
