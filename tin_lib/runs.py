@@ -85,6 +85,14 @@ class Fit:
         """Twelve hex digits of the weights file: another training gives others."""
         return files.file_digest(self.path / "weights.safetensors")[:12]
 
+    def check_digest(self, name: str) -> None:
+        """Raise ValueError unless the file is as the training wrote and recorded it."""
+        path, ended = self.path / name, (self.path / "summary.json").is_file()
+        recorded = (self.summary.get("files") or {}) if ended else {}
+        if recorded.get(name) not in (None, files.file_digest(path)):
+            problem = f"{path} is damaged or was changed after the training"
+            raise ValueError(f"{problem}; train again; `tin verify {path.parent}` shows the rest")
+
     def history(self) -> pd.DataFrame:
         """One row an epoch: losses, accuracies (0..1), learning rate, size (pixels), seconds, rate.
 
@@ -99,6 +107,7 @@ class Fit:
                 rows.append(json.loads(line))
         if not rows:
             raise ValueError(f"{path} holds no epoch: it was cut short or changed; train again")
+        self.check_digest(path.name)
         return pd.DataFrame(rows)
 
     def predictions(self, split: str) -> pd.DataFrame:
@@ -117,6 +126,7 @@ class Fit:
             wrong.append("ends within a line")
         if wrong:
             raise ValueError(f"{path} {wrong[0]}: it was cut short or changed; train again")
+        self.check_digest(path.name)
         return table
 
     def codes(self, column: pd.Series) -> np.ndarray:
@@ -127,15 +137,19 @@ class Fit:
         """Scores before softmax, float32 (N, classes), rows in the split's order, memory-mapped."""
         path = self.path / f"logits_{split}.npy"
         try:
-            return np.lib.format.open_memmap(path, mode="r")  # neither a pickle nor a zip
+            scores = np.lib.format.open_memmap(path, mode="r")  # neither a pickle nor a zip
         except FileNotFoundError:
             raise FileNotFoundError(f"{path} does not exist; train again") from None
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path} was cut short or changed ({error}); train again") from None
+        self.check_digest(path.name)
+        return scores
 
     def network(self) -> networks.Network:
         """The trained network on the CPU, in evaluation mode."""
-        return networks.load(self.path / "weights.safetensors")
+        network = networks.load(self.path / "weights.safetensors")
+        self.check_digest("weights.safetensors")
+        return network
 
 
 def open_fit(path: str | Path) -> Fit:

@@ -22,8 +22,10 @@ from tin_lib.recipes import Recipe
 
 @pytest.fixture
 def copied(fit: runs.Fit, tmp_path: Path) -> Path:
-    """A copy of the fit's folder, to be changed."""
-    return Path(shutil.copytree(fit.path, tmp_path / "copied"))
+    """A copy of the fit's folder, to be changed: without the digests of its files."""
+    folder = Path(shutil.copytree(fit.path, tmp_path / "copied"))
+    change(folder / "summary.json", files={})
+    return folder
 
 
 def change(path: Path, **fields: Any) -> None:
