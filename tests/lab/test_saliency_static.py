@@ -102,7 +102,8 @@ def test_page_and_its_parts(page: Path, run: runs.Run) -> None:
         assert [given["classes"][i]["id"] for i, _ in best] == table.top5[file].split()
         assert best[0][1] == pytest.approx(table.probability[file], abs=1e-4)
     named = " ".join((page.parent / name).read_text() for name in static.ASSETS)
-    assert "http" not in named  # nothing from a network
+    assert "http:" not in named  # nothing from a network
+    assert "https:" not in named
 
 
 def test_sheets_hold_the_maps_of_the_predicted_class(page: Path, run: runs.Run) -> None:
