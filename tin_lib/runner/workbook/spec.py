@@ -5,11 +5,14 @@ import graphlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
+from reprlib import Repr
 from typing import Any
 
 import tin_lib
 
 FILE = "workbook.yaml"
+_SHORT = Repr()
+_SHORT.maxlevel = 2  # a few aliases can make a value that is huge
 STUDY = "study"  # ``extends: study`` takes over the steps of the repository's own workbook
 
 
@@ -186,7 +189,7 @@ def build(content: dict[str, Any], file: Path) -> Workbook:
 def make_step(item: dict[str, Any]) -> Step:
     """One step; unknown keys are refused by the dataclass."""
     if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-        raise ValueError(f"steps: {item!r} must be a mapping with a name that is text")
+        raise ValueError(f"steps: {_SHORT.repr(item)} must be a mapping with a name that is text")
     item = dict(item)
     for key in ("needs", "inputs", "outputs"):
         item[key] = names(item.get(key), f"{item['name']}: {key}")
@@ -196,7 +199,7 @@ def make_step(item: dict[str, Any]) -> Step:
 def names(value: Any, what: str) -> tuple[str, ...]:
     """A list of texts; one text alone would be read as its letters."""
     if not isinstance(value or [], list) or not all(isinstance(each, str) for each in value or ()):
-        raise ValueError(f"{what} must be a list of texts, such as ['02'], not {value!r}")
+        raise ValueError(f"{what} must be a list of texts like ['02'], not {_SHORT.repr(value)}")
     return tuple(value or ())
 
 
