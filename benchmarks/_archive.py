@@ -31,11 +31,17 @@ def round_scores(fit: Path) -> None:
     Each image's largest score is subtracted, which does not change the softmax: the scores that
     matter most are then rounded least.
     """
+    summary = files.read_json(fit / "summary.json")
     for path in fit.glob("logits_*.npy"):
         scores = np.load(path)
         if scores.dtype != np.float16:
             below = scores - scores.max(axis=1, keepdims=True)
+            summary["files"].pop(path.name, None)  # an interruption leaves no outdated digest
+            files.write_json(fit / "summary.json", summary)
             files.write_array(path, below.astype(np.float16))
+        if path.name not in summary["files"]:
+            summary["files"][path.name] = files.file_digest(path)
+            files.write_json(fit / "summary.json", summary)
 
 
 def pack(out: Path) -> None:
