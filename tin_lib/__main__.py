@@ -8,7 +8,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from tin_lib import __version__
 from tin_lib.runner.commands import (
+    completion,
     data,
     features,
     lr_find,
@@ -41,6 +43,7 @@ VERBS = (
     results.add_browse,
     verify.add_verify,
     verify.add_reproduce,
+    completion.add_completion,
 )
 
 
@@ -50,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="tin",
         description="The Tiny ImageNet workbook: data, training, predictions, and the whole study.",
     )
+    parser.add_argument("--version", action="version", version=f"tin {__version__}")
+    parser.set_defaults(root=parser)  # for the verb that prints what shells complete
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in VERBS:
         add(verbs)

@@ -30,6 +30,7 @@ VERBS = (
     "browse",
     "verify",
     "reproduce",
+    "completion",
 )
 
 

@@ -18,9 +18,12 @@ def add_download(verbs: Any) -> None:
         description="Download the official zip (resuming a partial one), check and unpack it.",
     )
     p.add_argument("folder", type=Path, metavar="DIR")
-    p.add_argument("--source", help="another address, or a local file: a zip or tar archive")
-    p.add_argument("--md5", help="expected md5, if not the official zip's; none for no check")
-    p.add_argument("--size", type=int, help="expected bytes, if not the official zip's")
+    p.add_argument(
+        "--source",
+        help="another address, or a local file: a zip or tar archive (default: the official zip's)",
+    )
+    p.add_argument("--md5", help="expected md5; none: no check (default: the official zip's)")
+    p.add_argument("--size", type=int, help="expected bytes (default: the official zip's)")
     p.set_defaults(call=download)
 
 

@@ -29,7 +29,7 @@ def add_features(verbs: Any) -> None:
     p.add_argument("--test", action="store_true", help="also the test images")
     p.add_argument("--precision", default="auto", help="auto, bf16 or float32")
     p.add_argument("--dtype", default="float16", help="of the file: float16 or float32")
-    p.add_argument("--batch-size", type=int, help="images at a time")
+    p.add_argument("--batch-size", type=int, help="images at a time (default: by the device)")
     p.add_argument("--device", default="auto", help="auto, cpu or cuda")
     options.add_data(p)
     p.set_defaults(call=features)
@@ -65,7 +65,7 @@ def add_probe(verbs: Any) -> None:
         "too.",
     )
     options.add_folder(p, "DIR", "the folder that tin features wrote")
-    p.add_argument("--data", type=Path, help="where the data are now, if they have moved")
+    p.add_argument("--data", type=Path, help=options.MOVED)
     p.add_argument(
         "--curve", action="store_true", help="also by images per class: DIR/learning_curve.csv"
     )

@@ -22,10 +22,12 @@ def add_lr_find(verbs: Any) -> None:
         "optimizer, penalties and augmentation; its rate and schedule are not used.",
     )
     options.add_recipe(p, "the recipe")
-    p.add_argument("--low", type=float, default=1e-7, help="first rate (default 1e-7)")
-    p.add_argument("--high", type=float, default=10.0, help="last rate (default 10)")
-    p.add_argument("--updates", type=int, default=100, help="number of updates (default 100)")
-    p.add_argument("--out", type=Path, metavar="FILE.csv", help="write the whole curve here")
+    p.add_argument("--low", type=float, default=1e-7, help="first rate")
+    p.add_argument("--high", type=float, default=10.0, help="last rate")
+    p.add_argument("--updates", type=int, default=100, help="number of updates")
+    p.add_argument(
+        "--out", type=Path, metavar="FILE.csv", help="write the whole curve here (default: nowhere)"
+    )
     options.add_data(p)
     p.set_defaults(call=lr_find)
 

@@ -5,13 +5,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+MOVED = "where the data are now, if they have moved (default: the recorded folder)"
 NETWORK = "a name below, my_module:build, my_file.py:build, torchvision:NAME or timm:NAME"
 
 
+class Help(argparse.HelpFormatter):
+    """Ends the help of an option that takes a value with its default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, default = action.help or "", action.default
+        if not isinstance(default, str | int | float) or isinstance(default, bool):
+            return text  # None has a meaning of its own, which the text says
+        named = "default" in text or default == argparse.SUPPRESS
+        return text if named else f"{text} (default: %(default)s)"
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser whose help can end with text that is slow to make."""
+    """A parser whose help names defaults and can end with text that is slow to make."""
 
     late_epilog: Callable[[], str] | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**({"formatter_class": Help} | options))
 
     def format_help(self) -> str:
         """The help, with what ``late_epilog`` returns at its end."""
@@ -31,7 +46,7 @@ def add_recipe(parser: Parser, each: str) -> None:
     """Declare network, recipe and device; ``each``: what ``--set`` changes."""
     parser.late_epilog = known_names
     parser.add_argument("network", help=NETWORK)
-    parser.add_argument("--recipe", default="paper", help="a name below (default paper)")
+    parser.add_argument("--recipe", default="paper", help="a name below")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help=f"a field of {each}"
     )
@@ -62,13 +77,17 @@ def parse_fields(pairs: list[str]) -> dict[str, Any]:
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Declare the options that say which data."""
     parser.add_argument("--data", default="sample", help="'sample' or a folder of images")
-    parser.add_argument("--classes", type=int, help="use this many classes, evenly spread")
-    parser.add_argument("--per-class", type=int, help="use this many training images per class")
+    parser.add_argument(
+        "--classes", type=int, help="use this many classes, evenly spread (default: all)"
+    )
+    parser.add_argument(
+        "--per-class", type=int, help="use this many training images per class (default: all)"
+    )
     parser.add_argument(
         "--holdout",
         type=float,
         default=0.0,
-        help="share of train held out for choosing (default 0)",
+        help="share of train held out for choosing",
     )
 
 

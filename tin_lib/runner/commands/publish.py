@@ -20,9 +20,7 @@ def add_publish(verbs: Any) -> None:
     p.add_argument(
         "-o", "--out", type=Path, metavar="FILE", help="default: FIT/published.safetensors"
     )
-    p.add_argument(
-        "--precision", default="float16", help="of the weights: float16 (default) or float32"
-    )
+    p.add_argument("--precision", default="float16", help="of the weights: float16 or float32")
     p.add_argument(
         "--data",
         type=Path,

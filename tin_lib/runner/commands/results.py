@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tin_lib.runner.commands.options import add_folder
+from tin_lib.runner.commands.options import MOVED, add_folder
 
 
 def add_submit(verbs: Any) -> None:
@@ -59,7 +59,7 @@ def add_browse(verbs: Any) -> None:
         description="Serve the saliency browser on 127.0.0.1 behind a token, until Ctrl-C.",
     )
     add_folder(p, "RUN", "a run's folder, e.g. runs/sample")
-    p.add_argument("--data", type=Path, help="where the data are now, if they have moved")
+    p.add_argument("--data", type=Path, help=MOVED)
     p.add_argument("--port", type=int, help="port to listen on (default: a free one)")
     p.add_argument("--no-open", action="store_true", help="print the address, open no web browser")
     p.add_argument("--dark", action="store_true", help="dark page")

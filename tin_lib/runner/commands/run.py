@@ -37,13 +37,33 @@ def add_arguments(add: Any) -> None:
         metavar="NN.NAME=VALUE",
         help="set a notebook's parameter, e.g. 02.epochs=3; all.NAME for every notebook with it",
     )
-    add("--jobs", type=int, default=1, help="notebooks side by side on this machine (default 1)")
-    add("--cluster", metavar="ADDRESS", help="run on the dask cluster whose scheduler is there")
+    add("--jobs", type=int, default=1, help="notebooks side by side on this machine")
+    add(
+        "--cluster",
+        metavar="ADDRESS",
+        help="address of a dask cluster's scheduler to run on (default: this machine)",
+    )
     add("--threads", type=int, help="CPU threads of each notebook (default: cores / jobs)")
-    add("--only", action="append", default=[], metavar="NN", help="run this notebook alone")
-    add("--group", action="append", default=[], help="run this group's notebooks and their needs")
+    add(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NN",
+        help="run this notebook alone; what it reads must be there",
+    )
+    add(
+        "--group",
+        action="append",
+        default=[],
+        help="run this group's notebooks and its needs (default: the study, notebooks 01 to 09)",
+    )
     add("--force", action="store_true", help="run also what is up to date")
-    add("--workbook", type=Path, metavar="FILE", help="another workbook.yaml, or its folder")
+    add(
+        "--workbook",
+        type=Path,
+        metavar="FILE",
+        help="another workbook.yaml, or its folder (default: the repository's)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

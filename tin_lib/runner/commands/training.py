@@ -22,7 +22,7 @@ def add_train(verbs: Any) -> None:
         "--profile-steps",
         type=int,
         metavar="N",
-        help="profile N updates instead: OUT/profile.txt, OUT/trace.json",
+        help="profile N updates: OUT/profile.txt, OUT/trace.json (default: train)",
     )
     options.add_data(p)
     p.set_defaults(call=train)
@@ -63,8 +63,12 @@ def add_sweep(verbs: Any) -> None:
         metavar="FIELD=VALUE,VALUE",
         help="values of a recipe's field, e.g. lr=0.01,0.1; once for each field",
     )
-    p.add_argument("--jobs", type=int, default=1, help="fits side by side (default 1)")
-    p.add_argument("--cluster", metavar="ADDRESS", help="train on the dask cluster at ADDRESS")
+    p.add_argument("--jobs", type=int, default=1, help="fits side by side")
+    p.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="train on the dask cluster at ADDRESS (default: this machine)",
+    )
     p.add_argument("--threads", type=int, help="CPU threads of each fit (default: cores / jobs)")
     options.add_data(p)
     p.set_defaults(call=sweep)

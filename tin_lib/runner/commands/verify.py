@@ -4,10 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tin_lib.runner.commands.options import add_folder
+from tin_lib.runner.commands.options import MOVED, add_folder
 
 RUN = "a run's folder, e.g. runs/sample, or one fit's"
-MOVED = "where the data are now, if they have moved"
 
 
 def add_verify(verbs: Any) -> None:
