@@ -88,7 +88,7 @@ def test_from_raw_images_to_one_report(tmp_path: Path, capsys: Any) -> None:
     assert results.val_accuracy.between(0, 1).all()
     assert results.epochs[:4].eq(1).all()
     pages = {page.name for page in (tmp_path / "run" / "report").glob("*.html")}
-    assert pages == {"index.html", *(f"{path.stem}.html" for path in NUMBERED[:9])}
+    assert pages == {"index.html", "glossary.html", *(f"{path.stem}.html" for path in NUMBERED[:9])}
     lines = (tmp_path / "run" / "ensemble" / "test_majority_vote.txt").read_text().splitlines()
     assert lines
     assert all(line.split()[0].startswith("test_") for line in lines)

@@ -24,7 +24,8 @@ from tin_lib.runner.workbook.spec import load_workbook
 CHROMIUM = "/usr/bin/chromium"
 PROSE = """# Learning curves
 
-**How fast** does the [network](02_second.ipynb) learn? We look at `loss`.
+**How fast** does the [network](02_second.ipynb) learn? We look at `loss`,
+[epoch](../docs/GLOSSARY.md#epoch) by epoch.
 
 ## Loss
 
@@ -167,7 +168,7 @@ def test_a_page_asks_its_question_in_plain_words():
     notebook = executed()
     assert pages.heading(notebook, "x") == (
         "Learning curves",
-        "How fast does the network learn? We look at loss.",
+        "How fast does the network learn? We look at loss, epoch by epoch.",
     )
     assert pages.heading(new_notebook(), "x") == ("x", "")
     assert pages.first_paragraph("**Question.** Is it\n0.5? So.\n\nMore.") == "Is it 0.5? So."
@@ -178,6 +179,7 @@ def test_a_page_needs_no_network_and_keeps_every_output():
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?(?:https?:)?//", page.body)
     assert "kept" in page.body
     assert '<a href="02_second.html">network</a>' in page.body
+    assert '<a href="glossary.html#epoch">epoch</a>' in page.body
     assert page.body.count("data:image/png;base64,") == 2
     assert 'alt="Static picture of an interactive view"' in page.body
     assert "Browser(children" not in page.body
@@ -201,6 +203,7 @@ def test_the_index_says_how_far_a_run_got(run, workbook):
     first = (run / "report" / "01_first.html").read_text()
     assert "02_second.html" in first
     assert "saliency/browser" not in first
+    assert 'id="epoch"' in (run / "report" / "glossary.html").read_text()
     second = (run / "report" / "02_second.html").read_text()
     assert 'role="alert"' in second
     assert "saliency/browser/index.html" in second

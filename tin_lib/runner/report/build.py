@@ -19,7 +19,7 @@ from tin_lib import files
 from tin_lib.runner.report import pages, tables
 from tin_lib.runner.report.results import collect_results
 from tin_lib.runner.workbook import state
-from tin_lib.runner.workbook.spec import Extra, Workbook
+from tin_lib.runner.workbook.spec import Extra, Workbook, default_folder
 
 STATES = {
     state.OK: "",
@@ -126,6 +126,7 @@ def build(run: str | Path, workbook: Workbook) -> Path:
     made = [entry for entry in report.entries if entry.page]
     for number, entry in enumerate(made):
         write_page(report, entry, made[:number][-1:], made[number + 1 :][:1], extras)
+    write_glossary(report)
     return write_index(report, extras)
 
 
@@ -185,6 +186,17 @@ def write_page(
         extras=[extra for extra in extras if extra.step == entry.name],
         body=entry.page.body,
     )
+
+
+def write_glossary(report: Report) -> None:
+    """The glossary that the notebooks link to, as a page of the report."""
+    from nbconvert.filters import markdown2html
+
+    source = default_folder().parent / "docs" / "GLOSSARY.md"
+    if source.is_file():
+        body = markdown2html(source.read_text(encoding="utf-8"))
+        title = f"Glossary – {report.workbook.title}"
+        report.write("glossary", "notebook.html", title=title, body=body)
 
 
 def write_index(report: Report, extras: list[Extra]) -> Path:

@@ -146,5 +146,6 @@ def offline(body: str) -> str:
 
 
 def relinked(body: str) -> str:
-    """Links from notebook to notebook as links from page to page."""
+    """Links from notebook to notebook, and to the glossary, as links from page to page."""
+    body = body.replace('href="../docs/GLOSSARY.md#', 'href="glossary.html#')
     return re.sub(r'(<a [^>]*href="[\w.-]+)\.ipynb(["#])', r"\1.html\2", body)
