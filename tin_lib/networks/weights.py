@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as load_bytes
+from safetensors.torch import save_file
 from torch import Tensor
 
 from tin_lib import files
@@ -45,7 +46,8 @@ def read_meta(path: str | Path) -> dict[str, Any]:
 def read_state(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and weights, float16 as float32, of ``save``'s file. Raises as ``read_meta``."""
     try:
-        meta, state = read_meta(path), load_file(path).items()
+        meta = read_meta(path)
+        state = load_bytes(Path(path).read_bytes()).items()  # no map: the file may be cut later
         return meta, {k: v.float() if v.dtype == torch.half else v for k, v in state}
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}") from None

@@ -55,7 +55,7 @@ def write_static_browser(
         write_sheet(store.of(name), method, rows, folder / "maps" / f"{name}_{method}.js")
         if progress:
             progress(done, len(pairs))
-    picture = sheet(np.array(split.images), sprites.COLUMNS, quality=90)
+    picture = sheet(np.array(split.images[:]), sprites.COLUMNS, quality=90)
     files.atomic_write(folder / "images.js", sprites.script("images", picture))
     described = json.dumps(describe(run, store, split, rows, methods), separators=(",", ":"))
     files.atomic_write(folder / "data.js", f"const DATA = {described};\n")
