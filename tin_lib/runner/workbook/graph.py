@@ -45,7 +45,7 @@ class Graph:
 
     plan: Plan
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)  # see ``state.parts``
     read: dict[str, str] = field(default_factory=dict)  # digest of a step's inputs as it started
 
     def __post_init__(self) -> None:
@@ -109,15 +109,25 @@ class Graph:
             self.report(Outcome(name, BLOCKED, message=f"needs {', '.join(failed)}"))
             state.write(self.run, name, state.BLOCKED, error=f"needs {', '.join(failed)}")
             return True
-        plan = self.plan
-        self.keys[name] = state.key(
-            plan.workbook, step, plan.final[name], plan.fingerprint, self.run
-        )
+        self.parts[name] = self.parts_of(name)
         self.read[name] = state.files_digest(self.run, step.inputs)
-        if plan.options.force or not state.up_to_date(self.run, step, self.keys[name]):
+        if self.reason_to_run(name):
             return False
         self.report(Outcome(name, SKIPPED))
         return True
+
+    def parts_of(self, name: str) -> dict[str, str]:
+        """What the step's result depends on now."""
+        plan = self.plan
+        final = plan.final[name]
+        return state.parts(plan.workbook, self.step(name), final, plan.fingerprint, self.run)
+
+    def reason_to_run(self, name: str) -> str:
+        """Why the step must run now; empty if it is up to date."""
+        if self.plan.options.force:
+            return "--force"
+        parts = self.parts.get(name) or self.parts_of(name)
+        return state.reason_to_run(self.run, self.step(name), parts, self.plan.final[name])
 
     def submit(self, name: str, executor: Executor) -> Future:
         """Start the step; until it has finished its record says that it only started."""
@@ -144,7 +154,8 @@ class Graph:
         missing = state.missing(self.run, self.step(name).outputs)
         if facts["error"] is None and missing:
             facts["error"] = f"it ran to its end but did not write {', '.join(missing)}"
-        facts |= {"key": self.keys[name], "read": self.read[name]}
+        facts |= {"key": state.digest(self.parts[name]), "parts": self.parts[name]}
+        facts |= {"read": self.read[name]}
         facts |= {"data": self.plan.data, "fingerprint": self.plan.fingerprint}
         facts["parameters"] = self.plan.final[name]
         status = state.OK if facts["error"] is None else state.FAILED
