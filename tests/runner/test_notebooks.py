@@ -1,7 +1,9 @@
 """The notebooks: committed clean, built alike, and running from raw images to one report."""
 
 import ast
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +32,7 @@ def source(cell: dict[str, Any]) -> str:
 
 
 def test_numbered_ones_are_steps_and_the_others_are_templates() -> None:
-    assert [path.stem[:2] for path in NUMBERED] == [f"{n:02}" for n in range(1, 17)]
+    assert [path.stem[:2] for path in NUMBERED] == [f"{n:02}" for n in range(17)]
     assert [path.stem for path in NUMBERED] == list(load_workbook(FOLDER).steps)
     assert {path.stem for path in NOTEBOOKS} - {path.stem for path in NUMBERED} == TEMPLATES
 
@@ -58,6 +60,8 @@ def test_built_alike(path: Path) -> None:
     for part in ("**Question.**", "**You will see**", "**Needs**", "**Takes**"):
         assert part in first
     code = cells(path, "code")
+    if path == NUMBERED[0]:
+        assert code.pop(0)["metadata"]["tags"] == ["hosted"]
     parameters = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
     assert parameters == code[:1]
     for statement in ast.parse(source(parameters[0])).body:  # literals only, each explained
@@ -70,6 +74,28 @@ def test_built_alike(path: Path) -> None:
         assert not any(isinstance(node, kinds) for node in ast.walk(ast.parse(source(cell))))
 
 
+def test_a_hosted_notebook_installs_the_workbook(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, done = source(cells(NUMBERED[0], "code")[0]), []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: done.append((command, check)))
+    exec(cell, {})
+    assert done == []  # tin_lib can be imported here
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("TIN_REPOSITORY", "https://example.org/workbook.git")
+    monkeypatch.chdir(tmp_path)
+    exec(cell, {})
+    folder = str(tmp_path / "tiny-imagenet-workbook")
+    (clone, _), (install, _) = done
+    assert clone[:2] == ["git", "clone"]
+    assert clone[-2:] == [os.environ["TIN_REPOSITORY"], folder]
+    assert install[:4] == [sys.executable, "-m", "pip", "install"]
+    assert install[-2:] == ["-e", f"{folder}[lab]"]
+    assert all(check for _, check in done)
+    assert sys.path[0] == folder
+
+
 SMALL = ["all.classes=6", "all.per_class=30", "all.epochs=1", "08.steps=2", "08.filters_shown=2"]
 
 
@@ -80,7 +106,7 @@ def test_from_raw_images_to_one_report(tmp_path: Path, capsys: Any) -> None:
         command += ["-p", parameter]
     assert main(command) == 0, capsys.readouterr().err
     printed = capsys.readouterr().out.splitlines()
-    assert sum(" ok " in line for line in printed) == 9
+    assert sum(" ok " in line for line in printed) == 10
     assert printed[-1] == str(tmp_path / "run" / "report" / "index.html")
     results = pd.read_csv(tmp_path / "run" / "results.csv")
     networks = ["convnet9", "vgg_like", "vgg16", "alexnet"]
@@ -88,7 +114,11 @@ def test_from_raw_images_to_one_report(tmp_path: Path, capsys: Any) -> None:
     assert results.val_accuracy.between(0, 1).all()
     assert results.epochs[:4].eq(1).all()
     pages = {page.name for page in (tmp_path / "run" / "report").glob("*.html")}
-    assert pages == {"index.html", "glossary.html", *(f"{path.stem}.html" for path in NUMBERED[:9])}
+    assert pages == {
+        "index.html",
+        "glossary.html",
+        *(f"{path.stem}.html" for path in NUMBERED[:10]),
+    }
     lines = (tmp_path / "run" / "ensemble" / "test_majority_vote.txt").read_text().splitlines()
     assert lines
     assert all(line.split()[0].startswith("test_") for line in lines)

@@ -25,7 +25,8 @@ CHROMIUM = "/usr/bin/chromium"
 PROSE = """# Learning curves
 
 **How fast** does the [network](02_second.ipynb) learn? We look at `loss`,
-[epoch](../docs/GLOSSARY.md#epoch) by epoch.
+[epoch](../docs/GLOSSARY.md#epoch) by epoch,
+if [not yet](03_third.ipynb).
 
 ## Loss
 
@@ -168,7 +169,7 @@ def test_a_page_asks_its_question_in_plain_words():
     notebook = executed()
     assert pages.heading(notebook, "x") == (
         "Learning curves",
-        "How fast does the network learn? We look at loss, epoch by epoch.",
+        "How fast does the network learn? We look at loss, epoch by epoch, if not yet.",
     )
     assert pages.heading(new_notebook(), "x") == ("x", "")
     assert pages.first_paragraph("**Question.** Is it\n0.5? So.\n\nMore.") == "Is it 0.5? So."
@@ -203,6 +204,8 @@ def test_the_index_says_how_far_a_run_got(run, workbook):
     first = (run / "report" / "01_first.html").read_text()
     assert "02_second.html" in first
     assert "saliency/browser" not in first
+    assert "03_third" not in first  # it has no page: its link is text
+    assert "not yet" in first
     assert 'id="epoch"' in (run / "report" / "glossary.html").read_text()
     second = (run / "report" / "02_second.html").read_text()
     assert 'role="alert"' in second

@@ -98,6 +98,11 @@ class Report:
         begun = {self.workbook.part(entry.name) for entry in found if entry.record or entry.page}
         return [entry for entry in found if self.workbook.part(entry.name) in (begun or {""})]
 
+    @property
+    def made(self) -> set[str]:
+        """The names of the steps that have a page."""
+        return {entry.name for entry in self.entries if entry.page}
+
     def entry(self, name: str) -> Entry:
         """One step: its record and its page."""
         page = pages.read_page(self.run / "notebooks" / f"{name}.ipynb", name)
@@ -184,7 +189,7 @@ def write_page(
         next=next(iter(after), None),
         failed=entry if entry.failed else None,
         extras=[extra for extra in extras if extra.step == entry.name],
-        body=entry.page.body,
+        body=pages.without_dead_links(entry.page.body, report.made),
     )
 
 

@@ -6,6 +6,7 @@ Scripts in a notebook's outputs do not run in the report: its pages forbid them.
 import html
 import json
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,9 @@ def relinked(body: str) -> str:
     """Links from notebook to notebook, and to the glossary, as links from page to page."""
     body = body.replace('href="../docs/GLOSSARY.md#', 'href="glossary.html#')
     return re.sub(r'(<a [^>]*href="[\w.-]+)\.ipynb(["#])', r"\1.html\2", body)
+
+
+def without_dead_links(body: str, made: Container[str]) -> str:
+    """Links to pages of notebooks that the report does not have as plain text."""
+    link = r'<a [^>]*href="(\d\d_\w+)\.html["#][^>]*>(.*?)</a>'
+    return re.sub(link, lambda m: m[0] if m[1] in made else m[2], body, flags=re.DOTALL)
