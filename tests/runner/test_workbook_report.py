@@ -188,7 +188,7 @@ def test_a_page_needs_no_network_and_keeps_every_output():
     assert page.figures
     stored = re.search(r'<script type="application/json">(.*?)</script>', page.body)
     assert json.loads(stored.group(1))["data"] == figure()["data"]
-    assert 'aria-label="Loss by epoch"' in page.body
+    assert 'aria-label="Loss. Loss by epoch; Lines: loss by epoch"' in page.body
 
 
 def test_the_index_says_how_far_a_run_got(run, workbook):

@@ -2,6 +2,7 @@
 
 import os
 
+import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
 
@@ -33,6 +34,12 @@ def nothing(text: str) -> go.Figure:
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return apply(figure.update_layout(height=120, margin={"t": 10, "b": 10}))
+
+
+def reach(centre: pd.Series, low: pd.Series, high: pd.Series) -> dict[str, object]:
+    """Error bars from the limits of an interval."""
+    ends = {"array": high - centre, "arrayminus": centre - low}
+    return {"type": "data", "symmetric": False, "thickness": 1, "width": 0, **ends}
 
 
 def apply(figure: go.Figure) -> go.Figure:

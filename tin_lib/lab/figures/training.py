@@ -83,21 +83,29 @@ def compare(
 
 
 def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
-    """Accuracy of each network and ensemble as bars, next to the paper's.
+    """Accuracy of each network and ensemble as bars with 95 % intervals, next to the paper's.
 
-    ``table``: columns of ``results.csv``: name, ``<part>_accuracy`` and ``paper_<part>`` (0..1, NaN
-    if unknown); ``part`` is ``train`` or ``val``.
+    ``table``: columns of ``results.csv``: name, ``<part>_accuracy``, ``<part>_low`` and
+    ``<part>_high`` (if known), ``paper_<part>`` (0..1, NaN if unknown); ``part`` is ``train`` or
+    ``val``.
     """
     figure = go.Figure()
     titles = [catalog.title(str(each)) for each in table["name"]]
-    columns = ((f"{part}_accuracy", "this run", 0, ""), (f"paper_{part}", "the paper", 1, "/"))
-    for column, name, colour, pattern in columns:
+    columns = (
+        (f"{part}_accuracy", "this run", style.PALETTE[0], "white"),
+        (f"paper_{part}", "the paper", style.PALETTE[1], "black"),
+    )
+    for column, name, colour, ink in columns:
         if column not in table or table[column].isna().all():
             continue
         text = table[column].map(lambda share: "" if pd.isna(share) else f"{share:.1%}")
-        marker = {"color": style.PALETTE[colour], "pattern": {"shape": pattern}}
-        bar = go.Bar(x=titles, y=table[column], name=name, text=text, marker=marker)
-        figure.add_trace(bar.update(textposition="outside", cliponaxis=False))
+        bar = go.Bar(x=titles, y=table[column], name=name, text=text, marker={"color": colour})
+        if column == f"{part}_accuracy" and f"{part}_low" in table:
+            reach = style.reach(table[column], table[f"{part}_low"], table[f"{part}_high"])
+            bar.update(error_y=reach, name=f"{name}, with 95 % intervals")
+        # At the foot of the bar, where no interval crosses the text.
+        bar.update(textposition="inside", insidetextanchor="start", textangle=0)
+        figure.add_trace(bar.update(insidetextfont={"color": ink}, constraintext="none"))
     title = {"train": "training accuracy", "val": "validation accuracy"}.get(
         part, f"{part} accuracy"
     )
