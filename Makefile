@@ -10,7 +10,7 @@ PROFILE ?=
 ARGS ?=
 # An index from which pip takes torch and torchvision, such as that of PyTorch's builds for CPUs alone.
 TORCH_INDEX ?=
-FIRST_NOTEBOOK := notebooks/01_preprocessing.ipynb
+FIRST_NOTEBOOK := notebooks/00_first_look.ipynb
 # What JupyterLab and papermill write into a notebook beside outputs and execution counts.
 LANGUAGE := codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version
 JUPYTER_KEYS := metadata.papermill cell.metadata.papermill $(LANGUAGE:%=metadata.language_info.%)
