@@ -213,28 +213,21 @@ def _decode_all(
     root: Path, classes: layout.Classes, folder: Path, workers: int, progress: Progress
 ) -> tuple[dict[str, layout.Table], dict[str, Decoded]]:
     """Read the tables and decode the images of every split into ``folder``."""
-    tables = {"test": layout.read_test(root)}
+    tables = {"train": layout.read_train(root, classes), "val": layout.read_val(root, classes)}
+    tables["test"] = layout.read_test(root)
     decoder = images.decode_image if classes.listed else images.decode_any
-
-    def decode(name: str, report: Progress) -> Decoded:
-        paths = [f"{root}/{path}" for path in tables[name].paths]
-        return decode_files(paths, folder / f"{name}.npy", decoder, workers, report)
-
-    with ThreadPoolExecutor(1) as reader:  # the test images have no labels to wait for
-        val = reader.submit(layout.read_val, root, classes)
-        train = reader.submit(layout.read_train, root, classes)
-        decoded = {"test": decode("test", lambda *_: None)}  # the total is not yet known
-        tables |= {"val": val.result(), "train": train.result()}
-    total = sum(len(table.paths) for table in tables.values())
-    needed, free = (total - len(tables["test"].paths)) * 3 * SIZE**2, shutil.disk_usage(folder).free
+    total, before, decoded = sum(len(table.paths) for table in tables.values()), 0, {}
+    needed, free = total * 3 * SIZE**2, shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
             f"{folder.parents[1]}: packing needs {needed / 1e6:,.1f} MB of space, but only "
             f"{free / 1e6:,.1f} MB are free; free some space, or {files.SET_CACHE}"
         )
-    for name in ("val", "train"):
-        before = sum(len(part["gray"]) for part in decoded.values())
-        decoded[name] = decode(name, lambda done, _: progress(before + done, total))  # noqa: B023
+    for name, table in tables.items():
+        paths, out = [f"{root}/{path}" for path in table.paths], folder / f"{name}.npy"
+        report = lambda done: progress(before + done, total)  # noqa: B023
+        decoded[name] = decode_files(paths, out, decoder, workers, report)
+        before += len(paths)
     return tables, decoded
 
 

@@ -113,9 +113,6 @@ class Resident:
     images: Tensor
     labels: Tensor
 
-    def __len__(self) -> int:
-        return len(self.labels)
-
 
 def to_device(split: Split, device: torch.device, channels_last: bool) -> Resident:
     """Copy a split to the device, once, in the memory order that training wants."""
