@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from tin_lib import files
-from tin_lib.data import images, layout
+from tin_lib.data import layout
 from tin_lib.data.annotations import SIZE
 from tin_lib.data.decode import Decoded, Progress, decode_files, mean_std
 from tin_lib.data.types import Split
@@ -189,6 +189,8 @@ def _decode_all(
     root: Path, classes: layout.Classes, folder: Path, workers: int, progress: Progress
 ) -> tuple[dict[str, layout.Table], dict[str, Decoded]]:
     """Read the tables and decode the images of every split into ``folder``."""
+    from tin_lib.data import images  # here: torchvision takes half of the time of all imports
+
     tables = {"test": layout.read_test(root)}
     decoder = images.decode_image if classes.listed else images.decode_any
 

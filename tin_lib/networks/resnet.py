@@ -4,7 +4,6 @@ weights at full width and 200 classes."""
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 from tin_lib.networks import base
 from tin_lib.networks.base import Layer, Network, Stack, scale
@@ -76,6 +75,8 @@ def build(num_classes: int, width: float, options: Options) -> Network:
     blocks = [module for module in network.modules() if isinstance(module, Block)]
     for number, block in enumerate(blocks, 1):
         channels = block.conv2.out_channels
+        if options.squeeze_excite or options.drop_path:
+            from torchvision.ops import SqueezeExcitation, StochasticDepth
         if options.squeeze_excite:
             block.excite = SqueezeExcitation(channels, scale(channels, 1 / 16))
         if options.drop_path:
