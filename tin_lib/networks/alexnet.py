@@ -5,13 +5,10 @@ first: 64 pixels then leave 2×2 positions before the dense layers. 24,268,808 w
 and 200 classes.
 """
 
-from dataclasses import dataclass
-
 from torch import nn
 
-from tin_lib.networks import base
-from tin_lib.networks.base import Network, Stack, scale
-from tin_lib.networks.layers import dropout
+from tin_lib.networks import layers
+from tin_lib.networks.base import Init, Network, Stack, initialise, scale
 
 # filters, kernel, stride, padding, and whether a 3×3 pool of stride 2 follows
 CONVS = (
@@ -23,22 +20,22 @@ CONVS = (
 )
 
 
-@dataclass(frozen=True)
-class Options(base.Options):
-    """Choices for AlexNet; dropout 0.5 stands before dense 1 and dense 2."""
-
-    batchnorm: bool = False  # after each convolution; does not go with ImageNet weights
-
-
-def build(num_classes: int, width: float, options: Options) -> Network:
-    """The network, not yet initialised."""
-    features, norm = Stack("features"), nn.BatchNorm2d if options.batchnorm else None
+def build(
+    num_classes: int,
+    width: float = 1.0,
+    dropout: float = 1.0,  # factor on 0.5 before dense 1 and dense 2
+    init: Init = "glorot",
+    batchnorm: bool = False,  # after each convolution; does not go with ImageNet weights
+) -> Network:
+    """The network with random weights."""
+    features, norm = Stack("features"), nn.BatchNorm2d if batchnorm else None
     for filters, kernel, stride, padding, pool in CONVS:
         features.conv(scale(filters, width), kernel, stride, padding, norm)
         if pool:
             features.add(nn.MaxPool2d(3, 2))
     classifier, units = Stack("classifier").add(nn.Flatten()), scale(4096, width)
     for number, inputs in ((1, features.channels * 2 * 2), (2, units)):
-        classifier.add(dropout(0.5, options.dropout))
+        classifier.add(layers.dropout(0.5, dropout))
         classifier.layer(f"dense{number}", nn.Linear(inputs, units), nn.ReLU())
-    return Network(features, classifier.layer("dense3", nn.Linear(units, num_classes)))
+    classifier.layer("dense3", nn.Linear(units, num_classes))
+    return initialise(Network(features, classifier), init)

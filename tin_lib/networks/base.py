@@ -1,10 +1,9 @@
-"""What all networks share: named layers, intermediate activations, initial weights, options."""
+"""What all networks share: named layers, intermediate activations, initial weights."""
 
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,13 +34,16 @@ class Stack:
         self.modules += modules
         return self
 
-    def layer(self, name: str, *modules: nn.Module, filters: int = 0) -> "Stack":
-        """Append a layer. Its activation comes last; ``filters`` is the index of the module whose
-        weights are its filters, e.g. 1 in a separable convolution (depthwise, pointwise, ReLU)."""
+    def layer(self, name: str, *modules: nn.Module, filters: int | str = 0) -> "Stack":
+        """Append a layer. Its activation comes last; ``filters`` is the index or path, among its
+        modules, of the one whose weights are its filters, e.g. 1 in a separable convolution
+        (depthwise, pointwise, ReLU), or "0.conv"."""
         first = len(self.modules)
         self.modules += modules
         paths = tuple(f"{self.part}.{index}" for index in range(first, len(self.modules)))
-        self.layers[name] = Layer(paths[filters], paths[-1], paths)
+        index, _, inner = str(filters).partition(".")
+        weight = paths[int(index)] + (f".{inner}" if inner else "")
+        self.layers[name] = Layer(weight, paths[-1], paths)
         return self
 
     def conv(self, channels: int, kernel: int, stride: int, padding: int, norm: Norm) -> "Stack":
@@ -90,37 +92,14 @@ class Network(nn.Module):
         return self.layers[name]
 
 
-@dataclass(frozen=True)
-class Options:
-    """Options of every built-in network. Raises ValueError, naming the field, for a bad value."""
-
-    dropout: float = 1.0  # factor on the network's own dropout rates; 0 switches them off
-    init: Init = "glorot"  # of convolutions, see ``initialise``
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            kinds = (int, float) if field.type is float else (type(field.default),)
-            if type(value) not in kinds:
-                raise ValueError(f"{field.name}={value!r}: must be of type {kinds[-1].__name__}")
-            if get_origin(field.type) is Literal and value not in get_args(field.type):
-                choices = " or ".join(get_args(field.type))
-                raise ValueError(f"{field.name}={value!r}: choose {choices}")
-        if not 0 <= self.dropout < float("inf"):
-            raise ValueError(f"dropout={self.dropout}: must be 0 or more")
-        for name in ("dropconnect", "drop_path"):  # of some networks
-            if not 0 <= getattr(self, name, 0) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: must lie in [0, 1)")
-
-
 def scale(count: int, width: float) -> int:
     """Channels or units at a width; at least four, so that no layer becomes a bottleneck of one."""
     return max(4, round(count * width))
 
 
 @torch.no_grad()
-def initialise(network: nn.Module, init: str) -> None:
-    """Draw starting weights from the global generator; biases start at zero.
+def initialise(network: Network, init: Init) -> Network:
+    """Draw starting weights from the global generator; biases start at zero. Returns the network.
 
     Dense layers are Glorot's (uniform), as in Keras. Convolutions too, or with ``init="he"`` normal
     with variance 2 / fan-out, which keeps the size of gradients through ReLUs (He et al., 2015).
@@ -137,6 +116,7 @@ def initialise(network: nn.Module, init: str) -> None:
                 module.weight.uniform_(-bound, bound)
             if module.bias is not None:
                 module.bias.zero_()
+    return network
 
 
 def parameter_count(module: nn.Module) -> int:

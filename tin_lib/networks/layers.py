@@ -34,7 +34,7 @@ class Dropout(nn.Dropout):
         return super().forward(values)
 
 
-def dropout(rate: float, factor: float) -> nn.Dropout:
+def dropout(rate: float, factor: float = 1.0) -> nn.Dropout:
     """Dropout at ``factor`` times the published rate, at most 0.95."""
     return Dropout(min(rate * factor, 0.95))
 

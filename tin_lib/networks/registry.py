@@ -16,14 +16,13 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from torch import nn
 
 from tin_lib import catalog
 from tin_lib.networks import wrapped
-from tin_lib.networks.base import Network, initialise
+from tin_lib.networks.base import Network
 from tin_lib.networks.wrapped import WrappedNetwork, check_scores
 
 Build = Callable[..., nn.Module]
@@ -132,7 +131,24 @@ def _checked(name: str, call: Build, given: dict[str, Any]) -> dict[str, Any]:
     if bad := [key for key, value in given.items() if not isinstance(value, PLAIN)]:
         raise ValueError(f"{name}: option {bad[0]}={given[bad[0]]!r} must be a JSON value")
     tuples = {key for key, each in known.items() if isinstance(each.default, tuple)}
-    return {k: tuple(v) if k in tuples and isinstance(v, list) else v for k, v in given.items()}
+    given = {k: tuple(v) if k in tuples and isinstance(v, list) else v for k, v in given.items()}
+    for key, value in given.items() if name in BUILT_IN else ():
+        if wrong := _misfit(value, known[key]):
+            raise ValueError(f"{name}: {key}={value!r}: {wrong}")
+    return given
+
+
+def _misfit(value: Any, option: inspect.Parameter) -> str:
+    """What keeps a value from being that of a built-in network's option; "" if nothing does."""
+    kind, choices = type(option.default), get_args(option.annotation)
+    if type(value) is not kind and not (kind is float and type(value) is int):
+        return f"must be of type {kind.__name__}"
+    if get_origin(option.annotation) is Literal and value not in choices:
+        return f"choose {' or '.join(choices)}"
+    if option.name == "dropout" and not 0 <= value < float("inf"):
+        return "must be 0 or more"
+    rate = option.name in ("dropconnect", "drop_path")
+    return "must lie in [0, 1)" if rate and not 0 <= value < 1 else ""
 
 
 def _parameters(call: Build) -> dict[str, inspect.Parameter]:
@@ -143,7 +159,7 @@ def _parameters(call: Build) -> dict[str, inspect.Parameter]:
 def find(name: str) -> Build:
     """The function that builds a network; ValueError says how to make an unknown one known."""
     if name in BUILT_IN:
-        return _built_in(importlib.import_module(f"tin_lib.networks.{BUILT_IN[name]}"))
+        return importlib.import_module(f"tin_lib.networks.{BUILT_IN[name]}").build
     library, _, model = name.partition(":")
     if library in LIBRARIES:
         return functools.partial(getattr(wrapped, library), model)
@@ -157,20 +173,6 @@ def find(name: str) -> Build:
             f"build') or set {ENVIRONMENT}=path/to/file.py:build"
         )
     return _registered[short(name)]
-
-
-def _built_in(module: ModuleType) -> Build:
-    """The function of a built-in network, in the form that ``register`` takes."""
-
-    def call(num_classes: int, width: float = 1.0, **given: Any) -> Network:
-        options = module.Options(**given)
-        network = module.build(num_classes, width, options)
-        initialise(network, options.init)
-        return network
-
-    own, given = (inspect.signature(each).parameters.values() for each in (call, module.Options))
-    call.__signature__ = inspect.Signature([*list(own)[:2], *given])  # type: ignore[attr-defined]
-    return call
 
 
 def _entries() -> list[str]:

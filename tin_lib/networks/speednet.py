@@ -6,23 +6,12 @@ The plan is that of the CIFAR-10 speed records (Page, "How to Train Your ResNet"
 then adds to its output a convolution of it. The mean over the last map lets it take other sizes.
 """
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
-from tin_lib.networks import base
-from tin_lib.networks.base import Layer, Network, Stack, scale
-from tin_lib.networks.layers import dropout
+from tin_lib.networks import layers
+from tin_lib.networks.base import Init, Network, Stack, initialise, scale
 
 STEM, FILTERS = 24, (128, 256, 512)
-
-
-@dataclass(frozen=True)
-class Options(base.Options):
-    """Choices for the network."""
-
-    dropout: float = 0.0  # rate before the dense layer
-    init: base.Init = "he"
 
 
 class Residual(nn.Module):
@@ -38,20 +27,24 @@ class Residual(nn.Module):
         return x + self.relu(self.norm(self.conv(x)))
 
 
-def build(num_classes: int, width: float, options: Options) -> Network:
-    """The network, not yet initialised."""
+def build(
+    num_classes: int,
+    width: float = 1.0,
+    dropout: float = 0.0,  # rate before the dense layer
+    init: Init = "he",
+) -> Network:
+    """The network with random weights."""
     features, before = Stack("features"), scale(STEM, width)
     # Patches of 2×2 pixels without overlap: a quarter of the map at once, for hardly any work.
     features.layer("stem", nn.Conv2d(3, before, 2, 2), nn.ReLU())
     for number, filters in enumerate(FILTERS, 1):
-        channels, name = scale(filters, width), f"residual{number}"
+        channels = scale(filters, width)
         conv = nn.Conv2d(before, channels, 3, padding=1, bias=False)
         # The pool before batchnorm and ReLU: they then work on a quarter of the map.
         parts = conv, nn.MaxPool2d(2), nn.BatchNorm2d(channels), nn.ReLU()
-        features.layer(f"conv{number}", *parts).layer(name, Residual(channels))
-        path = features.layers[name].output
-        features.layers[name] = Layer(f"{path}.conv", path, (path,))
+        features.layer(f"conv{number}", *parts)
+        features.layer(f"residual{number}", Residual(channels), filters="0.conv")
         before = channels
     classifier = Stack("classifier").add(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    classifier.add(dropout(options.dropout, 1.0)).layer("dense1", nn.Linear(before, num_classes))
-    return Network(features, classifier)
+    classifier.add(layers.dropout(dropout)).layer("dense1", nn.Linear(before, num_classes))
+    return initialise(Network(features, classifier), init)
