@@ -1,4 +1,5 @@
-"""What the core needs to be imported: a few packages, and nothing that only Unix has."""
+"""What the core needs to be imported: a few packages, and nothing that only Unix has; slow packages
+are imported where they are needed."""
 
 import subprocess
 import sys
@@ -32,6 +33,8 @@ class Allowed:
             return PathFinder.find_spec(name, path, target)
 
 sys.meta_path = [Allowed if finder is PathFinder else finder for finder in sys.meta_path]
+import tin_lib.data, tin_lib.networks, tin_lib.runs, tin_lib.train
+assert not {{"torchvision", "torch._dynamo"}} & set(sys.modules), "they take as long as torch"
 import_core()
 """
 WINDOWS = """

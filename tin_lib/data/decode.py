@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import multiprocessing
+import os
 import sys
 import warnings
 from collections.abc import Callable, Generator
@@ -14,7 +15,6 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from tin_lib.data import images
 from tin_lib.data.annotations import SIZE
 from tin_lib.process import usable_cores
 
@@ -86,7 +86,7 @@ def _decode_chunk(paths: list[str], decoder: Decoder) -> tuple[np.ndarray, Decod
     pixels = np.empty((len(paths), 3, SIZE, SIZE), dtype=np.uint8)
     digests, gray = [], []
     for row, path in enumerate(paths):
-        data = images.read(path)
+        data = read(path)
         digests.append(hashlib.sha256(data).digest())
         image = decoder(data, path)
         gray.append(image.shape[0] == 1)
@@ -95,6 +95,16 @@ def _decode_chunk(paths: list[str], decoder: Decoder) -> tuple[np.ndarray, Decod
     files = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
     found = {"gray": np.array(gray, bool), "digests": files}
     return pixels, found | {"sums": sums, "squares": squares}
+
+
+def read(path: str) -> bytearray:
+    """Return a file's content; OSError names the file."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return bytearray(file.read())
+    except OSError as error:
+        why = "a link to nothing" if os.path.islink(path) else error.strerror
+        raise type(error)(f"{path} cannot be read ({why}); unpack the data again") from None
 
 
 def channel_sums(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,6 @@
 """One image file to uint8 pixels."""
 
 import io
-import os
 import re
 import struct
 import warnings
@@ -21,16 +20,6 @@ UNKNOWN = (0, 0)
 EMPTY = "empty; unpack the data again"
 OTHERS = "or remove wnids.txt to have images of any format and size read"
 GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes
-
-
-def read(path: str) -> bytearray:
-    """Return a file's content; OSError names the file."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return bytearray(file.read())
-    except OSError as error:
-        why = "a link to nothing" if os.path.islink(path) else error.strerror
-        raise type(error)(f"{path} cannot be read ({why}); unpack the data again") from None
 
 
 def decode_image(data: bytearray, path: str) -> torch.Tensor:

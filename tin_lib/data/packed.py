@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from tin_lib import files
-from tin_lib.data import images, layout
+from tin_lib.data import layout
 from tin_lib.data.annotations import SIZE
 from tin_lib.data.decode import CHUNK, Decoded, Progress, channel_sums, decode_files, mean_std
 from tin_lib.data.types import Mapped, Split
@@ -213,6 +213,8 @@ def _decode_all(
     root: Path, classes: layout.Classes, folder: Path, workers: int, progress: Progress
 ) -> tuple[dict[str, layout.Table], dict[str, Decoded]]:
     """Read the tables and decode the images of every split into ``folder``."""
+    from tin_lib.data import images  # here: torchvision takes half of the time of all imports
+
     tables = {"train": layout.read_train(root, classes), "val": layout.read_val(root, classes)}
     tables["test"] = layout.read_test(root)
     decoder = images.decode_image if classes.listed else images.decode_any

@@ -2,7 +2,6 @@
 weights at full width and 200 classes."""
 
 from torch import Tensor, nn
-from torchvision.ops import SqueezeExcitation, StochasticDepth
 
 from tin_lib.networks import layers
 from tin_lib.networks.base import Init, Network, Stack, initialise, scale
@@ -67,6 +66,8 @@ def build(
     residual = [module for module in network.modules() if isinstance(module, Block)]
     for number, block in enumerate(residual, 1):
         channels = block.conv2.out_channels
+        if squeeze_excite or drop_path:
+            from torchvision.ops import SqueezeExcitation, StochasticDepth
         if squeeze_excite:
             block.excite = SqueezeExcitation(channels, scale(channels, 1 / 16))
         if drop_path:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 
 import tin_lib
 from tin_lib import files, networks, predict
@@ -82,6 +81,8 @@ def prepare(folder: Path, recipe: Recipe, data: TinyImageNet, device: torch.devi
 
 def describe(recipe: Recipe, data: TinyImageNet, device: torch.device) -> dict[str, Any]:
     """What a fit is made from, for meta.json."""
+    import torchvision
+
     versions = {each.__name__: each.__version__ for each in (torch, torchvision, np, tin_lib)}
     return {
         "network": recipe.network,

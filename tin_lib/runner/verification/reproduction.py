@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 
 import tin_lib
 from tin_lib import files, networks, runs, train
@@ -92,6 +91,8 @@ def differences(found: list[Path], device: str | None) -> Iterator[Check]:
 
 def differences_of(path: Path, device: str | None) -> Iterator[str]:
     """What is different here, in words."""
+    import torchvision
+
     meta = files.read_object(path / "meta.json")
     recipe = Recipe.from_dict(files.read_object(path / "recipe.json"))
     here = choose_device(chosen_device(meta, device))
