@@ -1,7 +1,6 @@
 """What has been done in a run's folder, and what to run next: ``tin status``."""
 
 import json
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -11,11 +10,10 @@ from typing import Any
 from tin_lib import catalog, files
 from tin_lib.runner import study
 from tin_lib.runner.workbook import state
+from tin_lib.runner.workbook.display import last_progress, log_path
 from tin_lib.runner.workbook.spec import Workbook
 
 STATES = {state.OK: "done", state.FAILED: "FAILED", state.BLOCKED: "not run"}
-EPOCH = re.compile(rb"^epoch +(\d+)(?:/(\d+))? .*", re.MULTILINE)  # lines of progress.Lines
-TAIL = 4096  # bytes of a log in which the last of them is looked for
 
 
 def status(run: Path, workbook: Path | None = None) -> Iterator[str]:
@@ -59,25 +57,17 @@ def describe_step(run: Path, name: str, record: dict[str, Any], running: bool) -
     """One notebook's state: ``done        41.2 s  2026-01-31 12:00:00``."""
     status = str(record.get("status"))
     written = str(record.get("written", ""))
+    if status == state.STARTED and not log_path(run, name).is_file():
+        return "waiting" if running else "not started"
     if status == state.STARTED:
-        epoch = last_epoch(run / "logs" / f"{name}.log")
-        return f"{'running' if running else 'interrupted'}, since {written}{epoch and f': {epoch}'}"
+        progress = last_progress(log_path(run, name))
+        text = f"{'running' if running else 'interrupted'}, since {written}"
+        return f"{text}: {progress}" if progress else text
     text = STATES.get(status, "not run yet")
     if status == state.OK:
         return f"{text}  {float(record.get('seconds') or 0):10.1f} s  {written}"
     reason = str(record.get("error") or "")
     return f"{text}: {reason}" if reason else text
-
-
-def last_epoch(log: Path) -> str:
-    """The last line of a log that names an epoch; empty if there is none."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(0, log.stat().st_size - TAIL))
-            found = [match.group() for match in EPOCH.finditer(file.read())]
-    except OSError:
-        return ""
-    return " ".join(found[-1].decode(errors="replace").split()) if found else ""
 
 
 def describe_fits(run: Path) -> Iterator[str]:
@@ -135,7 +125,7 @@ def advice(
         return "next: wait, or interrupt it: it resumes"
     failed = [step for step, record in records.items() if record.get("status") == state.FAILED]
     if failed:
-        return f"next: see {run / 'logs' / failed[0]}.log, then run again: {command}"
+        return f"next: see {log_path(run, failed[0])}, then run again: {command}"
     if all(record.get("status") == state.OK for record in records.values()):
         return f"next: open {run / 'report' / 'index.html'}; tin browse {name}"
     return f"next: {command}"
