@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from tin_lib.__main__ import main
+from tin_lib.lab.exercises import marking
 from tin_lib.runner.workbook.spec import load_workbook
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NUMBERED = [path for path in NOTEBOOKS if path.stem[0].isdigit()]
+SOLUTIONS = FOLDER.parent / "docs" / "teaching" / "solutions.yaml"
 TEMPLATES = {"network", "published"}  # notebooks for the steps of a user's own workbook.yaml
 
 
@@ -99,9 +103,41 @@ def test_a_hosted_notebook_installs_the_workbook(
 SMALL = ["all.classes=6", "all.per_class=30", "all.epochs=1", "08.steps=2", "08.filters_shown=2"]
 
 
+def answered(folder: Path) -> Path:
+    """Copies of the notebooks that answer each exercise three times: not, wrongly and rightly."""
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns(".*", "runs"))
+    for name, exercises in yaml.safe_load(SOLUTIONS.read_text()).items():
+        path = folder / f"{name}.ipynb"
+        notebook = json.loads(path.read_text())
+        checks = [cell for cell in notebook["cells"] if cell["id"].endswith("-check")]
+        for cell, known in zip((c for c in checks if is_exercise(c)), exercises, strict=True):
+            answers = f"(None, {known['wrong']}, {known['solution']})"
+            cell["source"] = f"for answer in {answers}:\n    {source(cell)}"
+        path.write_text(json.dumps(notebook))
+    return folder
+
+
+def is_exercise(cell: dict[str, Any]) -> bool:
+    """Whether a cell belongs to an exercise."""
+    return "exercise" in cell["metadata"].get("tags", [])
+
+
+def check_exercises(folder: Path) -> None:
+    """What the executed exercises of all notebooks in ``folder`` printed."""
+    for name, exercises in yaml.safe_load(SOLUTIONS.read_text()).items():
+        found = [cell for cell in cells(folder / f"{name}.ipynb", "code") if is_exercise(cell)]
+        printed = ["".join(o["text"]) for cell in found for o in cell["outputs"]]
+        for text, known in zip(printed, exercises, strict=True):
+            unanswered, wrong, right = text.splitlines()
+            assert unanswered == marking.OPEN
+            assert wrong.startswith("Not yet. "), f"{name}, {known['exercise']}: {wrong}"
+            assert right.startswith("Right: "), f"{name}, {known['exercise']}: {right}"
+
+
 @pytest.mark.slow
 def test_from_raw_images_to_one_report(tmp_path: Path, capsys: Any) -> None:
-    command = ["run", "--run", str(tmp_path / "run"), "--jobs", "2"]
+    notebooks = answered(tmp_path / "notebooks")
+    command = ["run", "--run", str(tmp_path / "run"), "--jobs", "2", "--workbook", str(notebooks)]
     for parameter in SMALL:
         command += ["-p", parameter]
     assert main(command) == 0, capsys.readouterr().err
@@ -119,6 +155,9 @@ def test_from_raw_images_to_one_report(tmp_path: Path, capsys: Any) -> None:
         "glossary.html",
         *(f"{path.stem}.html" for path in NUMBERED[:10]),
     }
+    check_exercises(tmp_path / "run" / "notebooks")
+    page = (tmp_path / "run" / "report" / "02_convnet9.html").read_text()
+    assert "Exercise" not in page  # the report is what was found
     lines = (tmp_path / "run" / "ensemble" / "test_majority_vote.txt").read_text().splitlines()
     assert lines
     assert all(line.split()[0].startswith("test_") for line in lines)

@@ -67,6 +67,7 @@ def executed():
     ]  # fmt: skip
     cells = [new_markdown_cell(PROSE)]
     cells += [new_code_cell(f"show({n})", outputs=[o]) for n, o in enumerate(outputs)]
+    cells += [new_markdown_cell("### Exercise 1", metadata={"tags": ["exercise"]})]
     state = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     return new_notebook(cells=cells, metadata={"widgets": state})
 
@@ -179,6 +180,7 @@ def test_a_page_needs_no_network_and_keeps_every_output():
     page = pages.render(executed(), "x")
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?(?:https?:)?//", page.body)
     assert "kept" in page.body
+    assert "Exercise" not in page.body  # it is for those who work in the notebook
     assert '<a href="02_second.html">network</a>' in page.body
     assert '<a href="glossary.html#epoch">epoch</a>' in page.body
     assert page.body.count("data:image/png;base64,") == 2

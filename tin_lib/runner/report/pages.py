@@ -17,6 +17,7 @@ from tin_lib.runner.report.thumbnails import picture, thumbnail
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 IMAGES = {"image/png", "image/jpeg"}
+NOT_SHOWN = {"exercise", "hosted"}  # tags of cells for those who work in the notebook
 NO_PICTURE = (
     "<p class='note'>An interactive control: open the notebook in JupyterLab to use it.</p>"
 )
@@ -60,12 +61,14 @@ def read_notebook(path: Path) -> Any | None:
 def render(notebook: Any, name: str) -> Page:
     """The page of an executed notebook; ``name`` is its title if it has no heading."""
     from nbconvert import HTMLExporter
-    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor, TagRemovePreprocessor
 
     title, question = heading(notebook, name)
     found, small = finding(notebook), first_picture(notebook)
     prepare(notebook)
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
+    for_readers = TagRemovePreprocessor(remove_cell_tags=NOT_SHOWN, enabled=True)
+    exporter.register_preprocessor(for_readers)
     exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)  # one log, not lines
     body, _ = exporter.from_notebook_node(notebook)
     body = relinked(offline(body))
