@@ -52,6 +52,7 @@ def apply(figure: go.Figure) -> go.Figure:
         figure.update_layout(
             colorway=PALETTE,
             font={"color": TEXT},
+            modebar={"remove": ["sendChartToCloud"]},  # uploads nothing to anywhere
             paper_bgcolor="rgba(0,0,0,0)",
             plot_bgcolor="rgba(0,0,0,0)",
         )

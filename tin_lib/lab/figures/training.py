@@ -15,6 +15,7 @@ PARTS = (
     ("heldout", "held-out part", style.PALETTE[2], "dot"),
     ("val", "validation", style.PALETTE[1], "dash"),
 )
+FLAT = 2  # a first epoch's loss above this many times all later ones is cut off
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 AXES = {
     "train_loss": "training loss (nats)",
@@ -41,7 +42,22 @@ def curves(history: pd.DataFrame) -> go.Figure:
                 trace = _line(history["epoch"], history[key], name, colour, dash)
                 figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
     figure.update_yaxes(tickformat=".0%", row=1, col=2)
-    return style.apply(_by_epoch(figure, history["epoch"]))
+    losses = history.filter([f"{part}_loss" for part, *_ in PARTS])
+    return style.apply(_limit_loss(_by_epoch(figure, history["epoch"]), losses))
+
+
+def _limit_loss(figure: go.Figure, losses: pd.DataFrame) -> go.Figure:
+    """End the first loss axis above all epochs but the first, if that would flatten the others.
+
+    ``losses``: one row for each epoch. A text says what lies above.
+    """
+    first, later = losses.iloc[0].max(), losses.iloc[1:].max().max()
+    if not first > FLAT * later:  # also if there is one epoch only
+        return figure
+    figure.update_yaxes(range=[0, 1.1 * later], row=1, col=1)
+    text = f"↑ {first:.1f} in the first epoch"
+    place = {"xref": "x domain", "yref": "y domain", "x": 0.02, "y": 1, "yanchor": "top"}
+    return figure.add_annotation(text=text, showarrow=False, xanchor="left", **place)
 
 
 def _line(x: pd.Series, y: pd.Series, name: str, colour: str, dash: str) -> go.Scatter:
