@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "teaching" / "README.md",
     *sorted((ROOT / "results").rglob("README.md")),
     ROOT / "benchmarks" / "README.md",
 ]
