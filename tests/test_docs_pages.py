@@ -80,6 +80,8 @@ def test_commands_are_understood(page: Path) -> None:
         words = shlex.split(command, comments=True)
         if "…" in command or "..." in command:
             continue  # shortened
+        if words == ["--version"]:
+            continue  # an option of tin, not a verb
         if len(words) == 1:
             assert words[0] in PARSER._subparsers._group_actions[0].choices, command
         else:
