@@ -70,7 +70,9 @@ def test_built_alike(path: Path) -> None:
         assert not any(isinstance(node, kinds) for node in ast.walk(ast.parse(source(cell))))
 
 
-SMALL = ["all.classes=6", "all.per_class=30", "all.epochs=1", "08.steps=2", "08.filters_shown=2"]
+SMALL = ["all.classes=6", "all.per_class=20", "all.epochs=1", "all.width=0.1"]
+SMALL += ["07.tested=12", "07.sanity_images=8", "07.methods=gradient, grad_cam", "07.browsed=6"]
+SMALL += ["08.steps=2", "08.filters_shown=2", "08.survey_images=20", "08.seeds=2"]
 
 
 @pytest.mark.slow
