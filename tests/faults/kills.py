@@ -206,12 +206,20 @@ def compare(found: dict[str, Any], expected: dict[str, Any], what: str) -> None:
 
 def serve() -> None:
     """Fork a child for each request on standard input."""
+    # What commands import when they need it: imported here, no child spends seconds on it.
+    import captum.attr  # noqa: F401
+    import nbconvert  # noqa: F401
     import torch
+    import torch._dynamo
+    from IPython.core import interactiveshell  # noqa: F401
 
     from tin_lib import __main__ as command
-    from tin_lib import analysis, data, networks, recipes, train  # noqa: F401
-    from tin_lib.analysis import features, publishing, submission  # noqa: F401
+    from tin_lib import recipes, train  # noqa: F401
+    from tin_lib.analysis import features, publishing, saliency, submission  # noqa: F401
+    from tin_lib.data import images  # noqa: F401
+    from tin_lib.lab import figures, widgets  # noqa: F401
     from tin_lib.runner import study  # noqa: F401
+    from tin_lib.runner.jobs import sweep  # noqa: F401
 
     torch.set_num_threads(1)
     for line in sys.stdin:
