@@ -5,6 +5,7 @@ import csv
 import errno
 import functools
 import hashlib
+import io
 import json
 import os
 import re
@@ -206,8 +207,15 @@ def read_table(path: str | Path, dtype: Mapping[str, Any] | None = None) -> pd.D
 
 def write_array(path: str | Path, array: np.ndarray) -> None:
     """Write an array in NumPy's .npy format (no pickle), atomically."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
+    content = io.BytesIO()  # NumPy's own writing to a file does not tell why it failed
+    np.save(content, array, allow_pickle=False)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+
+
+def json_digest(value: Any) -> str:
+    """SHA-256 of a JSON value, 64 hex digits."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def file_digest(path: str | Path) -> str:

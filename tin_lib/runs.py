@@ -83,15 +83,27 @@ class Fit:
     @cached_property
     def digest(self) -> str:
         """Twelve hex digits of the weights file: another training gives others."""
-        return files.file_digest(self.path / "weights.safetensors")[:12]
+        return self._digest("weights.safetensors")[:12]
+
+    @cached_property
+    def _digests(self) -> dict[tuple[str, int, int], str]:
+        return {}
+
+    def _digest(self, name: str) -> str:
+        """SHA-256 of a file, computed once for each of its sizes and times of change."""
+        state = (self.path / name).stat()
+        key = name, state.st_size, state.st_mtime_ns
+        if key not in self._digests:
+            self._digests[key] = files.file_digest(self.path / name)
+        return self._digests[key]
 
     def check_digest(self, name: str) -> None:
         """Raise ValueError unless the file is as the training wrote and recorded it."""
-        path, ended = self.path / name, (self.path / "summary.json").is_file()
-        recorded = (self.summary.get("files") or {}) if ended else {}
-        if recorded.get(name) not in (None, files.file_digest(path)):
-            problem = f"{path} is damaged or was changed after the training"
-            raise ValueError(f"{problem}; train again; `tin verify {path.parent}` shows the rest")
+        ended = (self.path / "summary.json").is_file()
+        recorded = ((self.summary.get("files") or {}) if ended else {}).get(name)
+        if recorded and recorded != self._digest(name):
+            problem = f"{self.path / name} is damaged or was changed after the training"
+            raise ValueError(f"{problem}; train again; `tin verify {self.path}` shows the rest")
 
     def history(self) -> pd.DataFrame:
         """One row an epoch: losses, accuracies (0..1), learning rate, size (pixels), seconds, rate.
@@ -134,10 +146,14 @@ class Fit:
         return pd.Index(self.class_ids).get_indexer(pd.Index(column)).astype(np.int64)
 
     def logits(self, split: str) -> np.ndarray:
-        """Scores before softmax, float32 (N, classes), rows in the split's order, memory-mapped."""
+        """Scores before softmax, float32 (N, classes), rows in the split's order.
+
+        Read into memory: a file that is cut while it is mapped would end the process.
+        """
         path = self.path / f"logits_{split}.npy"
         try:
-            scores = np.lib.format.open_memmap(path, mode="r")  # neither a pickle nor a zip
+            with open(path, "rb") as file:
+                scores = np.lib.format.read_array(file)  # neither a pickle nor a zip
         except FileNotFoundError:
             raise FileNotFoundError(f"{path} does not exist; train again") from None
         except (ValueError, EOFError) as error:

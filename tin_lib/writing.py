@@ -5,6 +5,7 @@ import errno
 import functools
 import itertools
 import os
+import re
 import socket
 import time
 import zlib
@@ -15,9 +16,13 @@ from safetensors import SafetensorError
 
 _COUNTER = itertools.count()
 _DAY = 86400.0  # seconds after which a temporary file is stale, whoever wrote it
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota, a limit of the process
-# What safetensors, NumPy and torch raise for a full disk has no errno.
-_FULL_TEXTS = ("(os error 28)", " requested and ", "PytorchStreamWriter", "inline_container")
+_REASONS = {
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOSPC: "no space is left; free some space and run again",
+    errno.EDQUOT: "the disk quota is used up; free some space and run again",
+    errno.EFBIG: "it is larger than files may be here (ulimit -f)",
+}
+_NUMBER = re.compile(r"\(os error (\d+)\)")  # in the text of a safetensors error
 
 
 @contextlib.contextmanager
@@ -26,14 +31,20 @@ def naming(target: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        number, text = getattr(error, "errno", None), str(error)
-        if number == errno.EROFS:
-            why = "the file system is read-only; choose another folder"
-        elif number in _FULL or any(part in text for part in _FULL_TEXTS):
-            why = "no space is left; free some space and run again"
-        else:
+        number = _system_error(error)
+        if not number or (number not in _REASONS and getattr(error, "filename", None)):
             raise
+        why = _REASONS.get(number, os.strerror(number))
         raise OSError(f"{target} was not written: {why}") from error
+
+
+def _system_error(error: BaseException) -> int | None:
+    """The system's number of what went wrong: torch raises another error while it handles that."""
+    if number := _NUMBER.search(str(error)):
+        return int(number[1])
+    while isinstance(error, RuntimeError) and error.__context__:
+        error = error.__context__
+    return getattr(error, "errno", None)
 
 
 def temporary_name(target: Path) -> str:

@@ -22,7 +22,7 @@ def make(kind: str) -> tuple[DropConnect, Tensor]:
     """A layer with biases and a batch of two inputs for it."""
     torch.manual_seed(0)
     linear = kind == "linear"
-    layer = DropConnectLinear(20, 10, 0.4) if linear else DropConnectConv2d(2, 3, 3, 2, 1, 0.4)
+    layer = DropConnectLinear(20, 10, p=0.4) if linear else DropConnectConv2d(2, 3, 3, 2, 1, p=0.4)
     nn.init.uniform_(layer.bias, 1, 2)
     return layer, torch.randn(2, 20) if linear else torch.randn(2, 2, 5, 5)
 

@@ -72,7 +72,7 @@ def test_class_arrow_keys_networks_and_methods(page: Any, address: str, run: run
     check_maps(shown(page), run, of_class[2], both)
 
     page.get_by_label("VGG-like").uncheck()
-    page.get_by_label("grad cam").check()
+    page.get_by_label("Grad-CAM").check()
     page.wait_for_function(f"!document.querySelector('{MESSAGE}').innerText.includes('VGG-like')")
     rows = [("convnet9", "gradient"), ("convnet9", "grad_cam")]
     check_maps(wait_for_rows(page, 2), run, of_class[2], rows)

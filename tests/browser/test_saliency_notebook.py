@@ -56,7 +56,7 @@ def test_class_arrow_keys_network_and_method(browser: Any, run: runs.Run) -> Non
     browser.get_by_label("9-layer ConvNet", exact=True).uncheck()
     wait_for_message(browser, "networks=('vgg_like',)")
     check_maps(shown(browser), run, of_class[0], [("vgg_like", "gradient")])
-    browser.get_by_label("grad cam", exact=True).check()
+    browser.get_by_label("Grad-CAM", exact=True).check()
     wait_for_message(browser, "methods=('gradient', 'grad_cam')")
     check_maps(
         shown(browser), run, of_class[0], [("vgg_like", "gradient"), ("vgg_like", "grad_cam")]

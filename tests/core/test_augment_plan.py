@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tin_lib import augment
+from tin_lib.analysis.augmentation import crop_resize
 from tin_lib.augment import Augmenter, AugmentSpec, Technique, render
 from tin_lib.augment.geometry import FIRST_CROP
 
@@ -40,11 +41,11 @@ def compose(item: augment.EpochPlan, pixels: torch.Tensor, resize: str) -> torch
         pixels = pixels.flip(2)
     if technique == Technique.CROP:
         offsets = item.rows - FIRST_CROP, item.columns - FIRST_CROP
-        pixels = augment.crop_resize(pixels, *offsets, resize=resize)
+        pixels = crop_resize(pixels, *offsets, resize=resize)
     if technique == Technique.CONTRAST:
-        pixels = augment.contrast(pixels, item.gain[:, 0])
+        pixels = pixels * item.gain[0]
     if technique == Technique.TINT:
-        pixels = augment.tint(pixels, item.bias)
+        pixels = pixels + item.bias[:, :, None, None]
     return (pixels - MEAN.view(3, 1, 1)) / STD.view(3, 1, 1)
 
 

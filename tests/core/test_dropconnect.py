@@ -24,8 +24,8 @@ def make(kind: str, p: float = 0.5, per: str = "example") -> tuple[DropConnect, 
     """A layer and a batch of six inputs for it."""
     torch.manual_seed(0)
     if kind == "linear":
-        return DropConnectLinear(20, 30, p, per), torch.randn(6, 20)
-    return DropConnectConv2d(4, 8, 3, 2, 1, p, per), torch.randn(6, 4, 9, 9)
+        return DropConnectLinear(20, 30, p=p, per=per), torch.randn(6, 20)
+    return DropConnectConv2d(4, 8, 3, 2, 1, p=p, per=per), torch.randn(6, 4, 9, 9)
 
 
 def plain(layer: DropConnect, x: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def plain(layer: DropConnect, x: Tensor) -> Tensor:
 @given(rate=RATES)
 def test_rate_of_weights_and_of_biases(rate: float) -> None:
     """Inputs 1, 0, 0, … show one column of the weights; the input 0 shows the biases."""
-    layer = DropConnectLinear(2, 500, rate)
+    layer = DropConnectLinear(2, 500, p=rate)
     nn.init.ones_(layer.weight)
     torch.manual_seed(0)
     for bias, x in ((0.0, torch.eye(2).repeat(20, 1)), (1.0, torch.zeros(40, 2))):
@@ -127,7 +127,7 @@ def test_other_rates_are_refused(kind: str, p: float) -> None:
 
 def test_other_masks_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^per='image': choose example or batch$"):
-        DropConnectLinear(2, 2, 0.5, "image")  # type: ignore[arg-type]
+        DropConnectLinear(2, 2, per="image")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["convnet9", "vgg_like"])

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from forked import in_child
 
-from tin_lib import runs, train
+from tin_lib import files, runs, train
 from tin_lib.data import TinyImageNet
 from tin_lib.recipes import Recipe
 
@@ -90,6 +91,48 @@ def test_a_cut_checkpoint(tenth: int, tiny: TinyImageNet, tmp_path: Path, fault:
         path.unlink()  # the advice
         made = train.fit(recipe, tiny, folder, device="cpu", progress=None)
         assert made.summary["epochs"] == 3
+
+
+def test_cut_after_it_was_read(fit: runs.Fit, tmp_path: Path, fault: Callable) -> None:
+    """What was read is in memory: nothing of it is read from the file afterwards."""
+    folder = tmp_path / "net"
+    shutil.copytree(fit.path, folder)
+    images = torch.zeros(2, 3, 64, 64)
+    scores, logits = fit.network()(images), fit.logits("val").copy()
+
+    def read() -> None:
+        opened = runs.open_fit(folder)
+        network, rows = opened.network(), opened.logits("val")
+        for name in READERS:
+            (folder / name).write_bytes(b"")
+        np.testing.assert_array_equal(rows, logits)
+        torch.testing.assert_close(network(images), scores)
+
+    with fault("cut while it is open", "weights and logits"):
+        in_child(read)
+
+
+def test_a_file_is_hashed_once(
+    fit: runs.Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    digest = files.file_digest
+    monkeypatch.setattr(
+        files, "file_digest", lambda path: (hashed.append(path.name), digest(path))[1]
+    )
+    changed = damaged(fit, tmp_path / "net", "logits_val.npy", lambda content: content)
+    for _ in range(3):
+        for read in READERS.values():
+            read(changed)
+        assert changed.digest
+    assert sorted(hashed) == sorted(READERS)
+    (changed.path / "logits_val.npy").write_bytes(b"another")
+    with pytest.raises(ValueError, match=r"logits_val\.npy"):
+        changed.logits("val")
+    content = (fit.path / "logits_val.npy").read_bytes()
+    (changed.path / "logits_val.npy").write_bytes(flipped(content, 0.7))
+    with pytest.raises(ValueError, match=r"logits_val\.npy is damaged"):
+        changed.logits("val")
 
 
 def test_a_fit_without_recorded_digests_is_read(fit: runs.Fit, tmp_path: Path) -> None:

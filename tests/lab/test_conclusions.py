@@ -132,7 +132,7 @@ def test_training_of_a_real_fit(run: runs.Run) -> None:
     older = SimpleNamespace(**vars(made), class_ids=made.class_ids, history=made.history)
     older.summary = {key: value for key, value in s.items() if key != "precision"}
     older.predictions = made.predictions
-    assert f" on {s['device']}. It" in conclusions.training(older)  # type: ignore[arg-type]
+    assert f" on {s['device']}. The" in conclusions.training(older)  # type: ignore[arg-type]
     assert conclusions.penalty_share(made).startswith("This recipe uses no penalties")
 
 
@@ -274,7 +274,8 @@ def test_the_text_of_an_ensemble_word_for_word() -> None:
     )
     record = EnsembleRecord(("vgg16",), 0.512, votes, ("alexnet",), 6, 3, 0.7322, 0.25)
     assert ensemble_text(record) == (
-        "- The best single network is VGG-16 (51.2 %).\n"
+        "- The best single network is VGG-16 (51.2 %); better than every network: majority vote "
+        "**no** (49.0 %), soft vote **yes** (53.0 %).\n"
         "- No verdict for AlexNet: not clearly above chance.\n"
         "- The majority vote is right on **49.0 %** of the images (95 % interval 48.0 % to "
         "50.0 %). Better than every single network: **no** (yes: 9-layer ConvNet; no: VGG-16).\n"
@@ -340,7 +341,7 @@ def test_class_errors_that_tie_and_a_network_without_errors() -> None:
     assert (perfect.best, perfect.worst, perfect.confused) == ((), (), ())
     assert perfect.best_rate == 0
     text = class_errors_text(perfect)
-    assert "All classes have the same error rate" in text
+    assert "; all classes have the same error rate, 0.0 %." in text
     assert "No image is taken for another class" in text
 
 

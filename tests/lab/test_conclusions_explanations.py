@@ -104,7 +104,7 @@ def test_networks_at_chance_get_no_verdict() -> None:
     assert (record.verdicts, record.at_chance) == ((), ("vgg16",))
     text = maps.saliency_text(record)
     assert "No verdict for VGG-16" in text
-    assert "there is no verdict" in text
+    assert "so there is no verdict" in text
 
 
 def test_omitted_pairs_are_reported() -> None:
@@ -129,7 +129,7 @@ def test_saliency_of_a_real_run(run: runs.Run) -> None:
     checked = saliency.parameter_randomisation(nets, images, ["gradient", "grad_cam"])
     record = maps.judge(found, checked, run)
     assert len(record.verdicts) + 2 * len(record.at_chance) == 4
-    assert "Not readily interpretable" in conclusions.saliency(found, checked, run)
+    assert "not readily interpretable" in conclusions.saliency(found, checked, run)
     assert "9-layer ConvNet: 2×2 places" in conclusions.resolution(found)
 
 

@@ -48,7 +48,7 @@ def test_measures_without_boxes_and_with_a_method_of_one_network(table: pd.DataF
     part = table[table.measure.isin(["insertion", "deletion"]) & ~left_out]
     figure = figures.saliency.measures(part)
     assert len(figure.data) == 2 * 2
-    assert list(figure.layout.yaxis.ticktext) == ["grad_cam", "gradient", "centre"]
+    assert list(figure.layout.yaxis.ticktext) == ["Grad-CAM", "gradient", "centre"]
     rows = [[round(value) for value in trace.y] for trace in figure.data[:2]]
     assert rows == [[0, 2], [1, 0, 2]]
 
@@ -73,7 +73,7 @@ def test_randomisation_has_a_panel_a_method(table: pd.DataFrame) -> None:
     rows = pd.concat([table.assign(layers=name) for name in ("output layer", "all layers")])
     figure = figures.saliency.randomisation(rows[rows.measure == "pointing"])
     titles = [note.text for note in figure.layout.annotations]
-    assert titles == ["gradient", "grad_cam", "centre"]
+    assert titles == ["gradient", "Grad-CAM", "centre"]
     assert len(figure.data) == 3 * 2
     assert [trace.name for trace in figure.data[:2]] == ["9-layer ConvNet", "VGG-16"]
     assert list(figure.data[0].x) == ["output layer", "all layers"]

@@ -31,6 +31,9 @@ VERBS = (
     "verify",
     "reproduce",
     "completion",
+    "status",
+    "report",
+    "predict",
 )
 
 

@@ -25,7 +25,8 @@ CHROMIUM = "/usr/bin/chromium"
 PROSE = """# Learning curves
 
 **How fast** does the [network](02_second.ipynb) learn? We look at `loss`,
-[epoch](../docs/GLOSSARY.md#epoch) by epoch.
+[epoch](../docs/GLOSSARY.md#epoch) by epoch,
+if [not yet](03_third.ipynb).
 
 ## Loss
 
@@ -66,6 +67,7 @@ def executed():
     ]  # fmt: skip
     cells = [new_markdown_cell(PROSE)]
     cells += [new_code_cell(f"show({n})", outputs=[o]) for n, o in enumerate(outputs)]
+    cells += [new_markdown_cell("### Exercise 1", metadata={"tags": ["exercise"]})]
     state = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     return new_notebook(cells=cells, metadata={"widgets": state})
 
@@ -168,7 +170,7 @@ def test_a_page_asks_its_question_in_plain_words():
     notebook = executed()
     assert pages.heading(notebook, "x") == (
         "Learning curves",
-        "How fast does the network learn? We look at loss, epoch by epoch.",
+        "How fast does the network learn? We look at loss, epoch by epoch, if not yet.",
     )
     assert pages.heading(new_notebook(), "x") == ("x", "")
     assert pages.first_paragraph("**Question.** Is it\n0.5? So.\n\nMore.") == "Is it 0.5? So."
@@ -178,6 +180,7 @@ def test_a_page_needs_no_network_and_keeps_every_output():
     page = pages.render(executed(), "x")
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=[\"']?(?:https?:)?//", page.body)
     assert "kept" in page.body
+    assert "Exercise" not in page.body  # it is for those who work in the notebook
     assert '<a href="02_second.html">network</a>' in page.body
     assert '<a href="glossary.html#epoch">epoch</a>' in page.body
     assert page.body.count("data:image/png;base64,") == 2
@@ -187,7 +190,7 @@ def test_a_page_needs_no_network_and_keeps_every_output():
     assert page.figures
     stored = re.search(r'<script type="application/json">(.*?)</script>', page.body)
     assert json.loads(stored.group(1))["data"] == figure()["data"]
-    assert 'aria-label="Loss by epoch"' in page.body
+    assert 'aria-label="Loss. Loss by epoch; Lines: loss by epoch"' in page.body
 
 
 def test_the_index_says_how_far_a_run_got(run, workbook):
@@ -203,6 +206,8 @@ def test_the_index_says_how_far_a_run_got(run, workbook):
     first = (run / "report" / "01_first.html").read_text()
     assert "02_second.html" in first
     assert "saliency/browser" not in first
+    assert "03_third" not in first  # it has no page: its link is text
+    assert "not yet" in first
     assert 'id="epoch"' in (run / "report" / "glossary.html").read_text()
     second = (run / "report" / "02_second.html").read_text()
     assert 'role="alert"' in second

@@ -17,53 +17,11 @@ from tin_lib.runner.workbook import graph, state, step
 from tin_lib.runner.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options
 
 
-class Stand:
-    """Replaces ``run_step``: records the jobs, and fails the chosen ones."""
-
-    def __init__(self):
-        self.jobs, self.failing = [], {}
-
-    def __call__(self, job):
-        self.jobs.append(job)
-        output = Path(job["output"])
-        output.parent.mkdir(exist_ok=True)
-        workbook_toys.write_notebook(output)
-        if job["name"] not in self.failing:
-            folder = Path(job["run"]) / "out"
-            folder.mkdir(exist_ok=True)
-            (folder / f"{job['name']}.txt").write_text("done")
-        return {"error": self.failing.get(job["name"]), "seconds": 1.5}
-
-    def took(self):
-        names, self.jobs = [job["name"] for job in self.jobs], []
-        return names
-
-
-@pytest.fixture
-def stand(monkeypatch):
-    stand = Stand()
-    monkeypatch.setattr(graph, "run_step", stand)
-    return stand
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Runs the diamond with options; the data's fingerprint is ``fingerprints[0]``."""
-    notebooks = workbook_toys.diamond(tmp_path / "notebooks")
-
-    def start(profile="sample", data="sample", **options):
-        found = Options(workbook=notebooks, fingerprint=lambda data: start.fingerprint, **options)
-        return run_workbook(data, tmp_path / "run", profile, found)
-
-    start.fingerprint, start.notebooks, start.run = "f" * 64, notebooks, tmp_path / "run"
-    return start
-
-
 def statuses(result):
     return [outcome.status for outcome in result.outcomes]
 
 
-def test_steps_run_once_in_an_order_the_graph_allows(start, stand, capsys):
+def test_steps_run_once_in_an_order_the_graph_allows(whole_report, start, stand, capsys):
     result = start()
     assert result.ok
     names = stand.took()
@@ -108,7 +66,7 @@ def test_only_what_changed_and_what_needs_it_runs_again(start, stand):
     assert set(stand.took()) == {"01_first", "02_left", "03_right", "04_last"}
 
 
-def test_a_failing_step_stops_only_those_that_need_it(start, stand, capsys):
+def test_a_failing_step_stops_only_those_that_need_it(whole_report, start, stand, capsys):
     stand.failing["02_left"] = "cell In [3] (1/0): ZeroDivisionError: division by zero"
     result = start()
     assert statuses(result) == [OK, FAILED, OK, BLOCKED, OK]
@@ -186,7 +144,7 @@ def test_notebooks_get_absolute_paths(start, stand, tmp_path, monkeypatch):
 
 def test_jobs_run_side_by_side_and_share_the_cores(start, monkeypatch):
     together = threading.Barrier(2, timeout=20)
-    stand = Stand()
+    stand = workbook_toys.Stand()
 
     def pair(job):
         if job["name"] in ("02_left", "03_right"):

@@ -1,11 +1,45 @@
-"""Augmentation in notebook 01: Figure 1, and the difference of the two ways to resize a crop."""
+"""Augmentation in notebook 01: Figure 1, and the difference of the two ways to resize a crop.
+
+Three of the paper's techniques are here as functions of a batch; training renders plans instead.
+"""
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tin_lib import augment
+from tin_lib.augment import geometry
 from tin_lib.augment.draw import uniform
 from tin_lib.augment.geometry import KINDS
+
+
+def crop_resize(
+    images: Tensor, top: Tensor, left: Tensor, size: int = 55, resize: str = "spline"
+) -> Tensor:
+    """A ``size`` x ``size`` crop of each image (n, 3, 64, 64), resized to 64x64, float32.
+
+    ``resize``: "spline" or "author", as in `augment.AugmentSpec`. ``top`` and ``left``: int64 (n,),
+    pixels, 0 .. 64 - size; 0 .. 63 - size for "author". Nothing is clipped: the spline overshoots.
+    ValueError if an offset is outside (not checked on a GPU, which would have to wait).
+    """
+    offsets = geometry.crop_offsets(size, resize)
+    if not images.is_cuda:
+        for name, offset in (("top", top), ("left", left)):
+            if len(offset) and not 0 <= int(offset.min()) <= int(offset.max()) < offsets:
+                raise ValueError(f"{name} of a crop of {size} must lie in 0..{offsets - 1}")
+    table = geometry.operators(size, resize).to(images.device)
+    first = geometry.FIRST_CROP
+    return geometry.resample(images, table[first + top], table[first + left])
+
+
+def contrast(images: Tensor, factor: Tensor) -> Tensor:
+    """Each image times its own factor, not clipped; ``factor`` (n,)."""
+    return images * factor[:, None, None, None]
+
+
+def tint(images: Tensor, colour: Tensor) -> Tensor:
+    """One RGB colour added to each image, not clipped; ``colour`` (n, 3)."""
+    return images + colour[:, :, None, None]
 
 
 def examples(image: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -17,9 +51,9 @@ def examples(image: np.ndarray, seed: int = 0) -> np.ndarray:
     generator, spec = torch.Generator().manual_seed(seed), augment.AugmentSpec()
     pixels = torch.from_numpy(np.array(image))[None].float()
     shown = [pixels, pixels.flip(3), pixels.flip(2)]  # mirrored; upside down
-    shown += [augment.crop_resize(pixels, *augment.draw_offsets(1, generator))]
-    shown += [augment.contrast(pixels, uniform(1, spec.contrast, generator))]
-    shown += [augment.tint(pixels, uniform(3, spec.tint, generator)[None])]
+    shown += [crop_resize(pixels, *augment.draw_offsets(1, generator))]
+    shown += [contrast(pixels, uniform(1, spec.contrast, generator))]
+    shown += [tint(pixels, uniform(3, spec.tint, generator)[None])]
     return torch.cat(shown).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
@@ -31,7 +65,5 @@ def resize_difference(images: np.ndarray, size: int = 55, seed: int = 0) -> floa
     generator = torch.Generator().manual_seed(seed)
     offsets = augment.draw_offsets(len(images), generator, size, "author")
     pixels = torch.from_numpy(np.array(images)).float()
-    spline, author = (
-        augment.crop_resize(pixels, *offsets, size, kind).clamp_(0, 255) for kind in KINDS
-    )
+    spline, author = (crop_resize(pixels, *offsets, size, kind).clamp_(0, 255) for kind in KINDS)
     return float((spline - author).abs().mean(dtype=torch.float64))

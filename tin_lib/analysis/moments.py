@@ -29,7 +29,7 @@ def correct(fit: runs.Fit, split: Split, inference: str) -> np.ndarray:
     """
     if inference not in ("mean", "gaussian"):
         raise ValueError(f"inference={inference!r}: choose mean or gaussian")
-    network, images = fit.network(), torch.from_numpy(np.array(split.images))
+    network, images = fit.network(), torch.from_numpy(np.array(split.images[:]))
     with gaussian_inference(network) if inference == "gaussian" else contextlib.nullcontext():
         logits = predict.scores(network, images, fit.mean, fit.std)
     return predict.top(logits, 1)[:, 0].numpy() == split.labels

@@ -4,11 +4,10 @@
 """
 
 from tin_lib.augment.draw import Augmenter, draw_offsets, expansion_plan
-from tin_lib.augment.geometry import crop_resize
-from tin_lib.augment.mixing import Mixed, Mixing, draw_mixing, mix
+from tin_lib.augment.mixing import Mixing, draw_mixing, mix
 from tin_lib.augment.plan import AugmentSpec, EpochPlan, Technique, unchanged
-from tin_lib.augment.render import contrast, erase_, normalise, render, saturate_, tint
+from tin_lib.augment.render import erase_, normalise, render, saturate_
 
-__all__ = ["AugmentSpec", "Augmenter", "EpochPlan", "Mixed", "Mixing", "Technique", "contrast"]
-__all__ += ["crop_resize", "draw_mixing", "draw_offsets", "erase_", "expansion_plan"]
-__all__ += ["mix", "normalise", "render", "saturate_", "tint", "unchanged"]
+__all__ = ["AugmentSpec", "Augmenter", "EpochPlan", "Mixing", "Technique", "draw_mixing"]
+__all__ += ["draw_offsets", "erase_", "expansion_plan"]
+__all__ += ["mix", "normalise", "render", "saturate_", "unchanged"]

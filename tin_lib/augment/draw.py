@@ -136,7 +136,11 @@ def modern_plan(image: Tensor, spec: AugmentSpec, generator: torch.Generator) ->
     if spec.mirror or spec.shift or spec.resized_crop_scale:
         plan = replace(plan, boxes=_draw_boxes(n, spec, generator))
     if spec.jitter:
-        plan = replace(plan, **_draw_jitter(n, spec.jitter, generator))
+        bounds = (1 - spec.jitter, 1 + spec.jitter)
+        brightness, contrast, saturation = (uniform(n, bounds, generator) for _ in range(3))
+        bias = (127.5 * (1 - contrast))[:, None].repeat(1, 3)  # contrast turns about middle gray
+        plan = replace(plan, gain=(brightness * contrast)[:, None], bias=bias)
+        plan = replace(plan, saturation=saturation)
     if spec.erase:
         plan = replace(plan, erased=_draw_erased(n, spec.erase, generator))
     return plan
@@ -161,14 +165,6 @@ def _draw_boxes(n: int, spec: AugmentSpec, generator: torch.Generator) -> Tensor
         mirrored = torch.rand(n, generator=generator) < 0.5
         left, width = torch.where(mirrored, left + width, left), width.where(~mirrored, -width)
     return torch.stack([top, left, height, width], dim=1)
-
-
-def _draw_jitter(n: int, jitter: float, generator: torch.Generator) -> dict[str, Tensor]:
-    """The plan's gain, bias and saturation; contrast turns about middle gray."""
-    bounds = (1 - jitter, 1 + jitter)
-    brightness, contrast, saturation = (uniform(n, bounds, generator) for _ in range(3))
-    bias = (127.5 * (1 - contrast))[:, None].repeat(1, 3)
-    return {"gain": (brightness * contrast)[:, None], "bias": bias, "saturation": saturation}
 
 
 def _draw_erased(n: int, probability: float, generator: torch.Generator) -> Tensor:

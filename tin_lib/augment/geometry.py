@@ -19,24 +19,6 @@ KINDS = ("spline", "author")  # of resizing
 IDENTITY, REVERSED, FIRST_CROP = 0, 1, 2
 
 
-def crop_resize(
-    images: Tensor, top: Tensor, left: Tensor, size: int = 55, resize: str = "spline"
-) -> Tensor:
-    """A ``size`` x ``size`` crop of each image (n, 3, 64, 64), resized to 64x64, float32.
-
-    ``resize``: "spline" or "author", as in `AugmentSpec`. ``top`` and ``left``: int64 (n,), pixels,
-    0 .. 64 - size; 0 .. 63 - size for "author". Nothing is clipped: the spline overshoots.
-    ValueError if an offset is outside (not checked on a GPU, which would have to wait).
-    """
-    offsets = crop_offsets(size, resize)
-    if not images.is_cuda:
-        for name, offset in (("top", top), ("left", left)):
-            if len(offset) and not 0 <= int(offset.min()) <= int(offset.max()) < offsets:
-                raise ValueError(f"{name} of a crop of {size} must lie in 0..{offsets - 1}")
-    table = operators(size, resize).to(images.device)
-    return resample(images, table[FIRST_CROP + top], table[FIRST_CROP + left])
-
-
 def crop_offsets(crop_size: int, resize: str = "spline") -> int:
     """Number of offsets of a crop of ``crop_size`` pixels on one axis.
 

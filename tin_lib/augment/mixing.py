@@ -20,15 +20,6 @@ class Mixing:
     box: tuple[int, int, int, int] | None = None  # its partner's: y0, y1, x0, x1, ends excluded
 
 
-@dataclass(frozen=True, eq=False)
-class Mixed:
-    """A mixed batch: its loss is ``share * loss(labels) + (1 - share) * loss(partners)``."""
-
-    images: Tensor  # (n, 3, H, W)
-    labels: Tensor  # int64 (n,)
-    partners: Tensor  # int64 (n,): the labels of the images mixed in
-
-
 def draw_mixing(
     rng: np.random.Generator, mixup: float = 0.0, cutmix: float = 0.0, side: int = 64
 ) -> Mixing:
@@ -44,11 +35,22 @@ def draw_mixing(
     use_cutmix = cutmix > 0 and (mixup == 0 or rng.random() < 0.5)
     alpha = cutmix if use_cutmix else mixup
     share = float(rng.beta(alpha, alpha))
-    return _draw_box(rng, share, side) if use_cutmix else Mixing(share)
+    if not use_cutmix:
+        return Mixing(share)
+    # A square box of area 1 - share about a random centre, cut at the border.
+    half = side * math.sqrt(1 - share) / 2
+    y, x = rng.integers(0, side, size=2)
+    y0, y1 = max(round(y - half), 0), min(round(y + half), side)
+    x0, x1 = max(round(x - half), 0), min(round(x + half), side)
+    return Mixing(1 - (y1 - y0) * (x1 - x0) / side**2, (y0, y1, x0, x1))
 
 
-def mix(images: Tensor, labels: Tensor, mixing: Mixing) -> Mixed:
-    """Mixes every image (n, 3, H, W) with its neighbour; ``labels`` int64 (n,)."""
+def mix(images: Tensor, labels: Tensor, mixing: Mixing) -> tuple[Tensor, Tensor]:
+    """Mixes every image (n, 3, H, W) with its neighbour; ``labels`` int64 (n,).
+
+    Returns the images and the neighbours' labels (``partners``): the loss of the batch is
+    ``share * loss(labels) + (1 - share) * loss(partners)``.
+    """
     partner = (torch.arange(len(images), device=images.device) ^ 1).clamp_(max=len(images) - 1)
     mixed = images
     if mixing.box:
@@ -57,13 +59,4 @@ def mix(images: Tensor, labels: Tensor, mixing: Mixing) -> Mixed:
         mixed[:, :, y0:y1, x0:x1] = images[partner, :, y0:y1, x0:x1]
     elif mixing.share < 1:
         mixed = torch.lerp(images[partner], images, mixing.share)
-    return Mixed(mixed, labels, labels[partner])
-
-
-def _draw_box(rng: np.random.Generator, share: float, side: int) -> Mixing:
-    """A square box of area 1 - share about a random centre, cut at the border."""
-    half = side * math.sqrt(1 - share) / 2
-    y, x = rng.integers(0, side, size=2)
-    y0, y1 = max(round(y - half), 0), min(round(y + half), side)
-    x0, x1 = max(round(x - half), 0), min(round(x + half), side)
-    return Mixing(1 - (y1 - y0) * (x1 - x0) / side**2, (y0, y1, x0, x1))
+    return mixed, labels[partner]

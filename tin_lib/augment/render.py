@@ -63,16 +63,6 @@ def memory_format(images: Tensor) -> torch.memory_format:
     return torch.channels_last if last else torch.contiguous_format
 
 
-def contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Each image times its own factor, not clipped; ``factor`` (n,)."""
-    return images * factor[:, None, None, None]
-
-
-def tint(images: Tensor, colour: Tensor) -> Tensor:
-    """One RGB colour added to each image, not clipped; ``colour`` (n, 3)."""
-    return images + colour[:, :, None, None]
-
-
 def saturate_(images: Tensor, factor: Tensor) -> Tensor:
     """Blends each float image with its gray version, in place; factor (n,), 1 changes nothing."""
     red, green, blue = images.unbind(1)

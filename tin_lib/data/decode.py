@@ -28,7 +28,7 @@ Decoded = dict[str, np.ndarray]
 
 
 def decode_files(
-    paths: list[str], out: Path, decoder: Decoder, workers: int, progress: Progress
+    paths: list[str], out: Path, decoder: Decoder, workers: int, report: Callable[[int], None]
 ) -> Decoded:
     """Decode into ``out``, .npy of uint8 (N, 3, 64, 64), RGB, in at most ``workers`` processes.
     Raises the decoder's ValueError for the first file that it refuses."""
@@ -56,7 +56,7 @@ def decode_files(
             if isinstance(part, Exception):
                 raise part
             parts.append(part)
-            progress(min(len(parts) * CHUNK, len(paths)), len(paths))
+            report(min(len(parts) * CHUNK, len(paths)))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -148,7 +148,11 @@ def read_val(root: Path, classes: Classes) -> Table:
     for image in sorted(images, key=lambda image: folders.by_number(_name(image))):
         label, box = of_file.get(_name(image), (images[image], NO_BOX))
         if label is None:
-            raise _unknown(root / image, path)
+            if path.is_file():
+                problem = f"{path} has no line for {root / image}"
+                raise ValueError(f"{problem}; add it or move the image away")
+            problem = f"{root / image} lies in no class folder, and {path} does not exist"
+            raise FileNotFoundError(f"{problem}; move it away, sort it, or unpack the data again")
         if images[image] not in (None, label):
             raise ValueError(f"{path}: {_name(image)} is of {classes.folders[label]}, not {image}")
         if _name(image) not in of_file or by_name[_name(image)] == image:
@@ -166,14 +170,6 @@ def _val_images(root: Path, classes: Classes, may_be_empty: bool) -> dict[str, i
     if found:
         return found
     raise FileNotFoundError(f"{root}/val holds no image; unpack the data again")
-
-
-def _unknown(image: Path, path: Path) -> Exception:
-    """The error for a validation image without a label."""
-    if path.is_file():
-        return ValueError(f"{path} has no line for {image}; add it or move the image away")
-    problem = f"{image} lies in no class folder, and {path} does not exist: its class is unknown"
-    return FileNotFoundError(f"{problem}; move it away, sort it, or unpack the data again")
 
 
 def read_test(root: Path) -> Table:

@@ -7,6 +7,7 @@ A packed data set is a folder ``v<format>-<signature of the source>``::
     {train,val,test}.npz      labels, files, boxes, gray, digests (SHA-256), sums, squares
 
 It is built again if the source's signature changes, or if its files do not agree with meta.json.
+Images are compared with their recorded sums if their file is newer than meta.json.
 """
 
 import contextlib
@@ -25,9 +26,10 @@ import numpy as np
 from tin_lib import files
 from tin_lib.data import layout
 from tin_lib.data.annotations import SIZE
-from tin_lib.data.decode import Decoded, Progress, decode_files, mean_std
-from tin_lib.data.types import Split
+from tin_lib.data.decode import CHUNK, Decoded, Progress, channel_sums, decode_files, mean_std
+from tin_lib.data.types import Mapped, Split
 from tin_lib.process import usable_cores
+from tin_lib.writing import naming
 
 FORMAT = 2  # goes up with every change of what is written; other formats are built again
 SPLITS = ("train", "val", "test")
@@ -47,10 +49,12 @@ class Packed:
         path = self.folder / f"{name}.npy"
         try:
             pixels = np.lib.format.open_memmap(path, mode="r")  # neither a pickle nor a zip
+            if pixels.dtype != np.uint8 or pixels.shape[1:] != (3, SIZE, SIZE):
+                raise ValueError(f"{pixels.dtype} {pixels.shape}")
         except ValueError as error:
             raise ValueError(f"{path} is damaged ({error}); remove {self.folder}") from None
         columns = (self.columns[name][key] for key in ("labels", "files", "boxes", "gray"))
-        return Split(name, pixels, *columns)
+        return Split(name, pixels.view(Mapped), *columns)
 
 
 def pack(data: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Path:
@@ -75,7 +79,7 @@ def open_packed(root: Path, workers: int | None = None, progress: Progress | Non
     with files.waiting_lock(home / "lock", "tmp-*"):
         if packed := _find(places):  # another process has just made it
             return packed
-        with tempfile.TemporaryDirectory(prefix="tmp-", dir=home) as temporary:
+        with naming(target), tempfile.TemporaryDirectory(prefix="tmp-", dir=home) as temporary:
             new = Path(temporary) / "new"
             _build(root, new, workers or len(usable_cores()), progress or (lambda *_: None))
             return _load(_publish(Path(temporary), target))
@@ -123,24 +127,43 @@ def _places(root: Path) -> list[Path]:
 def _find(places: list[Path]) -> Packed | None:
     """Return a whole packed form, or None."""
     for place in places:
-        with contextlib.suppress(OSError, ValueError, KeyError):  # absent or damaged
+        with contextlib.suppress(Exception):  # absent or damaged in any way
             return _load(place)
     return None
 
 
 def _load(folder: Path) -> Packed:
     """Open a packed folder; ValueError if a file is not as it was written."""
+    written = (folder / "meta.json").stat().st_mtime_ns
     meta = files.read_object(folder / "meta.json")
-    columns = {}
+    if meta.pop("digest", files.json_digest(meta)) != files.json_digest(meta):
+        raise ValueError(f"meta.json in {folder} was changed")
+    columns, newer = {}, []
     for name in SPLITS:
-        path = folder / f"{name}.npz"
-        if (folder / f"{name}.npy").stat().st_size != meta["splits"][name]["image_bytes"]:
+        path, status = folder / f"{name}.npz", (folder / f"{name}.npy").stat()
+        if status.st_size != meta["splits"][name]["image_bytes"]:
             raise ValueError(f"{name}.npy in {folder} was cut short")
+        newer += [name] if status.st_mtime_ns >= written else []
         if files.file_digest(path) != meta["splits"][name]["columns_sha256"]:
             raise ValueError(f"{path} was changed")
         with np.load(path, allow_pickle=False) as arrays:
             columns[name] = dict(arrays)
-    return Packed(folder, meta, columns)
+    packed = Packed(folder, meta, columns)
+    for name in newer:
+        _check_images(packed.split(name), columns[name])
+    with contextlib.suppress(OSError):  # so that they are not checked again
+        os.utime(folder / "meta.json") if newer else None
+    return packed
+
+
+def _check_images(split: Split, columns: dict[str, np.ndarray]) -> None:
+    """Raise ValueError unless each image has its recorded sums and sums of squares."""
+    for start in range(0, len(split), CHUNK):
+        part = slice(start, start + CHUNK)
+        sums, squares = channel_sums(split.images[part])
+        for found, name in ((sums, "sums"), (squares, "squares")):
+            if not np.array_equal(found, columns[name][part]):
+                raise ValueError(f"images of {split.name} were changed")
 
 
 def _publish(temporary: Path, target: Path) -> Path:
@@ -182,6 +205,7 @@ def _build(root: Path, folder: Path, workers: int, progress: Progress) -> None:
         "std": std.tolist(),
         "splits": splits,
     }
+    meta["digest"] = files.json_digest(meta)
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
 
@@ -191,22 +215,21 @@ def _decode_all(
     """Read the tables and decode the images of every split into ``folder``."""
     from tin_lib.data import images  # here: torchvision takes half of the time of all imports
 
-    tables = {"test": layout.read_test(root)}
+    tables = {"train": layout.read_train(root, classes), "val": layout.read_val(root, classes)}
+    tables["test"] = layout.read_test(root)
     decoder = images.decode_image if classes.listed else images.decode_any
-
-    def decode(name: str, report: Progress) -> Decoded:
-        paths = [f"{root}/{path}" for path in tables[name].paths]
-        return decode_files(paths, folder / f"{name}.npy", decoder, workers, report)
-
-    with ThreadPoolExecutor(1) as reader:  # the test images have no labels to wait for
-        val = reader.submit(layout.read_val, root, classes)
-        train = reader.submit(layout.read_train, root, classes)
-        decoded = {"test": decode("test", lambda *_: None)}  # the total is not yet known
-        tables |= {"val": val.result(), "train": train.result()}
-    total = sum(len(table.paths) for table in tables.values())
-    for name in ("val", "train"):
-        before = sum(len(part["gray"]) for part in decoded.values())
-        decoded[name] = decode(name, lambda done, _: progress(before + done, total))  # noqa: B023
+    total, before, decoded = sum(len(table.paths) for table in tables.values()), 0, {}
+    needed, free = total * 3 * SIZE**2, shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            f"{folder.parents[1]}: packing needs {needed / 1e6:,.1f} MB of space, but only "
+            f"{free / 1e6:,.1f} MB are free; free some space, or {files.SET_CACHE}"
+        )
+    for name, table in tables.items():
+        paths, out = [f"{root}/{path}" for path in table.paths], folder / f"{name}.npy"
+        report = lambda done: progress(before + done, total)  # noqa: B023
+        decoded[name] = decode_files(paths, out, decoder, workers, report)
+        before += len(paths)
     return tables, decoded
 
 

@@ -11,6 +11,19 @@ from torch import Tensor
 CHUNK = 4096  # images copied at a time, so that the copy needs no second array
 
 
+class Mapped(np.memmap):
+    """A memory map that is read only while its file has its size: reading behind the end of a file
+    that was cut would end the process by a bus error. Indexing raises OSError instead."""
+
+    def __getitem__(self, rows: Any) -> Any:
+        memory = self._mmap  # type: ignore[attr-defined]
+        if memory is not None and memory.size() < len(memory):
+            raise OSError(f"{self.filename} was cut short while it was open; run again")
+        found = super().__getitem__(rows)
+        copied = isinstance(found, Mapped) and found._mmap is None  # type: ignore[attr-defined]
+        return found.view(np.ndarray) if copied else found
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """One part of the data set; row i of every column describes the same image.
@@ -18,7 +31,7 @@ class Split:
     Attributes:
         name: ``train``, ``heldout``, ``val`` or ``test``.
         images: uint8 (N, 3, 64, 64), RGB, 0..255; a read-only memory map of the packed file, or an
-            array in memory for a subset.
+            array in memory for a subset. Indexing the map raises OSError if the file was cut.
         labels: int64 (N,), index into ``class_ids``; -1 for none (test).
         files: str (N,), base names such as ``val_0.JPEG``; ``cat/0.png`` if two are the same.
         boxes: int16 (N, 4), x0, y0, x1, y1 in pixels, both ends inclusive; -1 for none.
@@ -99,9 +112,6 @@ class Resident:
 
     images: Tensor
     labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
 def to_device(split: Split, device: torch.device, channels_last: bool) -> Resident:

@@ -7,6 +7,15 @@ import pandas as pd
 
 from tin_lib import catalog
 
+METHODS = {  # of analysis.saliency
+    "gradient": "gradient",
+    "guided_backprop": "guided backpropagation",
+    "smoothgrad": "SmoothGrad",
+    "integrated_gradients": "integrated gradients",
+    "grad_cam": "Grad-CAM",
+    "occlusion": "occlusion",
+}
+
 
 def percent(share: float) -> str:
     """Format 0.4551 as ``45.5 %``."""
@@ -35,6 +44,11 @@ def join_some(items: Sequence[str], most: int = 4) -> str:
 def titles(networks: Iterable[str]) -> str:
     """Join the titles of networks: ``9-layer ConvNet and VGG-16``."""
     return join_and(catalog.title(name) for name in networks)
+
+
+def method_title(method: str) -> str:
+    """Name of a saliency method in texts, e.g. ``Grad-CAM`` for ``grad_cam``."""
+    return METHODS.get(method, method)
 
 
 def shorten(text: str, length: int) -> str:

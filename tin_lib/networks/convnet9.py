@@ -38,7 +38,8 @@ def build(
         if number in DROPOUT_AFTER[variant]:
             features.add(layers.dropout(0.25, dropout))
     classifier, units = Stack("classifier").add(nn.Flatten()), scale(512, width)
-    dense = DropConnectLinear(features.channels * 2 * 2, units, dropconnect, dropconnect_per)
+    inputs = features.channels * 2 * 2
+    dense = DropConnectLinear(inputs, units, p=dropconnect, per=dropconnect_per)
     classifier.layer("dense1", dense, nn.BatchNorm1d(units, EPSILON), nn.ReLU())
     classifier.add(layers.dropout(0.0 if dropconnect else 0.5, dropout))
     classifier.layer("dense2", nn.Linear(units, num_classes))

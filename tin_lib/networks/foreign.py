@@ -1,5 +1,6 @@
 """State dicts in files of other programs. No code in a file is ever run."""
 
+import contextlib
 import pickle
 import re
 import warnings
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -43,7 +45,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         wrong = "is not a regular file: copy it to one" if path.exists() else "does not exist"
         raise FileNotFoundError(f"weights: {path} {wrong}")
     try:
-        state = load_file(path) if is_safetensors(path) else unpickled(path)
+        state = loaded(path)
     except Exception as error:  # torch raises many kinds for damaged and for hostile files
         told = other_kind(path) or f"is damaged or not a file of weights ({type(error).__name__})"
         if found := re.search(r"GLOBAL (\S+) (was|whose)", str(error)):
@@ -53,14 +55,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return unwrapped(state, path)
 
 
-def is_safetensors(path: Path) -> bool:
-    """Whether a file begins as a safetensors file: the header's length, then the header."""
-    with open(path, "rb") as file:
-        return file.read(9)[8:] == b"{"
-
-
-def unpickled(path: Path) -> Any:
-    """What ``torch.save`` wrote, with a ``StandIn`` for each object of the modules ``BESIDE``."""
+def loaded(path: Path) -> Any:
+    """What safetensors or ``torch.save`` wrote, with a ``StandIn`` for each object of the modules
+    ``BESIDE``."""
+    with contextlib.suppress(SafetensorError):
+        return load_file(path)
     beside: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = []
     while True:
         try:

@@ -55,7 +55,7 @@ class DropConnect(nn.Module):
     shared: Callable[..., Tensor]  # of inputs, weights and biases: the same for all examples
     single: Callable[..., Tensor]  # the same with a first dimension of examples
 
-    def __init__(self, p: float, per: Per, *sizes: int) -> None:
+    def __init__(self, *sizes: int, p: float = 0.5, per: Per = "example") -> None:
         super().__init__(*sizes)
         if not 0 <= p < 1:
             raise ValueError(f"p={p}: must lie in [0, 1)")
@@ -74,14 +74,9 @@ class DropConnect(nn.Module):
 
 
 class DropConnectLinear(DropConnect, nn.Linear):
-    """A dense layer with DropConnect, (N, …, inputs) → (N, …, outputs)."""
+    """A dense layer with DropConnect, (N, …, inputs) → (N, …, outputs); sizes: inputs, outputs."""
 
     shared = staticmethod(F.linear)
-
-    def __init__(
-        self, in_features: int, out_features: int, p: float = 0.5, per: Per = "example"
-    ) -> None:
-        super().__init__(p, per, in_features, out_features)
 
     def single(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         rows = x.reshape(len(x), -1, self.in_features)
@@ -89,21 +84,10 @@ class DropConnectLinear(DropConnect, nn.Linear):
 
 
 class DropConnectConv2d(DropConnect, nn.Conv2d):
-    """A convolution with DropConnect, (N, C, H, W) → (N, K, H', W')."""
+    """A convolution with DropConnect, (N, C, H, W) → (N, K, H', W'); sizes: C, K, kernel, stride,
+    padding."""
 
     shared = nn.Conv2d._conv_forward
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
-        p: float = 0.5,
-        per: Per = "example",
-    ) -> None:
-        super().__init__(p, per, in_channels, out_channels, kernel_size, stride, padding)
 
     def single(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         joined = x.reshape(1, -1, *x.shape[2:]), weight.flatten(0, 1), bias.flatten()

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tin_lib.files import file_digest
 from tin_lib.networks import registry
 from tin_lib.networks.base import Network
-from tin_lib.networks.foreign import aligned, is_safetensors, misfit, read_state_dict
-from tin_lib.networks.weights import read_state
+from tin_lib.networks.foreign import aligned, misfit, read_state_dict
+from tin_lib.networks.weights import header, read_state
 from tin_lib.networks.wrapped import WrappedNetwork
 
 # The end of a file's name is the start of its SHA-256. Keyed by network and batchnorm.
@@ -104,13 +103,7 @@ def weights_file(weights: str | Path | None) -> Path | None:
 
 def is_own(path: Path) -> bool:
     """Whether a file is a checkpoint of this library, whatever its suffix."""
-    try:
-        if path.is_file() and is_safetensors(path):
-            with safe_open(str(path), "pt") as file:
-                return "tin" in (file.metadata() or {})
-    except SafetensorError:  # damaged
-        pass
-    return False
+    return path.is_file() and header(path) is not None
 
 
 def imagenet_state(network: Network) -> dict[str, Tensor]:

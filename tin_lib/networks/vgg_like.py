@@ -33,7 +33,8 @@ def build(
             features.conv(scale(filters, width), 3, 1, 0, norm)
         features.add(nn.MaxPool2d(2), layers.dropout(rate, dropout))
     classifier, units = Stack("classifier").add(nn.Flatten()), scale(256, width)
-    dense = DropConnectLinear(features.channels * 13 * 13, units, dropconnect, dropconnect_per)
+    inputs = features.channels * 13 * 13
+    dense = DropConnectLinear(inputs, units, p=dropconnect, per=dropconnect_per)
     classifier.layer("dense1", dense, nn.ReLU())
     classifier.add(layers.dropout(0.0 if dropconnect else 0.5, dropout))
     classifier.layer("dense2", nn.Linear(units, num_classes))

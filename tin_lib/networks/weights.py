@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as load_bytes
+from safetensors.torch import save_file
 from torch import Tensor
 
 from tin_lib import files
@@ -27,15 +28,23 @@ def save(network: Network, path: str | Path, **meta: Any) -> None:
         save_file(state, temporary, {"tin": text})
 
 
+def header(path: str | Path) -> str | None:
+    """The text that ``save`` put into a file's header; None for any other file."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            return (file.metadata() or {}).get("tin")
+    except SafetensorError:
+        return None
+
+
 def read_meta(path: str | Path) -> dict[str, Any]:
     """The header that ``save`` wrote. FileNotFoundError without the file, ValueError, naming it,
     when it was not saved by this library or is damaged."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist; train the network first (tin train)")
     try:
-        with safe_open(str(path), "pt") as file:
-            meta = json.loads((file.metadata() or {})["tin"])
-    except (SafetensorError, KeyError, json.JSONDecodeError):
+        meta = json.loads(header(path) or "")
+    except json.JSONDecodeError:
         meta = None
     if not isinstance(meta, dict) or not all(isinstance(meta.get(k), t) for k, t in KEYS.items()):
         raise ValueError(f"{path} is not a network saved by tin_lib, or it is damaged")
@@ -45,7 +54,8 @@ def read_meta(path: str | Path) -> dict[str, Any]:
 def read_state(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and weights, float16 as float32, of ``save``'s file. Raises as ``read_meta``."""
     try:
-        meta, state = read_meta(path), load_file(path).items()
+        meta = read_meta(path)
+        state = load_bytes(Path(path).read_bytes()).items()  # no map: the file may be cut later
         return meta, {k: v.float() if v.dtype == torch.half else v for k, v in state}
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}") from None

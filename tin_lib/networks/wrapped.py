@@ -107,17 +107,16 @@ def is_layer(module: nn.Module, source: Tensor, result: Tensor) -> bool:
 
 
 @torch.no_grad()
-def check_scores(module: nn.Module, num_classes: int) -> None:
+def check_scores(module: nn.Module, num_classes: int, size: int = SIZE) -> None:
     """Raise ValueError unless two images give scores (2, num_classes), in evaluation mode, so that
     no statistics move; the random generator stays as it is."""
     with evaluation_mode(module) as device, torch.random.fork_rng(devices=[]):
         try:
-            scores = module(torch.zeros(2, 3, SIZE, SIZE, device=device))
+            scores = module(torch.zeros(2, 3, size, size, device=device))
         except Exception as error:  # anything, from a network of others
-            raise ValueError(
-                f"its forward pass fails on images (N, 3, {SIZE}, {SIZE}): "
-                f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-            ) from error
+            problem = f"its forward pass fails on images (N, 3, {size}, {size})"
+            why = next(iter(str(error).splitlines()), "")
+            raise ValueError(f"{problem}: {type(error).__name__}: {why}") from error
     if not isinstance(scores, Tensor) or scores.shape != (2, num_classes):
         found = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"gives {found} for 2 images; must give scores (2, {num_classes})")

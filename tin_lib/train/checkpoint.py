@@ -139,8 +139,9 @@ class Saving:
     def save(self, folder: Path, state: dict[str, Any]) -> None:
         """Write the state atomically, then the history that belongs to it."""
         started = time.monotonic()
-        with files.atomic_path(folder / CHECKPOINT) as temporary:
-            torch.save(state, temporary)
+        # Through a file of Python's, whose error says why a write failed.
+        with files.atomic_path(folder / CHECKPOINT) as temporary, open(temporary, "wb") as file:
+            torch.save(state, file)
         write_history(folder, state["history"])
         self.ended = time.monotonic()
         self.took = self.ended - started

@@ -134,7 +134,10 @@ def train(trainer: "Trainer", folder: Path, history: list[dict], progress: Progr
         losses = sum(value for name, value in row.items() if "loss" in name or name == "penalty")
         check_finite(losses, number, folder, recipe.lr)
         history.append(row)
-        keep_best(trainer, row)
+        if (accuracy := row.get("heldout_accuracy", -1.0)) > trainer.best["accuracy"]:
+            trainer.best = {"epoch": number, "accuracy": accuracy}
+            if recipe.keep == "best":
+                trainer.best["weights"] = copy.deepcopy(trainer.evaluated.state_dict())
         if trainer.world.writes and (ended(trainer, number) or saving.due()):
             saving.save(folder, trainer.state(history))
         progress.epoch(row, expected_epochs(trainer, number))
@@ -164,15 +167,6 @@ def check_finite(loss: float, epoch: int, folder: Path, lr: float) -> None:
         )
 
 
-def keep_best(trainer: "Trainer", row: dict[str, Any]) -> None:
-    """Note the epoch of the best held-out accuracy, with its weights if they are to be kept."""
-    accuracy = row.get("heldout_accuracy", -1.0)
-    if accuracy > trainer.best["accuracy"]:
-        trainer.best = {"epoch": row["epoch"], "accuracy": accuracy}
-        if trainer.recipe.keep == "best":
-            trainer.best["weights"] = copy.deepcopy(trainer.evaluated.state_dict())
-
-
 class Trainer(Step):
     """A fit's ``Step`` with its augmentation: trains epochs."""
 
@@ -194,7 +188,10 @@ class Trainer(Step):
         plan = plan.to(self.device)
         rng = np.random.default_rng((self.recipe.seed, number))  # for mixup and CutMix
         for update, (start, stop) in enumerate(ranges[:steps]):
-            share = self.share((first + update) / updates, started)
+            share = (first + update) / updates
+            if self.recipe.seconds:
+                elapsed = self.elapsed + time.perf_counter() - started
+                share = elapsed / self.recipe.seconds
             if share >= 1 and update:
                 break
             self.size = size_at(self.recipe, share)
@@ -205,16 +202,9 @@ class Trainer(Step):
         *totals, count = distributed.add_up(sums.totals, self.world).tolist()  # the one wait
         seconds = time.perf_counter() - started
         self.elapsed += seconds
-        names = ("train_loss", "penalty", "train_accuracy")
-        row = {"epoch": number, "lr": lr, "size": self.size} | {
-            k: v / count for k, v in zip(names, totals)
-        }
+        names, means = ("train_loss", "penalty", "train_accuracy"), [v / count for v in totals]
+        row = {"epoch": number, "lr": lr, "size": self.size} | dict(zip(names, means))
         return row | {"seconds": seconds, "images_per_second": count / seconds}
-
-    def share(self, updates: float, started: float) -> float:
-        """Share of the training that is done: of the updates, or of the recipe's seconds."""
-        seconds = self.elapsed + time.perf_counter() - started
-        return seconds / self.recipe.seconds if self.recipe.seconds else updates
 
     def batches(self, items: int) -> list[tuple[int, int]]:
         """Ranges of an epoch's items; a last batch too small for batchnorm is left out."""

@@ -13,7 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 from tin_lib import augment, networks, penalties, predict
 from tin_lib.data import TinyImageNet
 from tin_lib.data.types import to_device
-from tin_lib.networks.base import SIZE, evaluation_mode
+from tin_lib.networks.base import SIZE
+from tin_lib.networks.wrapped import check_scores
 from tin_lib.recipes import Recipe
 from tin_lib.train.device import Compiled, autocast, kernels_tried, renderer
 from tin_lib.train.distributed import World, add_up, collective, together
@@ -38,7 +39,7 @@ class Step:
         self.network = make_network(recipe, data.num_classes)
         self.in_evaluation = freeze_(self.network, recipe.trainable)
         self.network.to(self.device, memory_format=memory)  # type: ignore[call-overload]
-        check_sizes(self.network, recipe, self.device)
+        check_sizes(self.network, recipe)
         self.elapsed, self.size = 0.0, SIZE  # seconds trained; pixels of the images now
         self.objective: nn.Module = Objective(self.network, recipe)
         self.penalties = self.objective.penalties
@@ -81,9 +82,9 @@ class Step:
         mixing = augment.Mixing()
         if rng.random() < recipe.mix_probability:
             mixing = augment.draw_mixing(rng, recipe.mixup, recipe.cutmix, self.size)
-        mixed = augment.mix(images, labels, mixing)
+        images, partners = augment.mix(images, labels, mixing)
         share = torch.full((), mixing.share, device=self.device)  # filled there: no wait
-        return mixed.images, Target(mixed.labels, mixed.partners, share)
+        return images, Target(labels, partners, share)
 
     def differentiate(self, total: Tensor) -> None:
         """Backward; with several processes, gradients are averaged over them."""
@@ -137,7 +138,7 @@ class Step:
         loss = F.cross_entropy(logits, labels, reduction="sum")
         correct = predict.top(logits, 5) == labels[:, None]
         sums = torch.stack([v.double() for v in (loss, correct[:, 0].sum(), correct.sum())])
-        means = add_up(sums, self.world) / len(resident)
+        means = add_up(sums, self.world) / len(resident.labels)
         return dict(zip(("loss", "accuracy", "top5"), means.tolist(), strict=True))
 
     def state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
@@ -165,16 +166,14 @@ class Step:
         return history
 
 
-def check_sizes(network: networks.Network, recipe: Recipe, device: torch.device) -> None:
+def check_sizes(network: networks.Network, recipe: Recipe) -> None:
     """Raise ValueError if the network does not take images of the recipe's ``sizes``."""
     for _, size in recipe.sizes:
         try:
-            with torch.inference_mode(), evaluation_mode(network):
-                network(torch.zeros(2, 3, size, size, device=device))
-        except Exception as error:  # of any layer, also of others' networks
-            reason = " ".join(str(error).split())
+            check_scores(network, network.num_classes, size)
+        except ValueError as error:
             raise ValueError(
-                f"sizes: {recipe.network} takes no images of {size} x {size} pixels ({reason}); "
+                f"sizes: {recipe.network} takes no images of {size} x {size} pixels ({error}); "
                 "choose a network that ends in a mean over the map, or leave sizes empty"
             ) from error
 

@@ -2,7 +2,8 @@
 
 A folder of features is::
 
-    features.json      network, weights, input, precision, data, and how many rows are done
+    features.json      network, weights, input, precision, data, and for each split how many rows
+                       are done, with the SHA-256 of each chunk of them as it was written
     {train,val}.npy    float16 or float32 (N, D), rows in the split's order
     head.safetensors   weight (K, D) and bias (K,) of the network's own output layer, if linear
 
@@ -10,20 +11,26 @@ Rows are written by ordinary calls, which raise an error on a full disk; writing
 would end the process by a bus error. They are on the disk before the header counts them.
 """
 
+import hashlib
 import os
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 from tin_lib import files
 from tin_lib.data import TinyImageNet
+from tin_lib.writing import naming
 
 FORMAT = 1  # raise it when the meaning of a field or of the rows changes
 HEADER = "features.json"
 KINDS = {"network": str, "weights": dict, "dimensions": int, "splits": dict, "class_ids": list}
+AGAIN = "run the same tin features command again, which repairs it"
+ANEW = "remove the folder and run tin features again"
 NAMES = {"fingerprint": "images", "class_ids": "classes"}  # in messages
 
 
@@ -43,7 +50,8 @@ class Features:
         return f"{self.header['network']} at {self.header['size']} px"
 
     def rows(self, split: str) -> np.ndarray:
-        """Features of a split, float16 or float32 (N, D), a read-only memory map.
+        """Features of a split, float16 or float32 (N, D), read into memory: a file that is cut
+        while it is mapped would end the process.
 
         Raises ValueError for a split that was not asked for, or is not finished or damaged.
         """
@@ -56,30 +64,51 @@ class Features:
                 f"{self.folder}: {state['done']:,} of {state['rows']:,} rows of {split} are done; "
                 "run the same command again to continue"
             )
-        return self.array(split)
+        rows = np.empty((state["rows"], self.header["dimensions"]), self.header["dtype"])
+        for start, chunk in self.chunks(split):
+            rows[start : start + len(chunk)] = chunk
+        return rows
 
-    def array(self, split: str) -> np.ndarray:
-        """The split's array as far as it is written; ValueError if the file is damaged."""
-        path = self.folder / f"{split}.npy"
-        shape = self.header["splits"][split]["rows"], self.header["dimensions"]
+    def chunks(self, split: str) -> Iterator[tuple[int, np.ndarray]]:
+        """The written rows of a split, chunk by chunk (B, D), each with the number of its first;
+        ValueError at the first chunk that is not as it was written."""
+        path, state = self.folder / f"{split}.npy", self.header["splits"][split]
+        width, dtype = self.header["dimensions"], np.dtype(self.header["dtype"])
+        known = [tuple(chunk) for chunk in state.get("chunks", [])]
+        first = known[0][0] if known else state["done"]  # older versions recorded no digests
         try:
-            array = np.lib.format.open_memmap(path, mode="r")  # neither a pickle nor a zip
+            with open(path, "rb") as file:
+                self.skip_header(file, split)
+                for start, stop, digest in [(0, first, "")] * bool(first) + known:
+                    content = file.read((stop - start) * width * dtype.itemsize)
+                    if digest not in ("", hashlib.sha256(content).hexdigest()):
+                        raise ValueError(f"rows {start} to {stop - 1} were changed")
+                    yield start, np.frombuffer(content, dtype).reshape(stop - start, width)
         except (OSError, ValueError, EOFError) as error:
             raise damaged(path, str(error)) from None
-        if array.shape != shape or array.dtype != self.header["dtype"]:
-            raise damaged(path, f"{array.dtype} {array.shape}")
-        return array
+
+    def skip_header(self, file: BinaryIO, split: str) -> None:
+        """Read the header of a split's file; ValueError unless it is as it was written."""
+        shape = self.header["splits"][split]["rows"], self.header["dimensions"]
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("another format")
+        found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        if found != shape or fortran or dtype != self.header["dtype"]:
+            raise ValueError(f"{dtype} {found}")
 
     def head(self) -> tuple[np.ndarray, np.ndarray] | None:
         """Weight float32 (K, D) and bias (K,) of the network's own output layer; None without."""
-        path = self.folder / "head.safetensors"
-        if not path.is_file():
+        path, recorded = self.folder / "head.safetensors", self.header.get("head")
+        if not recorded and not path.is_file():
             return None
         try:
-            state = load_file(path)
+            content = path.read_bytes()
+            if recorded not in (None, hashlib.sha256(content).hexdigest()):
+                raise ValueError("it was changed")
+            state = load(content)
             return state["weight"], state["bias"]
         except Exception as error:  # safetensors' own kinds
-            raise damaged(path, type(error).__name__) from None
+            raise damaged(path, str(error) or type(error).__name__) from None
 
     def check(self, data: TinyImageNet) -> None:
         """Raise ValueError unless the features were made from exactly these images."""
@@ -100,12 +129,10 @@ class Features:
         return done / self.seconds() if done else float("nan")
 
 
-def damaged(path: Path, reason: str) -> ValueError:
+def damaged(path: Path, reason: str, again: str = AGAIN) -> ValueError:
     """The error for a file that is missing, cut short or another one."""
-    return ValueError(
-        f"{path} is damaged or was cut short ({' '.join(reason.split())[:150]}); remove the folder "
-        "and run tin features again"
-    )
+    short = " ".join(reason.split())[:150]
+    return ValueError(f"{path} is damaged or was cut short ({short}); {again}")
 
 
 def open_features(folder: str | Path, data: TinyImageNet | None = None) -> Features:
@@ -121,7 +148,9 @@ def open_features(folder: str | Path, data: TinyImageNet | None = None) -> Featu
     if header.get("format") != FORMAT:
         raise ValueError(f"{path} has format {header.get('format')}, not {FORMAT}; make them again")
     if not all(isinstance(header.get(key), kind) for key, kind in KINDS.items()):
-        raise damaged(path, "fields are missing")
+        raise damaged(path, "fields are missing", ANEW)
+    if header.pop("digest", files.json_digest(header)) != files.json_digest(header):
+        raise damaged(path, "it was changed", ANEW)
     features = Features(folder, header)
     if data is not None:
         features.check(data)
@@ -135,16 +164,25 @@ def begin(folder: Path, header: dict[str, Any], head: Any) -> Features:
     or None. Raises ValueError if the folder holds other features.
     """
     if (folder / HEADER).is_file():
-        found = open_features(folder)
-        refuse_others(found, header)
-        return found
-    folder.mkdir(parents=True, exist_ok=True)
+        features = open_features(folder)
+        refuse_others(features, header)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        features = Features(folder, header | {"splits": {}})
     if head is not None:
-        with files.atomic_path(folder / "head.safetensors") as temporary:
-            save_file({"weight": head[0], "bias": head[1]}, temporary)
-    features = Features(folder, header | {"splits": {}})
-    files.write_json(folder / HEADER, features.header)
+        content = save({"weight": head[0], "bias": head[1]})
+        features.header["head"] = hashlib.sha256(content).hexdigest()
+        path = folder / "head.safetensors"
+        if not path.is_file() or path.read_bytes() != content:
+            files.atomic_write(path, content)
+    write_header(features)
     return features
+
+
+def write_header(features: Features) -> None:
+    """Write the header with its own digest."""
+    content = features.header | {"digest": files.json_digest(features.header)}
+    files.write_json(features.folder / HEADER, content)
 
 
 def refuse_others(found: Features, header: dict[str, Any]) -> None:
@@ -158,27 +196,54 @@ def refuse_others(found: Features, header: dict[str, Any]) -> None:
 
 
 def add_split(features: Features, split: str, rows: int) -> None:
-    """Make room for the features of a split, unless there is."""
+    """Make room for the features of a split, unless there is; OSError if there is no space.
+
+    Of a damaged file the rows before the damage are kept: the others are to be computed again.
+    """
     states = features.header["splits"]
-    if split in states and states[split]["rows"] == rows:
-        features.array(split)  # refuses a damaged file
+    if split in states and states[split]["rows"] == rows and keep_intact(features, split):
         return
     shape = (rows, features.header["dimensions"])
     path, dtype = features.folder / f"{split}.npy", np.dtype(features.header["dtype"])
-    np.lib.format.open_memmap(path, "w+", dtype, shape).flush()  # sparse: takes no space yet
-    states[split] = {"rows": rows, "done": 0, "seconds": 0.0}
-    files.write_json(features.folder / HEADER, features.header)
+    path.unlink(missing_ok=True)
+    needed, free = rows * shape[1] * dtype.itemsize, shutil.disk_usage(features.folder).free
+    if needed > free:
+        raise OSError(
+            f"{path} needs {needed / 1e6:,.1f} MB of space, but only {free / 1e6:,.1f} MB are "
+            "free; free some space or choose another folder"
+        )
+    with naming(path):
+        np.lib.format.open_memmap(path, "w+", dtype, shape).flush()  # sparse: takes no space yet
+    states[split] = {"rows": rows, "done": 0, "seconds": 0.0, "chunks": []}
+    write_header(features)
+
+
+def keep_intact(features: Features, split: str) -> bool:
+    """Count only a split's rows before the first damaged chunk; whether its file can be used."""
+    state, kept = features.header["splits"][split], 0
+    try:
+        for start, chunk in features.chunks(split):
+            kept = start + len(chunk)
+    except ValueError:
+        chunks = [chunk for chunk in state.get("chunks", []) if chunk[1] <= kept]
+        state |= {"done": kept, "chunks": chunks}
+        write_header(features)
+        return kept > 0  # else perhaps its own header is damaged
+    return True
 
 
 def write_rows(features: Features, split: str, values: np.ndarray, seconds: float) -> None:
     """Append rows (B, D) to a split; the header counts them once they are on the disk."""
-    state, array = features.header["splits"][split], features.array(split)
-    size = array.dtype.itemsize * array.shape[1]
-    with open(features.folder / f"{split}.npy", "r+b") as file:
-        file.seek(array.offset + state["done"] * size)  # type: ignore[attr-defined]
-        file.write(np.ascontiguousarray(values, array.dtype).tobytes())
+    state, path = features.header["splits"][split], features.folder / f"{split}.npy"
+    content = np.ascontiguousarray(values, features.header["dtype"]).tobytes()
+    start, stop = state["done"], state["done"] + len(values)
+    with naming(path), open(path, "r+b") as file:
+        features.skip_header(file, split)
+        file.seek(start * len(content) // len(values), os.SEEK_CUR)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    state["done"] += len(values)
-    state["seconds"] = round(state["seconds"] + seconds, 3)
-    files.write_json(features.folder / HEADER, features.header)
+    digest = hashlib.sha256(content).hexdigest()
+    state.setdefault("chunks", []).append([start, stop, digest])
+    state |= {"done": stop, "seconds": round(state["seconds"] + seconds, 3)}
+    write_header(features)

@@ -6,7 +6,9 @@ trained again. Each maximising image is a separate PNG file.
 
 import contextlib
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 FORMAT = "v1"  # raise it when a survey or a maximising image changes its values
 TOP = 6  # images with the strongest responses, in a survey
 ARRAYS = ("value", "image", "position", "active", "mean", "class_mean")  # of a Survey
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, SyntaxError, zipfile.BadZipFile)
+# What NumPy, zipfile and Pillow raise for a damaged file.
+UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, SyntaxError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 class FilterStore:
@@ -147,7 +153,10 @@ def _packed(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def _read_image(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
+    content = io.BytesIO(path.read_bytes())
+    with Image.open(content) as picture:
+        picture.verify()  # the checksums of all parts, which decoding does not look at
+    with Image.open(content) as picture:
         pixels = np.asarray(picture).transpose(2, 0, 1)
     if pixels.shape != (3, SIZE, SIZE) or pixels.dtype != np.uint8:
         raise ValueError(f"{path}: not a maximising image of a filter")

@@ -10,6 +10,7 @@ weights, so that nothing is reused after a network is trained again.
 import errno
 import os
 import threading
+import zlib
 from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
@@ -27,11 +28,11 @@ from tin_lib.data import Split
 if TYPE_CHECKING:
     from tin_lib.networks import Network
 
-FORMAT = "v2"  # raise it when a method, a view or the layout of a file changes
+FORMAT = "v3"  # raise it when a method, a view or the layout of a file changes
 SIZE = 64  # pixels of an image's side
 SHAPE = (7, SIZE, SIZE)  # of an image's views
 CHANNELS = {"absolute": slice(0, 1), "positive": slice(1, 4), "negative": slice(4, 7)}
-RECORD = 7 * SIZE * SIZE + 1  # bytes of an image: its views, then 1 once they are all written
+RECORD = 7 * SIZE * SIZE + 4  # bytes of an image: its views and their CRC-32
 
 
 class NetworkMaps:
@@ -101,9 +102,9 @@ class NetworkMaps:
         """The stored views of an image, uint8 (7, 64, 64); None if there are none to be read."""
         path = self.path(method)
         record = _read(path, row) if path else b""
-        if len(record) < RECORD or not record[-1]:
+        if record[-4:] != _checksum(record[:-4]):  # a hole, a partial or a changed record
             return None
-        return np.frombuffer(record, np.uint8, RECORD - 1).reshape(SHAPE).copy()
+        return np.frombuffer(record, np.uint8, RECORD - 4).reshape(SHAPE).copy()
 
     def write(self, method: str, row: int, views: np.ndarray) -> None:
         """Keep an image's views, unless a write failed before."""
@@ -124,14 +125,18 @@ def _read(path: Path, row: int) -> bytes:
 
 
 def _write(path: Path, row: int, views: bytes) -> None:
-    """Write a record; its last byte separately, so that a partial record never counts."""
+    """Write a record; OSError where it has no space."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     with open(path, "r+b", buffering=0) as file:
         file.seek(row * RECORD)
-        for part in (views, b"\1"):
-            if file.write(part) != len(part):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if file.write(views + _checksum(views)) != RECORD:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _checksum(views: bytes) -> bytes:
+    """CRC-32, four bytes; that of no views, and of zeros, is not that of a hole of the file."""
+    return (zlib.crc32(views) if len(views) == RECORD - 4 else 0).to_bytes(4, "little")
 
 
 class MapStore:

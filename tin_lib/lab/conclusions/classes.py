@@ -119,21 +119,21 @@ def class_errors_text(record: ClassRecord) -> str:
     name, accuracy = catalog.title(record.network), percent(record.accuracy)
     if not record.above_chance:
         return (
-            f"- **No verdicts.** {name} is right on {accuracy} of the images, not clearly above "
-            f"chance: its errors say nothing about classes or boxes.\n{issues}"
+            f"- **No verdicts**: {name} is right on {accuracy} of the images, not clearly above "
+            f"chance, so that its errors say nothing about classes or boxes.\n{issues}"
         )
-    lines = [f"- Network: {name}, right on {accuracy} of the images.", extremes(record)]
+    lines = [f"- {name} is right on {accuracy} of the images; {extremes(record)}."]
     return "\n".join([*lines, confusions(record), *explanation(record.boxes), issues])
 
 
 def extremes(record: ClassRecord) -> str:
     """Which classes have the lowest and the highest error rate."""
     if not record.best:
-        return f"- All classes have the same error rate, {percent(record.best_rate)}."
+        return f"all classes have the same error rate, {percent(record.best_rate)}"
     mostly = f", mostly taken for {record.taken_for}" if record.taken_for else ""
     return (
-        f"- Lowest error rate ({percent(record.best_rate)}): **{join_some(record.best)}**; "
-        f"highest ({percent(record.worst_rate)}): **{join_some(record.worst)}**{mostly}."
+        f"lowest error rate ({percent(record.best_rate)}): **{join_some(record.best)}**; "
+        f"highest ({percent(record.worst_rate)}): **{join_some(record.worst)}**{mostly}"
     )
 
 

@@ -9,7 +9,7 @@ from tin_lib import catalog
 from tin_lib.analysis import runs
 from tin_lib.analysis.compare import above_chance
 from tin_lib.analysis.saliency import Evaluation
-from tin_lib.lab.formatting import count_noun, join_and, titles
+from tin_lib.lab.formatting import count_noun, join_and, method_title, titles
 
 OBJECT, PIXELS = ("mass inside",), ("insertion", "deletion")
 UNTESTED = "untested"  # in addition to yes, no and undecided: there is nothing to compare
@@ -117,12 +117,12 @@ def saliency_text(record: SaliencyRecord) -> str:
     if record.at_chance:
         lines.append(f"- No verdict for {titles(record.at_chance)}: not clearly above chance.")
     lines += [f"- Not measured: {reason}." for reason in record.left_out]
-    return "\n".join([*lines, unlearnt_line(record), "", answer(record)])
+    return "\n".join([answer(record), "", *lines, unlearnt_line(record)])
 
 
 def method_line(verdicts: list[MapVerdict]) -> str:
     """The verdicts on one method, by network."""
-    parts = [f"- **{verdicts[0].method}**:"]
+    parts = [f"- **{method_title(verdicts[0].method)}**:"]
     if any(each.on_object != UNTESTED for each in verdicts):
         beyond = (f"{catalog.title(v.network)} {100 * v.beyond:+.1f}" for v in verdicts)
         parts.append(
@@ -148,7 +148,8 @@ def by_outcome(verdicts: list[MapVerdict], question: str) -> str:
 
 def unlearnt_line(record: SaliencyRecord) -> str:
     """How similar the maps are after all layers were reset to random weights."""
-    values = ", ".join(f"{method} {value:.2f}" for method, value in record.unlearnt.items())
+    shown = record.unlearnt.items()
+    values = ", ".join(f"{method_title(method)} {value:.2f}" for method, value in shown)
     return (
         "- With all layers reset to random weights, the maps' rank correlation with the trained "
         f"network's, averaged over the networks, is: {values} (0: no relation)."
@@ -157,15 +158,19 @@ def unlearnt_line(record: SaliencyRecord) -> str:
 
 def answer(record: SaliencyRecord) -> str:
     """The answer to the paper's sentence."""
-    question = '**"Not readily interpretable"?** '
+    question = 'The paper calls saliency maps **"not readily interpretable"**'
     if not record.verdicts:
-        return question + "No network here is clearly above chance, so that there is no verdict."
+        return f"{question}: no network here is clearly above chance, so there is no verdict."
     boxes = any(each.on_object != UNTESTED for each in record.verdicts)
+    outcomes = [each.interpretable for each in record.verdicts]
+    yes, no = outcomes.count("yes"), outcomes.count("no")
     return (
-        f"{question}{count_noun(len(record.verdicts), 'pair')} of network and method were compared "
-        f"with maps that use no network, by {'place and ' if boxes else ''}order of pixels. Better "
-        f"than every baseline: {pairs(record, 'yes')}; for these the paper's sentence does not "
-        f"hold. Worse than a baseline: {pairs(record, 'no')}; for these it holds. Undecided: "
+        f"{question}: of {count_noun(len(outcomes), 'pair')} of network and method, {yes} beat "
+        f"every map that uses no network, {no} are worse than one of them, and "
+        f"{len(outcomes) - yes - no} are undecided. Compared by "
+        f"{'place and ' if boxes else ''}order of pixels, the maps better than every baseline are: "
+        f"{pairs(record, 'yes')}; for these the paper's sentence does not hold. Worse than a "
+        f"baseline: {pairs(record, 'no')}; for these it holds. Undecided: "
         f"{pairs(record, 'undecided')}. (Paired differences on {image_counts(record)}, Holm's "
         f"correction over {record.comparisons:,} comparisons.)"
     )
@@ -174,7 +179,10 @@ def answer(record: SaliencyRecord) -> str:
 def pairs(record: SaliencyRecord, outcome: str) -> str:
     """The pairs of network and method with that verdict, listed, or ``none``."""
     chosen = [each for each in record.verdicts if each.interpretable == outcome]
-    return join_and(f"{v.method} of {catalog.title(v.network)}" for v in chosen) or "none"
+    return (
+        join_and(f"{method_title(v.method)} of {catalog.title(v.network)}" for v in chosen)
+        or "none"
+    )
 
 
 def image_counts(record: SaliencyRecord) -> str:

@@ -40,14 +40,14 @@ def training(fit: runs.Fit) -> str:
     best = history.iloc[int(history.val_accuracy.to_numpy().argmax())]
     precision = f" in {s['precision']}" if "precision" in s else ""
     sentences = [
-        f"**{catalog.title(s['network'])}** ({s['parameters']:,} parameters) trained "
-        f"{count_noun(s['epochs'], 'epoch')} in {s['seconds']:,.0f} s, "
-        f"{s['images_per_second']:,.0f} images/s on {s['device']}{precision}.",
-        f"It is right on {percent(s['train_accuracy'])} of the training images and "
-        f"**{percent(s['val_accuracy'])} of the validation images** "
-        f"({percent(s['val_top5'])} have the label among the top five); chance is "
+        f"**{catalog.title(s['network'])}** is right on **{percent(s['val_accuracy'])} of the "
+        f"validation images** and {percent(s['train_accuracy'])} of the training images; chance is "
         f"{percent(1 / len(fit.class_ids))}.",
         gap_text(judge_fit(fit), s["train_accuracy"] - s["val_accuracy"]),
+        f"For {percent(s['val_top5'])} of the validation images the label is among the top five.",
+        f"The network has {s['parameters']:,} parameters and trained "
+        f"{count_noun(s['epochs'], 'epoch')} in {s['seconds']:,.0f} s, "
+        f"{s['images_per_second']:,.0f} images/s on {s['device']}{precision}.",
         f"The highest validation accuracy was that of epoch {best.epoch:.0f} "
         f"({percent(best.val_accuracy)}).",
         paper_text(s["network"], compare_with_paper(fit)),

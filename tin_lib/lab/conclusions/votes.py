@@ -83,8 +83,7 @@ def ensemble(
 
 def ensemble_text(record: EnsembleRecord) -> str:
     """The record as text."""
-    verb = "network is" if len(record.best) == 1 else "networks are"
-    lines = [f"The best single {verb} {titles(record.best)} ({percent(record.accuracy)})."]
+    lines = [summary(record)]
     if record.at_chance:
         lines.append(f"No verdict for {titles(record.at_chance)}: not clearly above chance.")
     lines += [vote_text(vote) for vote in record.votes]
@@ -95,6 +94,14 @@ def ensemble_text(record: EnsembleRecord) -> str:
             "each network, since the best one was chosen on these images."
         )
     return "\n".join(f"- {line}" for line in [*lines, *similarity(record)])
+
+
+def summary(record: EnsembleRecord) -> str:
+    """The best network, and whether each vote is better than every network, in one sentence."""
+    verb = "network is" if len(record.best) == 1 else "networks are"
+    best = f"The best single {verb} {titles(record.best)} ({percent(record.accuracy)})"
+    votes = [f"{v.name} **{v.outcome}** ({percent(v.accuracy)})" for v in record.votes if v.against]
+    return f"{best}; better than every network: {', '.join(votes)}." if votes else f"{best}."
 
 
 def vote_text(vote: VoteVerdict) -> str:

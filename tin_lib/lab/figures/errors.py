@@ -29,7 +29,7 @@ def per_class(classes: pd.DataFrame) -> go.Figure:
         mode="markers",
         marker={"size": 6, "color": style.PALETTE[0]},
         cliponaxis=False,
-        error_y=_reach(table.error_rate, table.low, table.high),
+        error_y=style.reach(table.error_rate, table.low, table.high),
         **_class_hover(table, "x"),
     )
     figure = go.Figure(points)
@@ -49,12 +49,6 @@ def _class_hover(rows: pd.DataFrame, axis: str = "y") -> dict[str, Any]:
     taken = [f", most often predicted as {name}" if name else "" for name in rows.taken_for]
     custom = [list(row) for row in zip(rows.errors, rows.images, taken)]
     return {"customdata": custom, "hovertemplate": f"{text}<extra></extra>"}
-
-
-def _reach(centre: pd.Series, low: pd.Series, high: pd.Series) -> dict[str, object]:
-    """Error bars from the limits of an interval."""
-    ends = {"array": high - centre, "arrayminus": centre - low}
-    return {"type": "data", "symmetric": False, "thickness": 1, "width": 0, **ends}
 
 
 def best_and_worst(table: pd.DataFrame) -> go.Figure:
@@ -87,7 +81,7 @@ def _dots(x: pd.Series, y: Sequence[str], rows: pd.DataFrame, name: str, colour:
         mode="markers",
         marker={"size": 10, "color": colour},
         cliponaxis=False,
-        error_x={**_reach(x, rows.low, rows.high), "thickness": 2, "width": 4},
+        error_x={**style.reach(x, rows.low, rows.high), "thickness": 2, "width": 4},
     )
 
 

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from tin_lib import catalog
 from tin_lib.lab.figures import images, style
+from tin_lib.lab.formatting import method_title
 
 TITLES = ("original", "preprocessed", "absolute", "positive", "negative")
 MEASURES = {
@@ -24,13 +25,13 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 def figure5(rows: Mapping[str, list[np.ndarray]], zoom: int = 2) -> go.Figure:
     """Figure 5: a labelled row for each image and network.
 
-    ``rows``: label -> original, preprocessed, absolute, positive, negative; uint8 (3, 64, 64), the
-    absolute view uint8 (64, 64).
+    ``rows``: label (a method's name becomes its title) -> original, preprocessed, absolute,
+    positive, negative; uint8 (3, 64, 64), the absolute view uint8 (64, 64).
     """
     tiles = [tile for row in rows.values() for tile in row]
     titles = [title if number == 0 else "" for number in range(len(rows)) for title in TITLES]
     figure = images.grid(tiles, titles, columns=len(TITLES), zoom=zoom)
-    return images.label_rows(figure, list(rows), width=150)
+    return images.label_rows(figure, [method_title(label) for label in rows], width=150)
 
 
 def measures(table: pd.DataFrame) -> go.Figure:
@@ -53,7 +54,8 @@ def measures(table: pd.DataFrame) -> go.Figure:
             shift = (number - (len(networks) - 1) / 2) * 0.6 / max(len(networks), 1)
             trace = _dots(part, [methods.index(name) + shift for name in part.method], number)
             figure.add_trace(trace.update(showlegend=place == 0), row=row, col=column)
-    ticks = {"tickvals": list(range(len(methods))), "ticktext": methods}
+    names = [method_title(method) for method in methods]
+    ticks = {"tickvals": list(range(len(methods))), "ticktext": names}
     figure.update_yaxes(**ticks, range=[len(methods) - 0.5, -0.5], showgrid=False, zeroline=False)
     figure.update_xaxes(tickformat=".0%")
     height = 220 + rows * 30 * len(methods)
@@ -74,7 +76,7 @@ def _dots(part: pd.DataFrame, y: list[float], number: int) -> go.Scatter:
         name=catalog.title(network),
         legendgroup=network,
         marker={"symbol": symbols, "color": style.PALETTE[number % len(style.PALETTE)], "size": 7},
-        text=part.method,
+        text=part.method.map(method_title),
         hovertemplate="%{text}: %{x:.1%}<extra>" + catalog.title(network) + "</extra>",
     )
 
@@ -94,7 +96,8 @@ def curves(table: pd.DataFrame, network: str) -> go.Figure:
         for number, ((method, kind), rows) in enumerate(groups):
             line = {"color": style.PALETTE[number % len(style.PALETTE)]}
             line["dash"] = "dot" if kind == "baseline" else "solid"
-            trace = go.Scatter(x=rows["share"], y=rows["probability"], name=str(method), line=line)
+            trace = go.Scatter(x=rows["share"], y=rows["probability"], line=line)
+            trace.update(name=method_title(str(method)))
             trace.update(legendgroup=str(method), showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
     figure.update_xaxes(title="share of the pixels", tickformat=".0%")
@@ -109,7 +112,8 @@ def randomisation(table: pd.DataFrame) -> go.Figure:
     network.
     """
     methods = list(dict.fromkeys(table.method))
-    figure = make_subplots(cols=len(methods), shared_yaxes=True, subplot_titles=methods)
+    names = [method_title(method) for method in methods]
+    figure = make_subplots(cols=len(methods), shared_yaxes=True, subplot_titles=names)
     for column, method in enumerate(methods, 1):
         groups = table[table.method == method].groupby("network", sort=False)
         for number, (network, rows) in enumerate(groups):

@@ -2,6 +2,7 @@
 
 import os
 
+import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
 
@@ -35,6 +36,12 @@ def nothing(text: str) -> go.Figure:
     return apply(figure.update_layout(height=120, margin={"t": 10, "b": 10}))
 
 
+def reach(centre: pd.Series, low: pd.Series, high: pd.Series) -> dict[str, object]:
+    """Error bars from the limits of an interval."""
+    ends = {"array": high - centre, "arrayminus": centre - low}
+    return {"type": "data", "symmetric": False, "thickness": 1, "width": 0, **ends}
+
+
 def apply(figure: go.Figure) -> go.Figure:
     """Apply the common style (transparent background, gray text, palette) and return the figure."""
     keep_for_pages()
@@ -45,6 +52,7 @@ def apply(figure: go.Figure) -> go.Figure:
         figure.update_layout(
             colorway=PALETTE,
             font={"color": TEXT},
+            modebar={"remove": ["sendChartToCloud"]},  # uploads nothing to anywhere
             paper_bgcolor="rgba(0,0,0,0)",
             plot_bgcolor="rgba(0,0,0,0)",
         )

@@ -15,6 +15,7 @@ PARTS = (
     ("heldout", "held-out part", style.PALETTE[2], "dot"),
     ("val", "validation", style.PALETTE[1], "dash"),
 )
+FLAT = 2  # a first epoch's loss above this many times all later ones is cut off
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 AXES = {
     "train_loss": "training loss (nats)",
@@ -41,7 +42,22 @@ def curves(history: pd.DataFrame) -> go.Figure:
                 trace = _line(history["epoch"], history[key], name, colour, dash)
                 figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
     figure.update_yaxes(tickformat=".0%", row=1, col=2)
-    return style.apply(_by_epoch(figure, history["epoch"]))
+    losses = history.filter([f"{part}_loss" for part, *_ in PARTS])
+    return style.apply(_limit_loss(_by_epoch(figure, history["epoch"]), losses))
+
+
+def _limit_loss(figure: go.Figure, losses: pd.DataFrame) -> go.Figure:
+    """End the first loss axis above all epochs but the first, if that would flatten the others.
+
+    ``losses``: one row for each epoch. A text says what lies above.
+    """
+    first, later = losses.iloc[0].max(), losses.iloc[1:].max().max()
+    if not first > FLAT * later:  # also if there is one epoch only
+        return figure
+    figure.update_yaxes(range=[0, 1.1 * later], row=1, col=1)
+    text = f"↑ {first:.1f} in the first epoch"
+    place = {"xref": "x domain", "yref": "y domain", "x": 0.02, "y": 1, "yanchor": "top"}
+    return figure.add_annotation(text=text, showarrow=False, xanchor="left", **place)
 
 
 def _line(x: pd.Series, y: pd.Series, name: str, colour: str, dash: str) -> go.Scatter:
@@ -83,21 +99,29 @@ def compare(
 
 
 def results(table: pd.DataFrame, part: str = "val") -> go.Figure:
-    """Accuracy of each network and ensemble as bars, next to the paper's.
+    """Accuracy of each network and ensemble as bars with 95 % intervals, next to the paper's.
 
-    ``table``: columns of ``results.csv``: name, ``<part>_accuracy`` and ``paper_<part>`` (0..1, NaN
-    if unknown); ``part`` is ``train`` or ``val``.
+    ``table``: columns of ``results.csv``: name, ``<part>_accuracy``, ``<part>_low`` and
+    ``<part>_high`` (if known), ``paper_<part>`` (0..1, NaN if unknown); ``part`` is ``train`` or
+    ``val``.
     """
     figure = go.Figure()
     titles = [catalog.title(str(each)) for each in table["name"]]
-    columns = ((f"{part}_accuracy", "this run", 0, ""), (f"paper_{part}", "the paper", 1, "/"))
-    for column, name, colour, pattern in columns:
+    columns = (
+        (f"{part}_accuracy", "this run", style.PALETTE[0], "white"),
+        (f"paper_{part}", "the paper", style.PALETTE[1], "black"),
+    )
+    for column, name, colour, ink in columns:
         if column not in table or table[column].isna().all():
             continue
         text = table[column].map(lambda share: "" if pd.isna(share) else f"{share:.1%}")
-        marker = {"color": style.PALETTE[colour], "pattern": {"shape": pattern}}
-        bar = go.Bar(x=titles, y=table[column], name=name, text=text, marker=marker)
-        figure.add_trace(bar.update(textposition="outside", cliponaxis=False))
+        bar = go.Bar(x=titles, y=table[column], name=name, text=text, marker={"color": colour})
+        if column == f"{part}_accuracy" and f"{part}_low" in table:
+            reach = style.reach(table[column], table[f"{part}_low"], table[f"{part}_high"])
+            bar.update(error_y=reach, name=f"{name}, with 95 % intervals")
+        # At the foot of the bar, where no interval crosses the text.
+        bar.update(textposition="inside", insidetextanchor="start", textangle=0)
+        figure.add_trace(bar.update(insidetextfont={"color": ink}, constraintext="none"))
     title = {"train": "training accuracy", "val": "validation accuracy"}.get(
         part, f"{part} accuracy"
     )

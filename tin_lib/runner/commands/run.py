@@ -57,6 +57,7 @@ def add_arguments(add: Any) -> None:
         default=[],
         help="run this group's notebooks and its needs (default: the study, notebooks 01 to 09)",
     )
+    add("--dry-run", action="store_true", help="say what would run, and why; change nothing")
     add("--force", action="store_true", help="run also what is up to date")
     add(
         "--workbook",
@@ -71,11 +72,11 @@ def run(args: argparse.Namespace) -> int:
 
     Raises ValueError, FileNotFoundError or KeyboardInterrupt for ``tin`` to report.
     """
-    from tin_lib.runner.study import run_workbook
-    from tin_lib.runner.workbook.options import FAILED, Options
+    from tin_lib.runner.study import preview, run_workbook
+    from tin_lib.runner.workbook import options as how
     from tin_lib.runner.workbook.parameters import parse_assignments
 
-    options = Options(
+    options = how.Options(
         parameters=parse_assignments(args.parameter),
         jobs=args.jobs,
         cluster=args.cluster,
@@ -84,11 +85,24 @@ def run(args: argparse.Namespace) -> int:
         groups=args.group,
         force=args.force,
         workbook=args.workbook,
+        fingerprint=how.packed_fingerprint if args.dry_run else how.data_fingerprint,
     )
+    if args.dry_run:
+        return show(*preview(args.data, args.run, args.profile, options))
     result = run_workbook(args.data, args.run, args.profile, options)
-    failed = [outcome.name for outcome in result.outcomes if outcome.status == FAILED]
+    failed = [outcome.name for outcome in result.outcomes if outcome.status == how.FAILED]
     if failed:
         names = ", ".join(failed)
         print(f"tin: failed: {names}; run the same command again to resume", file=sys.stderr)
     print(result.report)
     return 0 if result.ok else 1
+
+
+def show(run: Path, steps: Any) -> int:
+    """Print what would run; 0."""
+    width = max((len(step.name) for step in steps), default=0)
+    for step in steps:
+        print(f"{step.name:<{width}}  {step}")
+    would = sum(bool(step.reason) for step in steps)
+    print(f"{would} of {len(steps)} notebooks would run in {run}; nothing was changed")
+    return 0

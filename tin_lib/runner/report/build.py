@@ -4,6 +4,7 @@ Static files that a browser opens from the file system without a network. The re
 the run's folder alone, so that the report of an unfinished run shows the finished parts.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -16,7 +17,9 @@ from typing import Any
 import pandas as pd
 
 from tin_lib import files
-from tin_lib.runner.report import pages, tables
+from tin_lib.lab.figures import training
+from tin_lib.runner.report import pages, plots, tables
+from tin_lib.runner.report.provenance import provenance
 from tin_lib.runner.report.results import collect_results
 from tin_lib.runner.workbook import state
 from tin_lib.runner.workbook.spec import Extra, Workbook, default_folder
@@ -98,6 +101,11 @@ class Report:
         begun = {self.workbook.part(entry.name) for entry in found if entry.record or entry.page}
         return [entry for entry in found if self.workbook.part(entry.name) in (begun or {""})]
 
+    @property
+    def made(self) -> set[str]:
+        """The names of the steps that have a page."""
+        return {entry.name for entry in self.entries if entry.page}
+
     def entry(self, name: str) -> Entry:
         """One step: its record and its page."""
         page = pages.read_page(self.run / "notebooks" / f"{name}.ipynb", name)
@@ -147,7 +155,7 @@ def code_colours() -> str:
 
     light = HtmlFormatter(style="default").get_style_defs(".highlight")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
-    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
 
 
 def copy_extra(run: Path, folder: Path, extra: Extra) -> bool:
@@ -184,7 +192,7 @@ def write_page(
         next=next(iter(after), None),
         failed=entry if entry.failed else None,
         extras=[extra for extra in extras if extra.step == entry.name],
-        body=entry.page.body,
+        body=pages.without_dead_links(entry.page.body, report.made),
     )
 
 
@@ -204,6 +212,7 @@ def write_index(report: Report, extras: list[Extra]) -> Path:
     from nbconvert.filters import markdown2html
 
     results = collect_results(report.run)
+    bars = chart(results)
     records = {entry.name: entry.record for entry in report.entries}
     return report.write(
         "index",
@@ -215,27 +224,19 @@ def write_index(report: Report, extras: list[Extra]) -> Path:
         extras=extras,
         result_headings=list(tables.HEADINGS.values()),
         results=tables.result_rows(results),
+        chart=bars,
+        figures=bool(bars),
         facts=provenance(report.run, records, results),
         step_headings=tables.STEP_HEADINGS,
         step_rows=tables.step_rows(records),
     )
 
 
-def provenance(
-    run: Path, records: dict[str, dict[str, Any]], results: pd.DataFrame
-) -> dict[str, str]:
-    """What made this run: command, data, profile, devices, versions, commit."""
-    asked = files.read_object(run / "run.json") if (run / "run.json").is_file() else {}
-    parameters = asked.pop("parameters", {})
-    named = parameters.items() if isinstance(parameters, dict) else ()
-    given = ", ".join(f"{name}={value}" for name, value in named)
-    machines = {record["machine"] for record in records.values() if record.get("machine")}
-    versions = {f"{k} {v}" for r in records.values() for k, v in r.get("versions", {}).items()}
-    facts = asked | {
-        "parameters": given,
-        "machine": "; ".join(sorted(machines)),
-        "training data": "; ".join(sorted(set(results.data.dropna()))),
-        "training device": "; ".join(sorted(set(results.device.dropna()))),
-        "versions": ", ".join(sorted(versions)),
-    }
-    return {name: str(value) for name, value in facts.items() if value}
+def chart(results: pd.DataFrame) -> str:
+    """The validation accuracies beside the paper's as a figure; empty without any."""
+    known = results[results.val_accuracy.notna()]
+    if known.empty:
+        return ""
+    names = [tables.title(name, network) for name, network in zip(known.name, known.network)]
+    figure = training.results(known.assign(name=names))
+    return plots.figure_div(json.loads(figure.to_json()), "Accuracy of each network")

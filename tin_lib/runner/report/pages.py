@@ -3,18 +3,21 @@
 Scripts in a notebook's outputs do not run in the report: its pages forbid them.
 """
 
-import html
-import json
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tin_lib.progress import say
+from tin_lib.runner.report.findings import finding, plain
+from tin_lib.runner.report.plots import figure_div
+from tin_lib.runner.report.thumbnails import picture, thumbnail
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 IMAGES = {"image/png", "image/jpeg"}
+NOT_SHOWN = {"exercise", "hosted"}  # tags of cells for those who work in the notebook
 NO_PICTURE = (
     "<p class='note'>An interactive control: open the notebook in JupyterLab to use it.</p>"
 )
@@ -28,6 +31,8 @@ class Page:
     question: str  # the first paragraph, without markup
     body: str  # HTML
     figures: bool  # whether it needs plotly.js
+    finding: str = ""  # a sentence; empty if the notebook has not come that far
+    thumbnail: str = ""  # HTML of a small picture; empty without figures
 
 
 def read_page(path: Path, name: str) -> Page | None:
@@ -56,15 +61,31 @@ def read_notebook(path: Path) -> Any | None:
 def render(notebook: Any, name: str) -> Page:
     """The page of an executed notebook; ``name`` is its title if it has no heading."""
     from nbconvert import HTMLExporter
-    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor, TagRemovePreprocessor
 
     title, question = heading(notebook, name)
+    found, small = finding(notebook), first_picture(notebook)
     prepare(notebook)
     exporter = HTMLExporter(template_name="basic", exclude_anchor_links=True)
+    for_readers = TagRemovePreprocessor(remove_cell_tags=NOT_SHOWN, enabled=True)
+    exporter.register_preprocessor(for_readers)
     exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)  # one log, not lines
     body, _ = exporter.from_notebook_node(notebook)
     body = relinked(offline(body))
-    return Page(title, question, body, figures="tin-figure" in body)
+    return Page(title, question, body, "tin-figure" in body, found, small)
+
+
+def first_picture(notebook: Any) -> str:
+    """A small picture of the figure in a cell tagged ``thumbnail``, or else of the first figure."""
+    cells = [cell for cell in notebook.cells if cell.get("outputs")]
+    cells.sort(key=lambda cell: "thumbnail" not in cell.metadata.get("tags", []))
+    for output in (output for cell in cells for output in cell.outputs):
+        data = output.get("data", {})
+        png = data.get("image/png")
+        drawn = thumbnail(data[PLOTLY]) if PLOTLY in data else picture(png) if png else ""
+        if drawn:
+            return drawn
+    return ""
 
 
 def heading(notebook: Any, name: str) -> tuple[str, str]:
@@ -82,27 +103,27 @@ def first_paragraph(text: str) -> str:
     return plain(paragraph).removeprefix("Question.").strip()
 
 
-def plain(markdown: str) -> str:
-    """Markdown's emphasis, code and link marks removed, on one line."""
-    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
-    return " ".join(re.sub(r"[*`]+|(?<!\w)_+|_+(?!\w)", "", text).split())
-
-
 def prepare(notebook: Any) -> None:
     """Turn what needs JavaScript from a network into what does not; in place."""
     notebook.metadata.pop("widgets", None)
+    section = ""
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            section = plain([section, *re.findall(r"^#+ +(.+)$", cell.source, re.M)][-1])
         for output in cell.get("outputs", []):
             if "data" in output:
-                replace_data(output.data, output.metadata)
+                replace_data(output.data, output.metadata, section)
 
 
-def replace_data(data: dict[str, Any], metadata: dict[str, Any]) -> None:
-    """One output: a plotly figure becomes a div, a widget its picture, tags in Markdown text."""
+def replace_data(data: dict[str, Any], metadata: dict[str, Any], section: str) -> None:
+    """One output: a plotly figure becomes a div, a widget its picture, tags in Markdown text.
+
+    ``section``: the heading above it.
+    """
     if PLOTLY in data:
         figure = data[PLOTLY]
         data.clear()
-        data["text/html"] = figure_div(figure)
+        data["text/html"] = figure_div(figure, section)
     if "text/markdown" in data:
         data["text/markdown"] = without_tags(data["text/markdown"])
     for kind in IMAGES & data.keys():
@@ -125,20 +146,6 @@ def alternative(data: dict[str, Any]) -> str:
     return "Static picture of an interactive view" if WIDGET in data else "Picture"
 
 
-def figure_div(figure: dict[str, Any]) -> str:
-    """A plotly figure as a div with its JSON, which report.js draws."""
-    layout = figure.get("layout", {})
-    title = layout.get("title", "")
-    text = str(title.get("text") or "") if isinstance(title, dict) else str(title)
-    height = int(layout.get("height") or 450)  # plotly's own default height
-    content = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
-    label = html.escape(re.sub("<[^>]*>", "", text) or "Figure", quote=True)
-    return (
-        f'<div class="tin-figure" role="group" aria-label="{label}" style="height:{height}px">'
-        f'<script type="application/json">{content}</script></div>'
-    )
-
-
 def offline(body: str) -> str:
     """Drop scripts and style sheets that would be fetched from a network."""
     body = re.sub(r"<script[^>]*\bsrc=[\"']?(https?:)?//[^>]*>\s*</script>", "", body, flags=re.I)
@@ -149,3 +156,9 @@ def relinked(body: str) -> str:
     """Links from notebook to notebook, and to the glossary, as links from page to page."""
     body = body.replace('href="../docs/GLOSSARY.md#', 'href="glossary.html#')
     return re.sub(r'(<a [^>]*href="[\w.-]+)\.ipynb(["#])', r"\1.html\2", body)
+
+
+def without_dead_links(body: str, made: Container[str]) -> str:
+    """Links to pages of notebooks that the report does not have as plain text."""
+    link = r'<a [^>]*href="(\d\d_\w+)\.html["#][^>]*>(.*?)</a>'
+    return re.sub(link, lambda m: m[0] if m[1] in made else m[2], body, flags=re.DOTALL)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from tin_lib import catalog, files
-from tin_lib.analysis import paper
+from tin_lib.analysis import paper, statistics
 from tin_lib.runner.workbook import same_data, state
 
 COLUMNS = (
@@ -14,6 +14,8 @@ COLUMNS = (
     "kind",
     "train_accuracy",
     "val_accuracy",
+    "val_low",
+    "val_high",
     "val_top5",
     "paper_train",
     "paper_val",
@@ -29,13 +31,14 @@ COLUMNS = (
 )
 SUMMARIES = "networks/*/summary.json"
 # The ensemble notebook's names of columns, and the names here.
-ENSEMBLE = {"accuracy": "val_accuracy", "top5": "val_top5"}
+ENSEMBLE = {"accuracy": "val_accuracy", "low": "val_low", "high": "val_high", "top5": "val_top5"}
 
 
 def collect_results(run: str | Path) -> pd.DataFrame:
     """One row for each trained network, then one for each ensemble; columns COLUMNS.
 
-    Accuracies are in 0..1; unknown values are missing (NaN or None). Networks come from
+    Accuracies are in 0..1, ``val_low`` and ``val_high`` the ends of Wilson's 95 % interval; unknown
+    values are missing (NaN or None). Networks come from
     ``networks/NAME/summary.json``, ensembles from ``ensemble/summary.csv``, unless their step has
     failed or a network has been trained since.
     """
@@ -76,7 +79,18 @@ def network_row(folder: Path) -> dict[str, Any]:
             raise ValueError(f"{folder / 'summary.json'}: {name} is no number or text; train again")
     data = data_text(folder / "meta.json")
     paper = paper_figures(folder.name, summary.get("network", ""))
-    return summary | {"name": folder.name, "kind": "network", "data": data} | paper
+    ends = interval(folder / "meta.json", summary.get("val_accuracy"))
+    return summary | {"name": folder.name, "kind": "network", "data": data} | ends | paper
+
+
+def interval(meta: Path, accuracy: Any) -> dict[str, float]:
+    """The 95 % interval of a fit's validation accuracy; empty if the images were not counted."""
+    counts = files.read_object(meta).get("images") if meta.is_file() else None
+    images = counts.get("val") if isinstance(counts, dict) else None
+    if not images or accuracy is None:
+        return {}
+    low, high = statistics.wilson(accuracy * images, images)
+    return {"val_low": float(low), "val_high": float(high)}
 
 
 def data_text(meta: Path) -> str | None:

@@ -12,7 +12,8 @@ HEADINGS = {
     "name": "Network",
     "train_accuracy": "Train",
     "val_accuracy": "Val",
-    "val_top5": "Val top-5",
+    "interval": "95 % interval",
+    "val_top5": "Top-5",
     "paper_train": "Paper train",
     "paper_val": "Paper val",
     "paper_test": "Paper test",
@@ -20,8 +21,6 @@ HEADINGS = {
     "epochs": "Epochs",
     "seconds": "Seconds",
     "images_per_second": "Images/s",
-    "device": "Device",
-    "precision": "Precision",
 }
 INTEGERS = ("parameters", "epochs", "seconds", "images_per_second")
 STEP_HEADINGS = ["Notebook", "State", "Seconds", "When", "Data", "Parameters"]
@@ -34,6 +33,8 @@ def result_rows(results: pd.DataFrame) -> list[list[str]]:
 
 def cell(column: str, row: "pd.Series[Any]") -> str:
     """One value as text; empty if it is missing."""
+    if column == "interval":
+        return f"{row.val_low:.3f}–{row.val_high:.3f}" if pd.notna(row.val_low) else ""
     value = row[column]
     if value is None or pd.isna(value):
         return ""

@@ -10,9 +10,12 @@ from typing import Any
 from tin_lib.runner.jobs.executor import NOT_STARTED, outcome_of, stop_all
 from tin_lib.runner.jobs.resources import threads_each
 from tin_lib.runner.workbook import own_networks, state
+from tin_lib.runner.workbook.display import Display, log_path
 from tin_lib.runner.workbook.options import BLOCKED, FAILED, OK, SKIPPED, Options, Outcome
 from tin_lib.runner.workbook.spec import Step, Workbook
 from tin_lib.runner.workbook.step import Job, run_step
+
+TICK = 1.0  # seconds between looks at the steps that run
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Graph:
 
     plan: Plan
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)  # see ``state.parts``
     read: dict[str, str] = field(default_factory=dict)  # digest of a step's inputs as it started
 
     def __post_init__(self) -> None:
@@ -54,6 +57,7 @@ class Graph:
         self.threads = threads_each(options.threads, options.jobs, options.cluster)
         self.variables = self.plan.variables()
         self.stop = self.run / "steps" / f"stop-{time.time_ns()}"
+        self.display = Display(self.run, self.names)
 
     def step(self, name: str) -> Step:
         """A step of the workbook."""
@@ -86,7 +90,8 @@ class Graph:
                         sorter.done(name)
                     else:
                         running[self.submit(name, executor)] = name
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                self.display.running(running.values())
+                for future in wait(running, timeout=TICK, return_when=FIRST_COMPLETED).done:
                     self.record(running[future], future)
                     sorter.done(running.pop(future))
         except BaseException:
@@ -95,11 +100,12 @@ class Graph:
 
     def interrupt(self, running: dict[Future, str]) -> None:
         """End all running steps and record those that had not started."""
-        print(f"stopping {', '.join(running.values())} …", flush=True)
+        ran = self.display.interrupted(running.values())
+        self.display.say(f"stopping {ran or 'before a notebook has started'} …")
         for future in stop_all(self.stop, running):
             if outcome_of(future)["error"] == NOT_STARTED:
                 state.write(self.run, running[future], state.BLOCKED, error=NOT_STARTED)
-        print("stopped; run the same command again to resume", flush=True)
+        self.display.say("stopped; run the same command again to resume")
 
     def needs_no_run(self, name: str) -> bool:
         """Whether the step is blocked by a failed one, or up to date; prints and records it."""
@@ -109,19 +115,30 @@ class Graph:
             self.report(Outcome(name, BLOCKED, message=f"needs {', '.join(failed)}"))
             state.write(self.run, name, state.BLOCKED, error=f"needs {', '.join(failed)}")
             return True
-        plan = self.plan
-        self.keys[name] = state.key(
-            plan.workbook, step, plan.final[name], plan.fingerprint, self.run
-        )
+        self.parts[name] = self.parts_of(name)
         self.read[name] = state.files_digest(self.run, step.inputs)
-        if plan.options.force or not state.up_to_date(self.run, step, self.keys[name]):
+        if self.reason_to_run(name):
             return False
         self.report(Outcome(name, SKIPPED))
         return True
 
+    def parts_of(self, name: str) -> dict[str, str]:
+        """What the step's result depends on now."""
+        plan = self.plan
+        final = plan.final[name]
+        return state.parts(plan.workbook, self.step(name), final, plan.fingerprint, self.run)
+
+    def reason_to_run(self, name: str) -> str:
+        """Why the step must run now; empty if it is up to date."""
+        if self.plan.options.force:
+            return "--force"
+        parts = self.parts.get(name) or self.parts_of(name)
+        return state.reason_to_run(self.run, self.step(name), parts, self.plan.final[name])
+
     def submit(self, name: str, executor: Executor) -> Future:
         """Start the step; until it has finished its record says that it only started."""
         state.write(self.run, name, state.STARTED)
+        log_path(self.run, name).unlink(missing_ok=True)  # there again once a worker is free
         return executor.submit(run_step, self.job(name))
 
     def job(self, name: str) -> Job:
@@ -131,7 +148,7 @@ class Graph:
             notebook=str(self.plan.workbook.notebook(name)),
             output=str(self.run / "notebooks" / f"{name}.ipynb"),
             run=str(self.run),
-            log=str(self.run / "logs" / f"{name}.log"),
+            log=str(log_path(self.run, name)),
             stop=str(self.stop),
             threads=self.threads,
             parameters=self.plan.final[name],
@@ -144,7 +161,8 @@ class Graph:
         missing = state.missing(self.run, self.step(name).outputs)
         if facts["error"] is None and missing:
             facts["error"] = f"it ran to its end but did not write {', '.join(missing)}"
-        facts |= {"key": self.keys[name], "read": self.read[name]}
+        facts |= {"key": state.digest(self.parts[name]), "parts": self.parts[name]}
+        facts |= {"read": self.read[name]}
         facts |= {"data": self.plan.data, "fingerprint": self.plan.fingerprint}
         facts["parameters"] = self.plan.final[name]
         status = state.OK if facts["error"] is None else state.FAILED
@@ -158,14 +176,6 @@ class Graph:
         return f"{name}: {error}\nnotebook {job['output']}\nlog {job['log']}"
 
     def report(self, outcome: Outcome) -> None:
-        """Print the step's line, ``[3/9] 04_vgg16   ok   41.2 s``, and the reason of a failure."""
+        """Keep and print the step's outcome."""
         self.outcomes[outcome.name] = outcome
-        place = f"[{self.names.index(outcome.name) + 1}/{len(self.names)}]"
-        width = max(map(len, self.names))
-        seconds = f"{outcome.seconds:8.1f} s" if outcome.status in (OK, FAILED) else ""
-        line = f"{place} {outcome.name:<{width}}  {outcome.status:<10}{seconds}".rstrip()
-        if outcome.status == BLOCKED:
-            line += f"  {outcome.message}"
-        elif outcome.message:
-            line = "\n  ".join([line, *outcome.message.splitlines()])
-        print(line, flush=True)
+        self.display.ended(outcome)

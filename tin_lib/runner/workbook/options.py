@@ -15,6 +15,18 @@ def data_fingerprint(data: str) -> str:
     return open_data(data).fingerprint
 
 
+def packed_fingerprint(data: str) -> str:
+    """As ``data_fingerprint``, but packs and writes nothing; empty if the data are not packed."""
+    from tin_lib.data import layout, packed
+    from tin_lib.files import cache_folder
+    from tin_lib.sample import build
+
+    if data == "sample" and not (cache_folder() / build.NAME).is_dir():
+        return ""
+    found = packed._find(packed._places(layout.find_root(data)))
+    return found.meta["fingerprint"] if found else ""
+
+
 @dataclass(frozen=True)
 class Options:
     """How to run the workbook; the defaults run all of it, one step at a time, on this machine."""

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from tin_lib import files
+from tin_lib.lab.formatting import shorten
 from tin_lib.runner.workbook import own_networks
 from tin_lib.runner.workbook.parameters import COMMON
 from tin_lib.runner.workbook.spec import Step, Workbook
 
 OK, FAILED, STARTED, BLOCKED = "ok", "failed", "started", "not run"
+PARAMETERS, DATA = "its parameters", "the data"  # names of parts, see ``parts``
 
 
 def record_path(run: Path, name: str) -> Path:
@@ -66,23 +68,33 @@ def missing(run: Path, globs: Iterable[str]) -> list[str]:
     return [glob for glob in globs if not matching_files(run, [glob])]
 
 
-def key(
+def parts(
     workbook: Workbook, step: Step, parameters: dict[str, Any], fingerprint: str, run: Path
-) -> str:
-    """What a step's result depends on, as one digest.
+) -> dict[str, str]:
+    """What a step's result depends on, each part as a digest.
 
     ``data`` and ``run`` count by content, not by path, so that a moved run stays up to date.
     """
-    return digest(
-        notebook_digest(workbook.notebook(step.name)),
-        {name: value for name, value in parameters.items() if name not in COMMON},
-        fingerprint,
-        {need: read(run, need).get("id") for need in step.needs},
-        files_digest(run, step.inputs),
-        weights_digest(parameters.get("weights")),
-        network_digest(parameters.get("network"), workbook.folder),
-        files.source_digest(),
-    )
+    values = {
+        "its notebook": notebook_digest(workbook.notebook(step.name)),
+        PARAMETERS: {name: value for name, value in parameters.items() if name not in COMMON},
+        DATA: fingerprint,
+        "the results of the notebooks that it needs": {
+            n: read(run, n).get("id") for n in step.needs
+        },
+        "the files that it reads": files_digest(run, step.inputs),
+        "the starting weights": weights_digest(parameters.get("weights")),
+        "the network's source": network_digest(parameters.get("network"), workbook.folder),
+        "the library's source": files.source_digest(),
+    }
+    return {name: digest(value) for name, value in values.items()}
+
+
+def key(
+    workbook: Workbook, step: Step, parameters: dict[str, Any], fingerprint: str, run: Path
+) -> str:
+    """All parts of what a step's result depends on as one digest."""
+    return digest(parts(workbook, step, parameters, fingerprint, run))
 
 
 def weights_digest(weights: Any) -> str | None:
@@ -100,9 +112,33 @@ def network_digest(network: Any, folder: Path) -> str | None:
     return files.file_digest(source) if source and source.is_file() else None
 
 
-def up_to_date(run: Path, step: Step, wanted: str) -> bool:
-    """Whether the step finished with this key and its outputs exist."""
+def reason_to_run(run: Path, step: Step, wanted: dict[str, str], parameters: dict[str, Any]) -> str:
+    """Why the step must run with these ``parts`` and parameters; empty if it is up to date."""
     record = read(run, step.name)
-    executed = run / "notebooks" / f"{step.name}.ipynb"
-    same = record.get("status") == OK and record.get("key") == wanted
-    return same and executed.is_file() and not missing(run, step.outputs)
+    status = record.get("status")
+    if status != OK:
+        before = {FAILED: "it failed", STARTED: "it was interrupted", BLOCKED: "it was not run"}
+        return before.get(str(status), "it has not run yet")
+    if record.get("key") != digest(wanted):
+        return changes(record, wanted, parameters)
+    if not (run / "notebooks" / f"{step.name}.ipynb").is_file():
+        return "its executed notebook is missing"
+    absent = missing(run, step.outputs)
+    return f"{absent[0]} is missing" if absent else ""
+
+
+def changes(record: dict[str, Any], wanted: dict[str, str], parameters: dict[str, Any]) -> str:
+    """Which parts differ from those of the record, e.g. ``changed: its notebook; epochs 2 → 3``."""
+    known, before = record.get("parts"), record.get("parameters")
+    known, before = (each if isinstance(each, dict) else {} for each in (known, before))
+    differ = [name for name, value in wanted.items() if known.get(name) != value]
+    names = sorted({*before, *parameters} - {*COMMON}) if PARAMETERS in differ else []
+    values = [(name, before.get(name), parameters.get(name)) for name in names]
+    texts = [f"{name} {shown(old)} → {shown(new)}" for name, old, new in values if old != new]
+    texts = [name for name in differ if name != PARAMETERS or not texts] + texts
+    return f"changed: {', '.join(texts) if known else 'something that was not recorded'}"
+
+
+def shown(value: Any) -> str:
+    """A parameter's value in a message."""
+    return "default" if value is None else shorten(str(value), 30)

@@ -12,6 +12,7 @@ from tin_lib import catalog
 from tin_lib.analysis import errors, runs
 from tin_lib.analysis.saliency.store import MapStore
 from tin_lib.data import Split, TinyImageNet
+from tin_lib.lab.formatting import method_title
 from tin_lib.lab.widgets.base import Browser, data_of
 from tin_lib.lab.widgets.canvas import Canvas
 from tin_lib.lab.widgets.parts import Strip
@@ -150,7 +151,7 @@ class SaliencyBrowser(Browser):
         return saliency_card.draw(subject, rows, key.overlay).png()
 
     def _row(self, network: str, method: str, row: int) -> saliency_card.CardRow:
-        title = f"{catalog.title(network)} · {method.replace('_', ' ')}"
+        title = f"{catalog.title(network)} · {method_title(method)}"
         best = self.best(network, row)
         try:
             return saliency_card.CardRow(title, self.store.get(network, method, row), best)

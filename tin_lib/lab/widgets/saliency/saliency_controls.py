@@ -7,6 +7,7 @@ import ipywidgets as widgets
 
 from tin_lib import catalog
 from tin_lib.analysis.saliency import METHODS
+from tin_lib.lab.formatting import method_title
 from tin_lib.lab.widgets.base import WIDE, checkbox, combobox, dropdown, find, group
 from tin_lib.lab.widgets.saliency.view import SHOWS, View
 
@@ -33,7 +34,7 @@ class SaliencyControls(widgets.VBox):
             for name in networks
         }
         self.methods = {
-            name: checkbox(name.replace("_", " "), False, f"show maps by {name}")
+            name: checkbox(method_title(name), False, f"show maps by {method_title(name)}")
             for name in self.method_names
         }
         self.box = checkbox("object's box", True, "outline the object's bounding box")

@@ -16,6 +16,7 @@ from tin_lib.analysis.saliency.methods import METHODS, check_options, explain
 from tin_lib.analysis.saliency.store import MapStore, NetworkMaps
 from tin_lib.data import Split, TinyImageNet
 from tin_lib.lab.figures.tiles import sheet
+from tin_lib.lab.formatting import method_title
 from tin_lib.lab.widgets.saliency import sprites
 
 ASSETS = ("index.html", "browser.css", "maps.js", "browser.js")
@@ -55,7 +56,7 @@ def write_static_browser(
         write_sheet(store.of(name), method, rows, folder / "maps" / f"{name}_{method}.js")
         if progress:
             progress(done, len(pairs))
-    picture = sheet(np.array(split.images), sprites.COLUMNS, quality=90)
+    picture = sheet(np.array(split.images[:]), sprites.COLUMNS, quality=90)
     files.atomic_write(folder / "images.js", sprites.script("images", picture))
     described = json.dumps(describe(run, store, split, rows, methods), separators=(",", ":"))
     files.atomic_write(folder / "data.js", f"const DATA = {described};\n")
@@ -126,7 +127,7 @@ def describe(
         "labels": split.labels.tolist(),
         "boxes": split.boxes.tolist(),
         "networks": {name: describe_network(store.of(name), rows) for name in run.fits},
-        "methods": {method: method.replace("_", " ") for method in methods},
+        "methods": {method: method_title(method) for method in methods},
     }
 
 
