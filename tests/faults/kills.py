@@ -24,6 +24,7 @@ OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 VOLATILE = ("seconds", "images_per_second", "started", "written", "id", "key")
 VOLATILE += ("command", "files")  # temporary paths of a worker; digests of files with times
+VOLATILE += ("digest", "the results of the notebooks that it needs")  # likewise
 VARYING = ("*.ipynb", "*.html", "*.log", "*lock")  # hold times; their figures are in other files
 AGAIN = "--- the cell again"
 LEFTOVERS = ("*.tmp", "tmp-*", "*.part", "*.holder")
