@@ -18,6 +18,8 @@ JUPYTER_KEYS := metadata.papermill cell.metadata.papermill $(LANGUAGE:%=metadata
 WORKERS ?= 2
 # OpenMP's threads spin while they wait, which is ruinous as soon as two processes share the cores.
 export OMP_WAIT_POLICY ?= PASSIVE
+# And each of the processes that share the test files computes on one.
+test faults: export OMP_NUM_THREADS ?= 1
 
 .PHONY: workbook experiments test faults lab notebook-filter lint clean
 
@@ -30,11 +32,11 @@ experiments: .venv/ready
 	  --profile $(or $(PROFILE),$(if $(filter sample,$(DATA)),sample,laptop)) $(ARGS)
 
 test: .venv/ready lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/faults $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/faults $(ARGS)
 
 # What goes wrong: kills, full disks, damaged files, odd and hostile input; ends with a table.
 faults: .venv/ready
-	$(BIN)/python -m pytest tests/faults -n $(WORKERS) --dist loadfile \
+	$(BIN)/python -m pytest tests/faults -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  --faults-table faults.md $(ARGS)
 
 lint: .venv/ready

@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -18,6 +19,12 @@ def pytest_configure() -> None:
     tests has them ignored (``nohup``, ``&``), which is inherited."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: begun last, one would keep one process busy alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
@@ -40,12 +47,19 @@ def tin_data() -> Path:
     return Path(folder)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    """A run of two narrow networks, trained for one epoch on a part of the sample."""
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``run`` is a copy of: trained once in each process of the tests."""
     from small_run import make_run
 
-    return make_run(tmp_path_factory.mktemp("run"))
+    return make_run(tmp_path_factory.mktemp("trained") / "run").path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, trained_run: Path) -> runs.Run:
+    """A run of two narrow networks, trained for one epoch on a part of the sample; a module's own,
+    which may write into it."""
+    return runs.open_run(shutil.copytree(trained_run, tmp_path_factory.mktemp("run") / "run"))
 
 
 @pytest.fixture(scope="module")

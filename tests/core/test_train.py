@@ -2,10 +2,6 @@
 
 import dataclasses
 import math
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -87,43 +83,6 @@ def test_interrupted_fit_ends_with_the_same_numbers(
     resumed = fit(recipe, tiny, tmp_path / "cut", device="cpu", progress=None)
     assert figures(resumed) == figures(whole)
     np.testing.assert_array_equal(resumed.logits("val"), whole.logits("val"))
-
-
-KILLED = """
-import sys
-sys.path[:0] = [{tests!r}, {tests!r} + "/core"]
-from tiny_data import make_tiny
-from test_train import SMALL
-from tin_lib.train import fit
-fit(SMALL.replace(epochs=12), make_tiny(), {out!r}, device="cpu")
-"""
-
-
-@pytest.mark.slow
-def test_sigkill_at_any_moment_changes_no_number(tiny: TinyImageNet, tmp_path: Path) -> None:
-    whole = fit(SMALL.replace(epochs=12), tiny, tmp_path / "whole", device="cpu", progress=None)
-    out = tmp_path / "killed"
-    code = KILLED.format(tests=str(Path(__file__).parents[1]), out=str(out))
-    kills = 0
-    for extra in (0.05, 0.4, 0.9):
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
-        wait_for(lambda p=process: (out / "history.jsonl").exists() or p.poll() is not None)
-        time.sleep(extra)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-        process.wait()
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
-    assert kills, "the fit was over before any kill: nothing was tested"
-    assert figures(runs.open_fit(out)) == figures(whole)
-
-
-def wait_for(condition: Any, seconds: float = 60) -> None:
-    """Poll until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_finished_fit_is_not_trained_again(tiny: TinyImageNet, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 VOLATILE = ("seconds", "images_per_second", "started", "written", "id", "key")
 VOLATILE += ("command", "files")  # temporary paths of a worker; digests of files with times
+VOLATILE += ("digest", "the results of the notebooks that it needs")  # likewise
 VARYING = ("*.ipynb", "*.html", "*.log", "*lock")  # hold times; their figures are in other files
 AGAIN = "--- the cell again"
 LEFTOVERS = ("*.tmp", "tmp-*", "*.part", "*.holder")
@@ -206,12 +207,20 @@ def compare(found: dict[str, Any], expected: dict[str, Any], what: str) -> None:
 
 def serve() -> None:
     """Fork a child for each request on standard input."""
+    # What commands import when they need it: imported here, no child spends seconds on it.
+    import captum.attr  # noqa: F401
+    import nbconvert  # noqa: F401
     import torch
+    import torch._dynamo
+    from IPython.core import interactiveshell  # noqa: F401
 
     from tin_lib import __main__ as command
-    from tin_lib import analysis, data, networks, recipes, train  # noqa: F401
-    from tin_lib.analysis import features, publishing, submission  # noqa: F401
+    from tin_lib import recipes, train  # noqa: F401
+    from tin_lib.analysis import features, publishing, saliency, submission  # noqa: F401
+    from tin_lib.data import images  # noqa: F401
+    from tin_lib.lab import figures, widgets  # noqa: F401
     from tin_lib.runner import study  # noqa: F401
+    from tin_lib.runner.jobs import sweep  # noqa: F401
 
     torch.set_num_threads(1)
     for line in sys.stdin:

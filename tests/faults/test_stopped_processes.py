@@ -3,6 +3,7 @@ process and no temporary file is left, and the same command goes on."""
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import kills
 import psutil
 import pytest
 import workbook_toys
+
+from tin_lib.runner.workbook import state
 
 pytestmark = pytest.mark.slow
 PATIENCE = 180  # seconds; a loaded machine is slow
@@ -121,10 +124,11 @@ def test_sweep(number: signal.Signals, tmp_path: Path, fault: Callable) -> None:
     kind = "killed" if number == signal.SIGKILL else "interrupted"
     with (
         fault(kind, f"sweep --jobs 2, {number.name}"),
-        started([*command, "--jobs", "2", "--grid", "seed=0,1"], tmp_path) as job,
+        started([*command, "--jobs", "2", "--grid", "seed=0,1,2"], tmp_path) as job,
     ):
         job.wait_for(lambda: len(list(out.glob("*/history.jsonl"))) == 2)
         job.stop(number)
+        assert not (out / "seed=2").exists()  # no other fit begins
         assert not job.left(), f"temporary files of tin sweep remain: {job.left()}"
         if number == signal.SIGTERM:
             assert job.process.returncode == 128 + number, job.said()
@@ -149,6 +153,7 @@ def test_run(number: signal.Signals, tmp_path: Path, fault: Callable) -> None:
         job.stop(number)
         assert not job.left(), f"temporary files of tin run remain: {job.left()}"
         assert not list((run / "steps").glob("stop-*"))
+        assert state.read(run, "01_long")["status"] == state.STARTED
         if number != signal.SIGKILL:
             assert job.process.returncode == 128 + number, job.said()
             assert "run the same command again to resume" in job.said()
@@ -206,13 +211,9 @@ def many_images(root: Path) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
-def test_browse(number: signal.Signals, tmp_path: Path, fault: Callable) -> None:
+def test_browse(number: signal.Signals, trained_run: Path, tmp_path: Path, fault: Callable) -> None:
     """The server ends with the kernel of an open page; to be stopped is its usual end."""
-    run = tmp_path / "run"
-    out = run / "networks" / "vgg_like"
-    with kills.commands() as commands:
-        fit = commands.run(["train", "vgg_like", *SMALL, "--set", "epochs=1", "--out", out], run)
-        assert fit["status"] == 0, fit["output"]
+    run = shutil.copytree(trained_run, tmp_path / "run")
     kind = "killed" if number == signal.SIGKILL else "interrupted"
     with (
         fault(kind, f"browse, {number.name}"),

@@ -128,14 +128,6 @@ def test_a_kernel_that_dies_in_a_cell_is_not_started_again(tmp_path, monkeypatch
     assert len(calls) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_run_leaves_no_process_behind(tmp_path, number):
-    code, out = stop_a_long_step(tmp_path, number)
-    assert code != 0
-    assert ("run the same command again" in out) == (number == signal.SIGINT)
-
-
 def stop_a_long_step(folder: Path, number: int, *cluster: str) -> tuple[int, str]:
     """Start a long step, send its run a signal, see its kernel end; exit status and output."""
     notebooks = workbook_toys.write_workbook(folder / "notebooks", {"01_long": {}})
