@@ -81,7 +81,8 @@ def test_commands_are_understood(page: Path) -> None:
         if "…" in command or "..." in command:
             continue  # shortened
         if len(words) == 1:
-            assert words[0] in PARSER._subparsers._group_actions[0].choices, command
+            verbs = PARSER._subparsers._group_actions[0].choices
+            assert words[0] in {*verbs, *PARSER._option_string_actions}, command
         else:
             PARSER.parse_args(words)  # ends with status 2 if it does not understand
 
