@@ -1,5 +1,6 @@
 """Checkpoints: an interrupted or killed fit ends with the same numbers; when they are written."""
 
+import time
 from pathlib import Path
 from typing import Any
 
