@@ -85,7 +85,7 @@ SIZES = {
     "train": ("4k", "32k", "600k", "1100k"),
     "features": ("4k", "12k"),
     "publish": ("4k", "64k"),
-    "import": ("4k", "64k", "300k"),
+    "import": ("4k", "64k", "200k"),
 }
 
 
