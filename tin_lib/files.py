@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from tin_lib.writing import naming, remove_stale, temporary_name
+from tin_lib.writing import check_guarded, guarded, naming, remove_stale, temporary_name
 
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # file systems that cannot flush this
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
@@ -47,10 +47,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     if target.is_dir() or target.is_symlink():
         raise OSError(f"{path} is a folder or a link to itself; name a file to write")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    remove_stale(target)
     temporary = target.with_name(temporary_name(target))
     with naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale(target)
         open(temporary, "x").close()
     try:
         with naming(target):
@@ -58,6 +58,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             yield temporary
             temporary.chmod(mode)
             sync(temporary)
+            check_guarded(target)
             os.replace(temporary, target)
             sync(target.parent)
     finally:
@@ -88,7 +89,8 @@ def _is_stream(path: str | Path) -> bool:
 
 @contextlib.contextmanager
 def only_one(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file ``path``, which the system drops when its holder ends.
+    """Hold the lock file ``path``, which the system drops when its holder ends, and guard its
+    folder (see ``guarded``).
 
     Raises ValueError, naming the holder, if another process has it. On a file system without locks
     nothing is locked.
@@ -99,7 +101,7 @@ def only_one(path: Path, what: str) -> Iterator[None]:
     except Timeout:
         by = holder.read_text() if holder.is_file() else "another process"
         raise ValueError(f"{what} is being run by {by} (lock {path}); wait for it to end") from None
-    with lock:
+    with lock, guarded(path.parent):
         holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
         try:
             yield
@@ -112,7 +114,7 @@ def waiting_lock(path: Path, leftovers: str = "") -> Iterator[None]:
     """Wait for the lock file ``path`` and hold it; remove the folders beside it that match the
     pattern ``leftovers``. On a file system without locks nothing is locked and nothing removed.
     """
-    with _acquire(path, timeout=-1) as lock:
+    with _acquire(path, timeout=-1) as lock, guarded(path.parent):
         if lock and leftovers:
             for leftover in path.parent.glob(leftovers):
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -25,12 +25,42 @@ _REASONS = {
 _NUMBER = re.compile(r"\(os error (\d+)\)")  # in the text of a safetensors error
 
 
+_guarded: list[tuple[Path, int]] = []  # folders and their open descriptors
+
+
+@contextlib.contextmanager
+def guarded(folder: Path) -> Iterator[None]:
+    """Refuse every write below ``folder`` once it was removed or replaced by another folder."""
+    if os.name == "nt":
+        yield  # Windows opens no folders
+        return
+    entry = folder.resolve(), os.open(folder, os.O_RDONLY)  # open: its inode is not used again
+    _guarded.append(entry)
+    try:
+        yield
+    finally:
+        _guarded.remove(entry)
+        os.close(entry[1])
+
+
+def check_guarded(target: Path) -> None:
+    """Raise OSError if ``target`` is below a guarded folder that is not the same any more."""
+    for folder, descriptor in tuple(_guarded):
+        if target.is_relative_to(folder):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                    continue
+            raise OSError(f"{folder} was removed or replaced meanwhile; run the same command again")
+
+
 @contextlib.contextmanager
 def naming(target: Path) -> Iterator[None]:
     """Raise a failed write of ``target`` as an OSError that names it and says what to do."""
+    check_guarded(target)
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
+        check_guarded(target)
         number = _system_error(error)
         if not number or (number not in _REASONS and getattr(error, "filename", None)):
             raise

@@ -66,6 +66,19 @@ def test_packed_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(calls) == 1
 
 
+def test_the_packed_form_of_a_newer_version_is_kept(root: Path) -> None:
+    """Two versions of the library can share the data; what an older one packed is removed."""
+    home = root / ".tin_packed"
+    others = {"v3-0a": True, "v12-0a": True, "vx-0a": True, "notes": True, "v2-0a": False}
+    others["v1-0a"] = False
+    for name in others:
+        (home / name).mkdir(parents=True)
+        (home / name / "train.npy").write_bytes(b"packed")
+    made = pack(root)
+    assert {name: (home / name / "train.npy").is_file() for name in others} == others
+    assert pack(root) == made
+
+
 def test_progress_counts_all_splits(root: Path) -> None:
     seen: list[tuple[int, int]] = []
     pack(root, workers=1, progress=lambda done, total: seen.append((done, total)))

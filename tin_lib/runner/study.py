@@ -15,6 +15,7 @@ from tin_lib.runner.workbook.graph import Graph, Plan
 from tin_lib.runner.workbook.options import Options, WorkbookResult, packed_fingerprint
 from tin_lib.runner.workbook.source import commit
 from tin_lib.runner.workbook.spec import Workbook, load_workbook, of_profile
+from tin_lib.writing import guarded
 
 SAMPLE = "sample"
 LOCK = Path("steps") / ".run.lock"  # in the run's folder, held while it runs
@@ -46,6 +47,7 @@ def run_workbook(
     with (
         open_executor(plan.options.jobs, plan.options.cluster) as executor,
         files.only_one(run / LOCK, f"the workbook in {run}"),
+        guarded(run),
     ):
         files.write_json(run / "run.json", provenance(plan, profile))
         graph.execute(executor)

@@ -22,6 +22,7 @@ from tin_lib.train.distributed import World
 from tin_lib.train.losses import Sums
 from tin_lib.train.optim import lr_at, size_at
 from tin_lib.train.step import Step
+from tin_lib.writing import guarded
 
 
 class Diverged(ArithmeticError):
@@ -111,11 +112,12 @@ def train_and_write(
         distributed.check_shared(folder / "recipe.json", world)
         history = checkpoint.load_checkpoint(folder, trainer)
         distributed.agreed(len(history), world, folder)
-        train(trainer, folder, history, progress if world.writes else Progress())
-        if recipe.keep == "best":
-            trainer.evaluated.load_state_dict(trainer.best["weights"])
-        if world.writes:
-            checkpoint.write_artifacts(folder, trainer, data, history)
+        with guarded(folder) if world.writes else contextlib.nullcontext():
+            train(trainer, folder, history, progress if world.writes else Progress())
+            if recipe.keep == "best":
+                trainer.evaluated.load_state_dict(trainer.best["weights"])
+            if world.writes:
+                checkpoint.write_artifacts(folder, trainer, data, history)
 
 
 def train(trainer: "Trainer", folder: Path, history: list[dict], progress: Progress) -> None:

@@ -149,7 +149,7 @@ def open_features(folder: str | Path, data: TinyImageNet | None = None) -> Featu
         raise ValueError(f"{path} has format {header.get('format')}, not {FORMAT}; make them again")
     if not all(isinstance(header.get(key), kind) for key, kind in KINDS.items()):
         raise damaged(path, "fields are missing", ANEW)
-    if header.pop("digest", files.json_digest(header)) != files.json_digest(header):
+    if header.pop("header_digest", files.json_digest(header)) != files.json_digest(header):
         raise damaged(path, "it was changed", ANEW)
     features = Features(folder, header)
     if data is not None:
@@ -181,7 +181,7 @@ def begin(folder: Path, header: dict[str, Any], head: Any) -> Features:
 
 def write_header(features: Features) -> None:
     """Write the header with its own digest."""
-    content = features.header | {"digest": files.json_digest(features.header)}
+    content = features.header | {"header_digest": files.json_digest(features.header)}
     files.write_json(features.folder / HEADER, content)
 
 
