@@ -95,6 +95,8 @@ class Recipe:
             raise ValueError("network_options and augment: must be given by their fields, a dict")
         if taken := RESERVED & self.network_options.keys():
             raise ValueError(f"network_options: {min(taken)} is not one of a network's options")
+        if not isinstance(self.network, str):
+            raise ValueError(f"network={self.network!r}: must be a network's name")
         if self.weights is not None and (not isinstance(self.weights, str) or not self.weights):
             raise ValueError(f"weights={self.weights!r}: must be a path, 'imagenet', or None")
         if self.nesterov and not self.momentum:
