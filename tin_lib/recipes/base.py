@@ -22,7 +22,7 @@ CHOICES = {
     "keep": ("last", "best"),
 }
 RESERVED = {"name", "num_classes", "width", "weights"}  # networks.create has them itself
-WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
     "lr": (1e-12, 1e6),
@@ -95,8 +95,6 @@ class Recipe:
             raise ValueError("network_options and augment: must be given by their fields, a dict")
         if taken := RESERVED & self.network_options.keys():
             raise ValueError(f"network_options: {min(taken)} is not one of a network's options")
-        if not isinstance(self.network, str):
-            raise ValueError(f"network={self.network!r}: must be a network's name")
         if self.weights is not None and (not isinstance(self.weights, str) or not self.weights):
             raise ValueError(f"weights={self.weights!r}: must be a path, 'imagenet', or None")
         if self.nesterov and not self.momentum:
