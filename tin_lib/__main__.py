@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tin {__version__}")
     parser.set_defaults(root=parser)  # for the verb that prints what shells complete
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.type = str  # whether its arguments are empty, each verb's own parser says
     for add in VERBS:
         add(verbs)
     for each in (parser, *verbs.choices.values()):  # `tin --debug VERB` and `tin VERB --debug`
@@ -102,12 +103,15 @@ def interrupted(received: Sequence[int], advice: str = "") -> int:
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """One message for an error, and the exit status: 2 for bad input, 1 for anything else."""
-    if isinstance(error, ValueError | OSError) and str(error):
-        return str(error), 2
+    """One line for an error, and the exit status: 2 for bad input, 1 for anything else."""
+    text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    if isinstance(error, FileExistsError | NotADirectoryError) and os.path.isfile(error.filename):
+        return f"{error.filename} is a file, not a folder; choose another path", 2
+    if isinstance(error, ValueError | OSError) and text:
+        return text, 2
     if isinstance(error, ArithmeticError) and type(error).__module__ != "builtins":
-        return str(error), 1  # such as Diverged
-    return f"{type(error).__name__}: {error} (--debug: {DEBUG})", 1
+        return text, 1  # such as Diverged
+    return f"{type(error).__name__}: {text} (--debug: {DEBUG})", 1
 
 
 def replace_closed_streams() -> None:

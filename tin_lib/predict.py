@@ -40,13 +40,15 @@ def scores(
 
 def top(logits: Tensor, k: int) -> Tensor:
     """Classes of the ``k`` highest scores, int64 (N, at most k), best first, ties in order."""
+    if not k >= 1:
+        raise ValueError(f"k={k}: must be 1 or more")
     return logits.sort(dim=1, descending=True, stable=True).indices[:, :k]
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
     """Share (0..1) of rows whose label is among the ``k`` highest scores."""
     best = top(torch.from_numpy(np.array(logits)), k).numpy()
-    return float((best == np.asarray(labels)[:, None]).any(1).mean())
+    return float((best == np.asarray(labels).reshape(len(best), 1)).any(1).mean())
 
 
 def table(split: Split, logits: np.ndarray, class_ids: tuple[str, ...]) -> pd.DataFrame:

@@ -229,5 +229,8 @@ def test_whole_numbers_of_other_types() -> None:
     """As pandas and YAML write them; what is no whole number is named."""
     assert open_data("sample", classes=2.0, per_class=5.0).request["per_class"] == 5
     for name in ("classes", "per_class"):
-        with pytest.raises(ValueError, match=f"{name}=2.5: must be a whole number"):
-            open_data("sample", **{name: 2.5})
+        for value in (2.5, True, float("nan"), float("inf")):
+            with pytest.raises(ValueError, match=f"{name}={value}: must be a whole number"):
+                open_data("sample", **{name: value})
+    with pytest.raises(ValueError, match="classes must lie between 1 and 10, not 9999"):
+        open_data("sample", classes=int("9" * 400))

@@ -12,7 +12,7 @@ import workbook_toys
 import yaml
 
 from tin_lib.__main__ import explain
-from tin_lib.runner.workbook.parameters import Parameter, checked
+from tin_lib.runner.workbook.parameters import Parameter, checked, parse_assignments
 from tin_lib.runner.workbook.spec import load_workbook
 
 CONVERTED: list[tuple[str, Any, Any]] = [
@@ -113,3 +113,33 @@ def test_an_error_without_text_is_told_by_its_kind(fault: Callable) -> None:
         message, status = explain(ValueError())
         assert message.startswith("ValueError")
         assert status == 1
+
+
+@pytest.mark.parametrize("key", ["extras", "profiles"])
+@pytest.mark.parametrize("value", [3, "text", True, 1.5], ids=repr)
+@pytest.mark.parametrize("base", [{}, {"extends": "study"}], ids=["own", "study"])
+def test_a_workbook_with_a_scalar_for_extras_or_profiles(
+    key: str, value: Any, base: dict[str, Any], tmp_path: Path, fault: Callable
+) -> None:
+    file = tmp_path / "workbook.yaml"
+    file.write_text(yaml.safe_dump({"steps": [], key: value} | base))
+    with fault("workbook file", f"{key}: {value!r} {base}"):
+        with pytest.raises(ValueError, match=rf"{key} must be a (list|mapping)") as caught:
+            load_workbook(file)
+        assert str(file) in str(caught.value)
+
+
+def test_texts_that_yaml_reads_as_something_else(fault: Callable) -> None:
+    for text, value in (("2024-01-01", "2024-01-01"), ("12:30", "12:30"), ("yes", True)):
+        with fault("parameter of another type", text):
+            assert parse_assignments([f"01.x={text}"]) == {"01.x": value}
+    for text in ("[1", "a: b: c", "!!python/name:os.system", "", "*a"):
+        with fault("parameter of another type", text):
+            with pytest.raises(ValueError, match=r"^-p 01\.x=.*: the value is") as caught:
+                parse_assignments([f"01.x={text}"])
+            assert "\n" not in str(caught.value)
+
+
+def test_a_message_of_several_lines_is_printed_as_one(fault: Callable) -> None:
+    with fault("unforeseen error", "lines"):
+        assert explain(ValueError("one\n  two\n\n")) == ("one; two", 2)

@@ -15,7 +15,7 @@ def test_cores_are_shared_out_over_jobs_unless_a_number_is_asked_for(monkeypatch
     assert resources.threads_each(None, 1, None) == 0  # the libraries choose
     assert resources.threads_each(None, 3, "tcp://node:8786") == 0  # the worker's share
     assert resources.threads_each(5, 3, "tcp://node:8786") == 5
-    with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="threads must be at least 1 and at most 4,096, not 0"):
         resources.threads_each(0, 1, None)
 
 

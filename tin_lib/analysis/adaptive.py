@@ -89,7 +89,7 @@ def smooth(error: np.ndarray, images: np.ndarray, smoothing: float | None = None
         smoothing = prior_images(error, images, mean)
     if not smoothing >= 0:
         raise ValueError(f"smoothing={smoothing}: must be a number of images, 0 or more")
-    return mean + images / (images + smoothing) * (error - mean)
+    return mean + images / (images + float(smoothing)) * (error - mean)
 
 
 def prior_images(error: np.ndarray, images: np.ndarray, mean: float) -> float:
@@ -111,15 +111,21 @@ def class_shares(
     naming the parameter, for a negative strength or ``most`` below 1, and as `heldout_errors`.
     """
     check(strength)
-    if not most >= 1:
-        raise ValueError(f"most={most}: must be 1 or more, since the mean share is 1")
+    _check_most(most)
     errors = heldout_errors(fits, smoothing)["smoothed"].to_numpy()
     wanted = (errors / (errors.max() or 1.0)) ** strength
     return tuple(bounded(np.maximum(wanted, SMALLEST), most).round(4).tolist())
 
 
+def _check_most(most: float) -> None:
+    """Raise ValueError unless the largest share is a number of at least the mean share, 1."""
+    if not most >= 1:
+        raise ValueError(f"most={most}: must be 1 or more, since the mean share is 1")
+
+
 def bounded(shares: np.ndarray, most: float) -> np.ndarray:
     """Positive shares scaled to mean 1, none above ``most``; the others take what is cut off."""
+    _check_most(most)
     shares = shares / shares.mean()
     while shares.max() > most * (1 + 1e-9):
         full = shares >= most

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tin_lib import augment
+from tin_lib.analysis.whole_numbers import whole
 from tin_lib.augment import geometry
 from tin_lib.augment.draw import uniform
 from tin_lib.augment.geometry import KINDS
@@ -48,7 +49,7 @@ def examples(image: np.ndarray, seed: int = 0) -> np.ndarray:
     ``image``: uint8 (3, 64, 64). Parameters are drawn from ``seed``; values are rounded and clipped
     to 0..255 for display.
     """
-    generator, spec = torch.Generator().manual_seed(seed), augment.AugmentSpec()
+    generator, spec = torch.Generator().manual_seed(whole("seed", seed)), augment.AugmentSpec()
     pixels = torch.from_numpy(np.array(image))[None].float()
     shown = [pixels, pixels.flip(3), pixels.flip(2)]  # mirrored; upside down
     shown += [crop_resize(pixels, *augment.draw_offsets(1, generator))]
@@ -62,7 +63,7 @@ def resize_difference(images: np.ndarray, size: int = 55, seed: int = 0) -> floa
 
     ``images``: uint8 (N, 3, 64, 64), one random crop of each; values are clipped to 0..255 first.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(whole("seed", seed))
     offsets = augment.draw_offsets(len(images), generator, size, "author")
     pixels = torch.from_numpy(np.array(images)).float()
     spline, author = (crop_resize(pixels, *offsets, size, kind).clamp_(0, 255) for kind in KINDS)

@@ -33,7 +33,7 @@ def majority_vote(predictions: ArrayLike, fallback: int) -> np.ndarray:
     predictions = np.asarray(predictions)
     if predictions.ndim != 2 or len(predictions) == 0:
         raise ValueError(f"predictions: expected (networks, images), got {predictions.shape}")
-    if not 0 <= fallback < len(predictions):
+    if isinstance(fallback, bool) or fallback not in range(len(predictions)):
         raise ValueError(f"fallback: {fallback} is not a row of {len(predictions)} networks")
     leader, tied = _count(predictions)
     return np.where(tied, predictions[fallback], leader)

@@ -35,7 +35,9 @@ def stages(layers: Sequence[str], count: int, head: bool = False) -> list[tuple[
     ``head``: the last of ``layers`` learns in every stage. ValueError for a count that is not from
     1 to the number of layers.
     """
-    if not isinstance(count, int) or not 1 <= count <= len(layers):
+    if isinstance(layers, str):
+        raise ValueError(f"layers={layers!r}: must be a list of names")
+    if isinstance(count, bool) or count not in range(1, len(layers) + 1):
         raise ValueError(f"stages={count}: must be from 1 to {len(layers)}, the network's layers")
     ends = [len(layers) * number // count for number in range(1, count + 1)]
     output = layers[-1:] if head else ()

@@ -42,11 +42,11 @@ class Suggestion:
 
 
 def check(low: float, high: float, updates: int) -> None:
-    """Raise ValueError unless 0 < low < high, both finite, and there are at least 10 updates."""
+    """Raise ValueError unless 0 < low < high, both finite, and updates are 10 to 1,000,000."""
     if not 0 < low < high < math.inf:
         raise ValueError(f"low={low:g}, high={high:g}: needs 0 < low < high, both finite")
-    if updates < 10:
-        raise ValueError(f"updates={updates}: a range test needs at least 10")
+    if not 10 <= updates <= 1_000_000:
+        raise ValueError(f"updates={updates}: a range test needs 10 to 1,000,000")
 
 
 def rates(low: float, high: float, updates: int) -> np.ndarray:

@@ -173,6 +173,9 @@ def above_chance(correct: int, total: int, classes: int, commonest: int = 0) -> 
     """
     from scipy import stats
 
+    counts = np.array([total, classes, correct, commonest], float)
+    if not np.isfinite(counts).all() or (counts < 0).any() or (counts % 1).any():
+        raise ValueError(f"total, classes, correct, commonest: {counts} are not all counts")
     if total == 0 or classes < 1:
         return False
     chance = min(max(1 / classes, commonest / total), 1.0)

@@ -28,7 +28,7 @@ def draw_mixing(
     With both above 0, either with probability 1/2; with neither, nothing is mixed. ValueError for a
     negative value. Zhang et al. 2018 (mixup), Yun et al. 2019 (CutMix).
     """
-    if mixup < 0 or cutmix < 0:
+    if not (0 <= mixup < math.inf and 0 <= cutmix < math.inf):
         raise ValueError(f"mixup and cutmix must be >= 0, not {mixup} and {cutmix}")
     if not mixup and not cutmix:
         return Mixing()

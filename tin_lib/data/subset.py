@@ -72,9 +72,9 @@ def open_data(
 
 def _whole(name: str, value: Any) -> Any:
     """``value``; if it is a number, such as 2.0 from YAML or pandas, as an int."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+    if not isinstance(value, numbers.Real) or type(value) is int:
         return value
-    if not float(value).is_integer():
+    if isinstance(value, bool) or not float(value).is_integer():
         raise ValueError(f"{name}={value!r}: must be a whole number")
     return int(float(value))
 

@@ -22,7 +22,7 @@ CHOICES = {
     "keep": ("last", "best"),
 }
 RESERVED = {"name", "num_classes", "width", "weights"}  # networks.create has them itself
-WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
     "lr": (1e-12, 1e6),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tin_lib.analysis.errors.tables import check_labels
 from tin_lib.analysis.statistics import wilson
+from tin_lib.analysis.whole_numbers import whole
 
 
 def confusion_matrix(predictions: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
@@ -60,6 +61,7 @@ def most_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -
     share (count / images), low, high (0..1, 95 % Wilson interval). Pairs that never occur are left
     out; ties are in class order.
     """
+    k = whole("k", k, 1)
     table = counts.reset_index(names="label").melt(
         "label", var_name="predicted", value_name="count"
     )
@@ -81,6 +83,7 @@ def mutually_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 2
     first_name, second_name, forth, back (images of the first taken for the second, and the
     reverse), forth_share, back_share (0..1, of the label's images).
     """
+    k = whole("k", k, 1)
     matrix = counts.to_numpy()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     i, j = np.nonzero(np.triu((matrix > 0) & (matrix.T > 0), k=1))

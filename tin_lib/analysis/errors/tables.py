@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from tin_lib.analysis.statistics import wilson
+from tin_lib.analysis.whole_numbers import whole
 
 PAPER_ERRORS = {  # of the paper's VGG-16, by class name: its best and worst five (Table 3)
     "goldfish": 4,
@@ -92,6 +93,7 @@ def best_and_worst(classes: pd.DataFrame, k: int = 5) -> pd.DataFrame:
     """
     if k < 1:
         raise ValueError(f"k: at least 1 class is needed, got {k}")
+    k = whole("k", k, 1)
     ranked = classes[classes.images > 0].sort_values("error_rate", kind="stable")
     k = min(k, len(ranked) // 2)
     worst = ranked.sort_values("error_rate", ascending=False, kind="stable").head(k)

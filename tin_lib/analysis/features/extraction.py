@@ -16,6 +16,7 @@ from tin_lib import files
 from tin_lib.analysis.disk_cache import safe_name
 from tin_lib.analysis.features import store
 from tin_lib.analysis.features.backbone import Backbone
+from tin_lib.analysis.whole_numbers import whole
 from tin_lib.analysis.work_report import WorkReport
 from tin_lib.data import Split, TinyImageNet
 from tin_lib.train.device import kept_blocks
@@ -45,8 +46,8 @@ class Options:
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ValueError(f"{name}={value!r}: choose one of {', '.join(known)}")
-        if self.batch_size is not None and not 1 <= self.batch_size <= CHUNK:
-            raise ValueError(f"batch_size={self.batch_size}: must lie between 1 and {CHUNK}")
+        if self.batch_size is not None:
+            whole("batch_size", self.batch_size, 1, CHUNK)
 
 
 def extract(

@@ -5,6 +5,7 @@ section 2; the Fourier parametrisation and the colour decorrelation of Olah et a
 Visualization" (Distill, 2017). One image is optimised for each filter, all of a layer in one batch.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from torch import Tensor
 from tin_lib.analysis.filters import parametrisation
 from tin_lib.analysis.filters.leak import Leak, leaky_relus
 from tin_lib.analysis.layers import activation, filter_count, find_layer
+from tin_lib.analysis.whole_numbers import whole
 from tin_lib.networks.base import evaluation_mode
 
 if TYPE_CHECKING:
@@ -58,11 +60,13 @@ class Options:
         _check_choice("parametrisation", self.parametrisation, ("fourier", "pixel"))
         _check_choice("objective", self.objective, ("channel", "centre"))
         for name in ("jitter", "blur", "total_variation"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: must not be negative, got {getattr(self, name)}")
         for name in ("steps", "rate", "chunk"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name}: must be above zero, got {getattr(self, name)}")
+        for name, least in (("steps", 1), ("chunk", 1), ("jitter", 0), ("seed", 0)):
+            whole(name, getattr(self, name), least)
 
 
 def _check_choice(name: str, value: str, known: Sequence[str]) -> None:

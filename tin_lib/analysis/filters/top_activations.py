@@ -12,6 +12,7 @@ from torch import Tensor
 from tin_lib.analysis.filters.images import Images
 from tin_lib.analysis.filters.receptive_field import Field, receptive_field
 from tin_lib.analysis.layers import activation, filter_count, find_layer
+from tin_lib.analysis.whole_numbers import whole
 from tin_lib.networks.base import SIZE, evaluation_mode
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def survey(
     """
     if not len(images) or top < 1:
         raise ValueError(f"images, top: need at least one of each, got {len(images)} and {top}")
-    layer = find_layer(network, layer)
+    layer, top = find_layer(network, layer), whole("top", top, 1)
     running = _Running(filter_count(network, layer), network.num_classes, min(top, len(images)))
     with evaluation_mode(network) as device, torch.inference_mode():
         for first, batch in images.batches(BATCH, device):
@@ -162,6 +163,7 @@ def preferred_classes(found: Survey, class_names: Sequence[str], best: int = 3) 
     Columns: filter, rank (1 is the strongest), class (index), name, mean (response to the class's
     images), times (that mean over the mean response to all images; NaN for a dead filter).
     """
+    best = whole("best", best, 1)
     known = np.where(np.isnan(found.class_mean), -np.inf, found.class_mean)
     order = np.argsort(-known, axis=1, kind="stable")[:, :best]  # (K, best)
     filters, rank = np.indices(order.shape)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tin_lib.analysis.layers import conv_layers, find_layer
 from tin_lib.analysis.saliency.relu_modules import has_relu_modules_only
+from tin_lib.analysis.whole_numbers import whole
 from tin_lib.networks.base import evaluation_mode
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def explain(
     option, a method that cannot explain this network, and targets that are not N of its classes.
     """
     check_options(method, options)
+    batch_size = whole("batch_size", batch_size, 1)
     if reason := why_not(network, method):
         raise ValueError(reason)
     with evaluation_mode(network, gradients=False):
@@ -103,7 +105,8 @@ def check_target(network: "Network", images: Tensor, target: Tensor) -> None:
 @torch.no_grad()
 def predicted_classes(network: nn.Module, images: Tensor, batch_size: int = CHUNK) -> Tensor:
     """The class with the highest score for each image, int64 (N,)."""
-    return torch.cat([network(part).argmax(1) for part in images.split(batch_size)])
+    parts = images.split(whole("batch_size", batch_size, 1))
+    return torch.cat([network(part).argmax(1) for part in parts])
 
 
 def leaf(images: Tensor) -> Tensor:

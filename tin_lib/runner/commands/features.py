@@ -30,7 +30,7 @@ def add_features(verbs: Any) -> None:
     p.add_argument("--precision", default="auto", help="auto, bf16 or float32")
     p.add_argument("--dtype", default="float16", help="of the file: float16 or float32")
     p.add_argument("--batch-size", type=int, help="images at a time (default: by the device)")
-    p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--device", type=options.device, default="auto", help="auto, cpu or cuda")
     options.add_data(p)
     p.set_defaults(call=features)
 

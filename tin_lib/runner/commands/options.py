@@ -1,6 +1,7 @@
 """Shared by the subcommands: the parser, options for data and networks."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,12 +30,29 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**({"formatter_class": Help} | options))
+        self.register("type", None, given)
+        self.register("type", Path, lambda text: Path(given(text)))
 
     def format_help(self) -> str:
         """The help, with what ``late_epilog`` returns at its end."""
         if self.late_epilog is not None:
             self.epilog = self.late_epilog()
         return super().format_help()
+
+
+def given(text: str) -> str:
+    """The text of an argument; none is what a shell gives for a variable that is not set, and as a
+    path it would be the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a value")
+    return text
+
+
+def device(text: str) -> str:
+    """A device's name, checked before any work; whether there is one shows later."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: use auto, cpu or cuda")
+    return text
 
 
 def known_names() -> str:
@@ -55,7 +73,7 @@ def add_recipe(parser: Parser, each: str) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help=f"a field of {each}"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=device, default="auto", help="auto, cpu or cuda")
 
 
 def chosen_recipe(args: argparse.Namespace) -> Any:
@@ -86,8 +104,8 @@ def parse_fields(pairs: list[str]) -> dict[str, Any]:
     fields = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--set {pair}: write FIELD=VALUE")
+        if not equals or not name or name in fields:
+            raise ValueError(f"--set {pair}: write FIELD=VALUE, each field once")
         fields[name] = parse_value(value)
     return fields
 

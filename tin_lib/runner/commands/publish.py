@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tin_lib.runner.commands.options import add_folder
+from tin_lib.runner.commands.options import add_folder, device
 
 
 def add_publish(verbs: Any) -> None:
@@ -27,7 +27,7 @@ def add_publish(verbs: Any) -> None:
         help="where the fit's data are: evaluate the rounded weights on val (default: the card "
         "gives the fit's own accuracy, and says so)",
     )
-    p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--device", type=device, default="auto", help="auto, cpu or cuda")
     p.set_defaults(call=publish)
 
 
@@ -59,7 +59,7 @@ def add_import(verbs: Any) -> None:
         "--train", action="store_true", help="also predict the training images (notebook 06)"
     )
     p.add_argument("--test", action="store_true", help="also predict the test images (tin submit)")
-    p.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    p.add_argument("--device", type=device, default="auto", help="auto, cpu or cuda")
     p.set_defaults(call=import_)
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tin_lib.runner.commands.options import MOVED, add_folder
+from tin_lib.runner.commands.options import MOVED, add_folder, device
 
 RUN = "a run's folder, e.g. runs/sample, or one fit's"
 
@@ -62,7 +62,7 @@ def add_reproduce(verbs: Any) -> None:
     add_folder(p, "RUN", RUN)
     p.add_argument("--out", type=Path, required=True, help="a new folder, outside RUN")
     p.add_argument("--data", help=MOVED)
-    p.add_argument("--device", help="auto, cpu or cuda (default: as recorded)")
+    p.add_argument("--device", type=device, help="auto, cpu or cuda (default: as recorded)")
     p.set_defaults(call=reproduce)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,6 +40,10 @@ def download(
     FileNotFoundError for an absent local file, ValueError if the archive is damaged, is not the
     data set, or has a member that would land outside ``folder``; a bad download is then removed.
     """
+    if md5 is not None and not re.fullmatch(r"[\da-fA-F]{32}", md5):
+        raise ValueError(f"md5 {md5}: must be 32 hex digits, or none for no check")
+    if size is not None and size < 1:
+        raise ValueError(f"size {size}: must be a positive number of bytes")
     expanded = os.path.expanduser(folder)
     if expanded.startswith("~"):
         raise ValueError(f"{expanded}: the home folder is not known; give the whole path")
@@ -50,6 +55,8 @@ def download(
         raise ValueError(f"{target} is in the way and is not the data set; move it away")
     remote = _is_address(source)
     archive = _part_name(folder, str(source)) if remote else _local_file(source)
+    if not remote:
+        _check(archive, md5, size)
     folder.mkdir(parents=True, exist_ok=True)
     with waiting_lock(folder / f".{NAME}.lock", ".unpack-*"):
         if _is_data(target):
@@ -57,7 +64,8 @@ def download(
         if remote:
             fetch(str(source), archive, size, progress)
         try:
-            _check(archive, md5, size)
+            if remote:
+                _check(archive, md5, size)
             unpack(archive, target, unpack_progress)
         except ValueError as error:
             if not remote:

@@ -22,6 +22,7 @@ from tin_lib.runner.jobs.processes import stop_tree
 
 POLL = 0.1  # seconds between checks whether to stop
 NOT_STARTED = "the run was stopped before it started"
+MOST_JOBS = 1024  # side by side on one machine
 CONNECT = 30  # seconds to reach a cluster
 
 
@@ -106,11 +107,11 @@ def open_executor(jobs: int = 1, cluster: str | None = None) -> Iterator[Executo
     """An executor of ``jobs`` threads on this machine, or of the dask cluster at ``cluster``.
 
     It is for what starts a process itself (``run_in_process``). Where this machine has several
-    GPUs, jobs side by side see one each. Raises ValueError if ``jobs`` is not positive or no
-    cluster answers.
+    GPUs, jobs side by side see one each. Raises ValueError if ``jobs`` is not from 1 to
+    MOST_JOBS, or no cluster answers.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, not {jobs}")
+    if not 1 <= jobs <= MOST_JOBS:
+        raise ValueError(f"jobs must be at least 1 and at most {MOST_JOBS:,}, not {jobs}")
     if cluster is not None:
         with connect(cluster) as client:
             yield client.get_executor(pure=False, resources=worker_resources(client))

@@ -12,6 +12,7 @@ from tin_lib.process import usable_cores
 # What dask's nanny sets in a worker unless its user has. It is meant for tasks that are threads of
 # the worker; here they are processes, which would train on one core and return every freed page.
 NANNY = dict.fromkeys(THREADS, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"}
+MOST_THREADS = 4096  # of one job
 _slot = threading.local()  # .gpu: the one GPU that this thread's jobs see; None or unset: all
 
 
@@ -19,10 +20,10 @@ def threads_each(asked: int | None, jobs: int, cluster: str | None) -> int:
     """CPU threads for each job: ``asked``, else the cores divided among the jobs.
 
     0: the libraries' default if one job runs; on a cluster, the worker's share. Raises
-    ValueError if ``asked`` is below 1.
+    ValueError if ``asked`` is not from 1 to MOST_THREADS.
     """
-    if asked is not None and asked < 1:
-        raise ValueError(f"threads must be at least 1, not {asked}")
+    if asked is not None and not 1 <= asked <= MOST_THREADS:
+        raise ValueError(f"threads must be at least 1 and at most {MOST_THREADS:,}, not {asked}")
     if asked is not None:
         return asked
     return 0 if jobs <= 1 or cluster else max(1, len(usable_cores()) // jobs)

@@ -19,6 +19,7 @@ from tin_lib import files
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.process import end_with_parent
 from tin_lib.recipes import Recipe
+from tin_lib.runner.jobs import fits
 from tin_lib.runner.jobs.executor import Task, outcome_of, remove_scratch, run_in_process, stop_all
 
 FIGURES = ("heldout_accuracy", "val_accuracy", "val_top5", "train_accuracy", "epochs", "seconds")
@@ -75,6 +76,7 @@ def sweep(
     """
     out, chosen = Path(out).resolve(), combinations(grid)
     recipes = [recipe.replace(**fields) for fields in chosen]  # refuses what does not fit
+    fits.check(dict(enumerate(recipes)), data.num_classes)
     if not data.request:
         raise ValueError("sweep: fits run in their own processes; pass data from open_data")
     stop = out / f".stop-{time.time_ns()}"
@@ -163,7 +165,7 @@ def parse_grid(given: Sequence[str]) -> dict[str, list[Any]]:
     grid: dict[str, list[Any]] = {}
     for text in given:
         name, equals, values = text.partition("=")
-        if not equals or not values or name in grid:
+        if not equals or not name or not values or name in grid:
             raise ValueError(f"--grid {text}: write FIELD=VALUE,VALUE, each field once")
         try:
             grid[name] = json.loads(f"[{values}]")  # also objects, which have commas of their own

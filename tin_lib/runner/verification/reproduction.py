@@ -15,6 +15,7 @@ import tin_lib
 from tin_lib import files, networks, runs, train
 from tin_lib.analysis.arms import DIVERGED
 from tin_lib.analysis.runs import open_run
+from tin_lib.data.layout import find_root
 from tin_lib.lab import launcher
 from tin_lib.networks.pretrained import weights_digest
 from tin_lib.recipes import Recipe
@@ -44,14 +45,16 @@ def reproduce(
     ``folder``: a run's or a fit's; ``out``: a new folder, or one in which this was interrupted.
     ``data``: the folder of the data if they have moved. ``device``: auto, cpu or cuda; None: each
     fit's own kind. Yields first what is different here from what made the run, then one Check for
-    each file. Raises FileNotFoundError if ``folder`` holds no fit and ValueError if ``out`` is not
-    a folder for it; Interrupted, a KeyboardInterrupt.
+    each file. Raises FileNotFoundError if ``folder`` holds no fit or ``data`` is not there,
+    ValueError if ``out`` is not a folder for it; Interrupted, a KeyboardInterrupt.
     """
     folder, out = Path(folder).resolve(), Path(out).resolve()
     found, base = ([folder], folder.parent) if is_fit(folder) else (fits(folder), folder)
     if not found:
         raise FileNotFoundError(f"{folder} holds no fit; name a fit's folder or a run's")
     refuse(folder, out)
+    if data is not None:
+        find_root(data)
     with files.only_one(out / ".reproduce.lock", f"the reproduction in {out}"):
         files.write_json(out / MARK, {"of": str(folder)})
         yield from differences(found, device)

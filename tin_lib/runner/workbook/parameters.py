@@ -74,19 +74,16 @@ def read_line(line: ast.stmt) -> Parameter:
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """``["02.epochs=3"]`` -> ``{"02.epochs": 3}``; the values are YAML literals.
 
-    Raises ValueError for anything not of the form NN.parameter=value.
+    Raises ValueError for anything not of the form NN.parameter=value, and for one given twice.
     """
-    import yaml
-
     values: dict[str, Any] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
-        if not equals or "." not in name:
-            raise ValueError(f"-p {text}: write NN.parameter=value, e.g. 02.epochs=3")
+        name = name.strip()
+        if not equals or "." not in name or name in values:
+            raise ValueError(f"-p {text}: write NN.parameter=value, e.g. 02.epochs=3, each once")
         try:
-            values[name.strip()] = read_value(value)
-        except yaml.YAMLError as error:
-            raise ValueError(f"-p {text}: the value is not a YAML literal ({error})") from None
+            values[name] = read_value(value)
         except ValueError as error:
             raise ValueError(f"-p {text}: {error}") from None
     return values
@@ -98,7 +95,10 @@ def read_value(text: str) -> Any:
 
     if not text.strip():
         raise ValueError("the value is missing; write null for None, '' for an empty text")
-    return literals.parse(text.strip())
+    try:
+        return literals.parse(text.strip())
+    except ValueError as error:
+        raise ValueError(f"the value is not a YAML literal ({error})") from None
 
 
 def resolve(

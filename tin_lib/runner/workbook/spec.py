@@ -11,6 +11,7 @@ from typing import Any
 import tin_lib
 
 FILE = "workbook.yaml"
+WORDS = {list: "list", dict: "mapping of names to texts"}
 _SHORT = Repr()
 _SHORT.maxlevel = 2  # a few aliases can make a value that is huge
 STUDY = "study"  # ``extends: study`` takes over the steps of the repository's own workbook
@@ -153,18 +154,20 @@ def read_content(file: Path) -> dict[str, Any]:
 
 def read_yaml(file: Path) -> dict[str, Any]:
     """The mapping in a YAML file with a list of steps."""
-    import yaml
-
     from tin_lib.runner.workbook import literals
 
     if not file.is_file():
         raise FileNotFoundError(f"{file} does not exist; name the workbook's file by --workbook")
     try:
         content = literals.parse(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is not valid YAML: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
         raise ValueError(f"{file}: a workbook needs a list of steps")
+    for key, kind in (("extras", list), ("profiles", dict)):
+        if not isinstance(content.get(key) or kind(), kind):
+            given = _SHORT.repr(content[key])
+            raise ValueError(f"{file}: {key} must be a {WORDS[kind]}, not {given}")
     return content
 
 

@@ -115,6 +115,7 @@ def free_port(port: int | None) -> int:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((HOST, port or 0))
-        except OSError as error:
-            raise ValueError(f"--port {port}: {error.strerror}; choose another one") from None
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", "ports go from 0 to 65535")
+            raise ValueError(f"--port {port}: {why}; choose another one") from None
         return int(trial.getsockname()[1])
