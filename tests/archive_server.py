@@ -1,10 +1,13 @@
 """A server on this machine that sends one file, and misbehaves as it is told."""
 
 import contextlib
+import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 class Server(ThreadingHTTPServer):
@@ -70,3 +73,10 @@ def serve(body: bytes) -> Iterator[Server]:
         finally:
             running.shutdown()
             thread.join()
+
+
+def zip_of(folder: Path) -> bytes:
+    """A zip that holds the folder."""
+    with tempfile.TemporaryDirectory() as temporary:
+        made = shutil.make_archive(f"{temporary}/data", "zip", folder.parent, folder.name)
+        return Path(made).read_bytes()

@@ -1,11 +1,16 @@
 """Fixtures that several test modules share."""
 
+import importlib
 import os
 import shutil
 import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from archive_server import Server, serve
 from tiny_data import make_tiny
 
 from tin_lib import catalog
@@ -72,3 +77,32 @@ def data(run: runs.Run) -> TinyImageNet:
 def tiny() -> TinyImageNet:
     """Four classes of 24 noisy, coloured images each: learnt in seconds."""
     return make_tiny()
+
+
+@pytest.fixture
+def again(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Callable[..., str]:
+    """Run a benchmark in this process, which has imported torch; gives what it prints."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+
+    def again(script: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [f"{script}.py", *arguments])
+        assert not importlib.import_module(script).main()
+        return capsys.readouterr().out
+
+    return again
+
+
+@pytest.fixture
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pauses between attempts to download, and no proxy between this process and itself."""
+    from tin_lib.runner.download import fetch
+
+    monkeypatch.setattr(fetch, "PAUSE", 0.001)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture
+def server(archive: bytes) -> Iterator[Server]:
+    """The module's ``archive`` on a server of this machine."""
+    with serve(archive) as running:
+        yield running

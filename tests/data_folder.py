@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from tin_lib.data import packed as packed_module
 
 CLASSES = ("n00000001", "n00000002", "n00000003")
 TRAIN, VAL, TEST = 12, 2, 4  # training and val images a class, test images in all
@@ -44,3 +47,16 @@ def pil_pixels(path: Path) -> np.ndarray:
     """An image as PIL reads it: uint8 (3, 64, 64)."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+
+
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Record every time that something is really packed."""
+    calls: list[Path] = []
+    build = packed_module._build
+
+    def counted(root: Path, *rest: object) -> None:
+        calls.append(root)
+        build(root, *rest)
+
+    monkeypatch.setattr(packed_module, "_build", counted)
+    return calls

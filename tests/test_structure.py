@@ -13,8 +13,8 @@ LIBRARY = ROOT / "tin_lib"
 SOURCES = sorted(LIBRARY.rglob("*.py"))
 NOT_CORE = ("analysis", "lab", "runner", "__main__.py")
 # The design asks for 5,500 lines of core. Readers of odd layouts and of foreign checkpoints took it
-# above that, and so did what survives files that are cut or changed (81 lines).
-MOST_LINES, MOST_CORE_LINES = 250, 5_909
+# above that, and so did what survives files that are cut or changed; no later change may add to it.
+MOST_LINES, MOST_TEST_LINES, MOST_CORE_LINES = 250, 300, 5_786
 # Names of modules and objects before the rooms: none may come back.
 OLD_MODULES = (
     "story|words|stamps|shares|plate|knobs|gallery|controls|exciting|randomise|suspects|picture"
@@ -40,6 +40,13 @@ def test_the_core_is_small() -> None:
 
 def test_no_file_is_long() -> None:
     long = {str(p.relative_to(ROOT)): lines(p) for p in SOURCES if lines(p) > MOST_LINES}
+    assert not long
+
+
+def test_no_test_file_is_long() -> None:
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    long = {str(p.relative_to(ROOT)): lines(p) for p in tests if lines(p) > MOST_TEST_LINES}
+    assert tests
     assert not long
 
 

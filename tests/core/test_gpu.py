@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from train_toys import SMALL
 
-from tin_lib.augment import AugmentSpec
 from tin_lib.data import TinyImageNet
-from tin_lib.recipes import Recipe
 from tin_lib.train import Trainer, fit
 from tin_lib.train.distributed import join
 
@@ -18,16 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default", "error:torch.compile failed"),
 ]
 
-RECIPE = Recipe(
-    "vgg_like",
-    epochs=2,
-    lr=0.003,
-    width=0.25,
-    batch_size=16,
-    momentum=0.9,
-    network_options={"dropout": 0.0},
-    augment=AugmentSpec(mode="paper_copies"),
-)
+RECIPE = SMALL.replace(epochs=2, nesterov=False, penalties="none", network_options={"dropout": 0.0})
 
 
 def quiet(done: int, total: int, loss: float | None) -> None:

@@ -34,7 +34,7 @@ def test_paper_recipes_are_the_papers() -> None:
     ("changes", "message"),
     [
         ({"epoch": 3}, "did you mean epochs"),
-        ({"lr": -1.0}, "lr=-1.0: must be positive"),
+        ({"lr": -1.0}, "lr=-1.0: must lie between"),
         ({"lr": "abc"}, "lr='abc': must be a number"),
         ({"lr": None}, "lr=None: must be a number"),
         ({"epochs": "3.5"}, "epochs=3.5: must be a whole number"),

@@ -1,8 +1,7 @@
-"""The training loop: it learns, resumes, stops when it should, and gives the same numbers twice."""
+"""The training loop: it learns, gives the same numbers twice, and refuses what cannot be."""
 
 import dataclasses
 import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +9,13 @@ import numpy as np
 import pytest
 import torch
 from cut_off import CutOff
+from train_toys import SMALL, figures
 
-from tin_lib import networks, runs
-from tin_lib.augment import AugmentSpec
+from tin_lib import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.files import only_one
-from tin_lib.recipes import Recipe
-from tin_lib.train import Diverged, Trainer, fit, step
-from tin_lib.train.checkpoint import Saving
-from tin_lib.train.device import Compiled, kernels_tried
-from tin_lib.train.distributed import choose_device, join
-from tin_lib.train.optim import EMA, decay_weights_, make_optimizers
-
-SMALL = Recipe(
-    "vgg_like",
-    epochs=4,
-    lr=0.003,
-    width=0.25,
-    batch_size=16,
-    momentum=0.9,
-    nesterov=True,
-    augment=AugmentSpec(mode="paper_copies"),
-    penalties="paper",
-)
-
-
-def figures(done: runs.Fit) -> list[tuple[float, ...]]:
-    """What must be the same twice: all of the history but times."""
-    table = done.history().drop(columns=["seconds", "images_per_second"])
-    return list(table.itertuples(index=False, name=None))
+from tin_lib.train import Diverged, Trainer, fit
+from tin_lib.train.distributed import join
 
 
 def test_fit_learns_and_leaves_a_whole_folder(tiny: TinyImageNet, tmp_path: Path) -> None:
@@ -69,20 +46,6 @@ def test_same_command_twice_gives_the_same_numbers(tiny: TinyImageNet, tmp_path:
     other = fit(SMALL.replace(seed=1), tiny, tmp_path / "other", device="cpu", progress=None)
     assert figures(one) == figures(two)
     assert figures(one) != figures(other)
-
-
-@pytest.mark.parametrize("changes", [{}, {"ema": 0.9}, {"keep": "best"}, {"cutmix": 1.0}])
-def test_interrupted_fit_ends_with_the_same_numbers(
-    tiny: TinyImageNet, tmp_path: Path, changes: dict[str, Any]
-) -> None:
-    recipe = SMALL.replace(**changes)
-    whole = fit(recipe, tiny, tmp_path / "whole", device="cpu", progress=None)
-    for after in (1, 3):
-        with pytest.raises(KeyboardInterrupt):
-            fit(recipe, tiny, tmp_path / "cut", device="cpu", progress=CutOff(after))
-    resumed = fit(recipe, tiny, tmp_path / "cut", device="cpu", progress=None)
-    assert figures(resumed) == figures(whole)
-    np.testing.assert_array_equal(resumed.logits("val"), whole.logits("val"))
 
 
 def test_finished_fit_is_not_trained_again(tiny: TinyImageNet, tmp_path: Path) -> None:
@@ -199,17 +162,6 @@ def test_a_loss_that_is_not_finite_names_epoch_rate_and_advice(
     assert (tmp_path / "net" / "checkpoint.pt").read_bytes() == poisoned
 
 
-def test_damaged_checkpoint_is_named(tiny: TinyImageNet, tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
-    path = tmp_path / "net" / "checkpoint.pt"
-    cut = path.read_bytes()[:1000]
-    for damage in (lambda: path.write_bytes(cut), lambda: torch.save({}, path)):
-        damage()
-        with pytest.raises(ValueError, match=r"checkpoint\.pt is not a usable checkpoint"):
-            fit(SMALL, tiny, tmp_path / "net", device="cpu", progress=None)
-
-
 def test_patience_stops_and_keeps_the_best(tiny: TinyImageNet, tmp_path: Path) -> None:
     recipe = SMALL.replace(epochs=30, patience=2, keep="best")
     done = fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
@@ -228,169 +180,6 @@ def test_choosing_needs_a_heldout_part(tiny: TinyImageNet, tmp_path: Path) -> No
     assert not (tmp_path / "net").exists()
 
 
-def test_sgd_follows_keras(tiny: TinyImageNet) -> None:
-    """Keras's SGD: v = m v - lr g; w += v, or with Nesterov w += m v - lr g."""
-    for nesterov in (False, True):
-        recipe = Recipe("vgg_like", 1, lr=0.1, momentum=0.9, nesterov=nesterov)
-        layer = torch.nn.Linear(1, 1, bias=False)
-        layer.weight.data.fill_(2.0)
-        optimizer = make_optimizers(recipe, layer)[0]
-        w, v = 2.0, 0.0
-        for _ in range(5):
-            optimizer.zero_grad()
-            (layer.weight**2).sum().backward()
-            optimizer.step()
-            g = 2 * w
-            v = 0.9 * v - 0.1 * g
-            w += 0.9 * v - 0.1 * g if nesterov else v
-        assert layer.weight.item() == pytest.approx(w, rel=1e-5)
-
-
-@pytest.mark.parametrize("clip", [0.0, 1e-6])
-def test_penalties_reach_the_weights_before_clipping(tiny: TinyImageNet, clip: float) -> None:
-    """One update at rate 1 without momentum: by how much penalties move the weights."""
-    recipe = SMALL.replace(
-        momentum=0.0,
-        nesterov=False,
-        network_options={"dropout": 0.0},
-        precision="float32",
-        clip=clip,
-    )
-    moved = []
-    for which in ("none", "paper"):
-        trainer = Trainer(recipe.replace(penalties=which), tiny, join("cpu"))
-        weight = trainer.network.get_parameter("classifier.4.weight")  # dense2
-        before = weight.detach().clone()
-        trainer.step(trainer.augmenter.epoch(1)[:16], (0, 16), 1.0, np.random.default_rng(0))
-        moved.append(weight.detach() - before)
-    if clip:
-        assert moved[1].norm() <= clip * 1.01
-    else:
-        expected = -1e-5 * (before.sign() + 2 * before)  # L1 and L2 of 1e-5 (paper)
-        torch.testing.assert_close(moved[1] - moved[0], expected, rtol=0, atol=1e-7)
-
-
-def test_frozen_layers_stay_as_they_are(
-    tiny: TinyImageNet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With all that touches weights: penalties, clipping, weight decay, averaged weights."""
-    make = step.make_network
-
-    def half_frozen(recipe: Recipe, num_classes: int) -> networks.Network:
-        network = make(recipe, num_classes)
-        network.get_submodule("classifier.4").requires_grad_(False)  # dense2, which is penalised
-        return network
-
-    monkeypatch.setattr(step, "make_network", half_frozen)
-    trainer = Trainer(SMALL.replace(clip=1.0, weight_decay=0.1, ema=0.9), tiny, join("cpu"))
-    frozen = [trainer.network, trainer.evaluated]
-    before = [
-        v.detach().clone() for n in frozen for v in n.get_submodule("classifier.4").parameters()
-    ]
-    learning = trainer.network.get_parameter("classifier.1.weight").detach().clone()
-    plan, rng = trainer.augmenter.epoch(1), np.random.default_rng(0)
-    for start in range(0, 64, 16):
-        trainer.step(plan, (start, start + 16), 0.01, rng)
-        for parameter in trainer.network.get_submodule("classifier.4").parameters():
-            assert parameter.grad is None
-    after = [v.detach() for n in frozen for v in n.get_submodule("classifier.4").parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
-    assert not torch.equal(learning, trainer.network.get_parameter("classifier.1.weight"))
-
-
-def test_weight_decay_is_decoupled() -> None:
-    weights = [torch.ones(3, requires_grad=True), torch.full((2, 2), 4.0)]
-    decay_weights_(weights, 0.25)
-    assert weights[0].tolist() == [0.75] * 3
-    assert weights[1].flatten().tolist() == [3.0] * 4
-
-
-def test_average_follows_its_formula() -> None:
-    layer = torch.nn.Linear(2, 1, bias=False)
-    averaged, expected = EMA(layer, 0.5), layer.weight.detach().clone()
-    for update in range(6):
-        layer.weight.data += 1.0
-        averaged.update()
-        decay = min(0.5, (1 + update) / (10 + update))
-        expected = decay * expected + (1 - decay) * layer.weight.detach()
-    torch.testing.assert_close(averaged.network.weight.data, expected)
-
-
-def test_average_follows_batchnorm_statistics() -> None:
-    network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
-    averaged, norm = EMA(network, 0.05), network[1]
-    before = norm.running_mean.clone()
-    network(torch.randn(8, 2))
-    averaged.update()
-    mine = averaged.network[1]
-    torch.testing.assert_close(mine.running_mean, 0.05 * before + 0.95 * norm.running_mean)
-    assert mine.num_batches_tracked == 1
-
-
-def test_a_failed_compiler_is_reported_and_training_continues(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def broken(module: Any, **options: Any) -> Any:
-        def call(*inputs: Any) -> Any:
-            raise RuntimeError("no compiler here")
-
-        return call
-
-    monkeypatch.setattr(torch, "compile", broken)
-    layer = torch.nn.Linear(2, 1)
-    compiled = Compiled(layer, "default")
-    with pytest.warns(RuntimeWarning, match="continues without it: RuntimeError: no compiler here"):
-        out = compiled(torch.ones(1, 2))
-    torch.testing.assert_close(out, layer(torch.ones(1, 2)))
-    assert compiled(torch.ones(1, 2)).shape == (1, 1)
-
-
-def test_only_the_first_batch_size_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = []
-
-    def spy(module: Any, **options: Any) -> Any:
-        return lambda batch: sizes.append(len(batch)) or module(batch)
-
-    monkeypatch.setattr(torch, "compile", spy)
-    compiled = Compiled(torch.nn.Linear(2, 1), "default")
-    shapes = [compiled(torch.ones(count, 2)).shape for count in (4, 3, 4)]
-    assert sizes == [4, 4]
-    assert shapes == [(4, 1), (3, 1), (4, 1)]
-
-
-def test_cudnn_tries_kernels_for_full_batches_and_stays_on(
-    tiny: TinyImageNet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """``torch.backends.cudnn.flags`` would switch cuDNN off; here a GPU is only pretended."""
-    seen: list[tuple[bool, bool]] = []
-    cudnn = torch.backends.cudnn
-    with kernels_tried(torch.device("cuda"), wanted=True):
-        assert (cudnn.enabled, cudnn.benchmark) == (True, True)
-    assert (cudnn.enabled, cudnn.benchmark) == (True, False)
-    trainer = Trainer(SMALL.replace(batch_size=70, augment=AugmentSpec()), tiny, join("cpu"))
-    on_gpu = lambda device, wanted: kernels_tried(torch.device("cuda"), wanted)
-    monkeypatch.setattr(step, "kernels_tried", on_gpu)
-    backward = trainer.differentiate
-    look = lambda losses: seen.append((cudnn.enabled, cudnn.benchmark)) or backward(losses)
-    monkeypatch.setattr(trainer, "differentiate", look)
-    trainer.epoch(1, lambda done, total, loss: None)
-    assert seen == [(True, True), (True, False)]  # 70 images, and the last 26
-
-
-def test_unknown_devices_are_refused() -> None:
-    with pytest.raises(ValueError, match="use auto, cpu or cuda"):
-        choose_device("gpu0")
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="no CUDA device is available"):
-            choose_device("cuda")
-
-
-def test_epoch_of_one_leftover_image_is_not_a_batch(tiny: TinyImageNet) -> None:
-    trainer = Trainer(SMALL.replace(batch_size=19), tiny, join("cpu"))
-    assert trainer.batches(96) == [(0, 19), (19, 38), (38, 57), (57, 76), (76, 95)]
-    assert trainer.batches(97)[-1] == (95, 97)
-
-
 def test_progress_reaches_the_end(tiny: TinyImageNet, tmp_path: Path, capsys: Any) -> None:
     from tin_lib.progress import Lines
 
@@ -398,81 +187,3 @@ def test_progress_reaches_the_end(tiny: TinyImageNet, tmp_path: Path, capsys: An
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     assert all("images/s" in line and "left" in line and "loss" in line for line in lines)
-
-
-def test_saving_takes_at_most_a_tenth_of_the_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = [0.0]
-
-    def save(state: Any, path: Path) -> None:
-        clock[0] += 0.5
-
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(torch, "save", save)
-    saving, saved = Saving(), []
-    for epoch in range(10):  # of one second, and a saving takes half of one
-        clock[0] += 1.0
-        if saving.due():
-            saving.save(tmp_path, {"history": []})
-            saved.append(epoch)
-    assert saved == [0, 5]
-
-
-def test_skipped_checkpoints_change_no_number(
-    tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = fit(SMALL, tiny, tmp_path / "whole", device="cpu", progress=None)
-    saves = iter([True, False, False])
-    with monkeypatch.context() as patched:
-        patched.setattr(Saving, "due", lambda self: next(saves))
-        with pytest.raises(KeyboardInterrupt):
-            fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=CutOff(3))
-    assert len(runs.Fit(tmp_path / "cut").history()) == 1
-    again = fit(SMALL, tiny, tmp_path / "cut", device="cpu", progress=None)
-    assert figures(again) == figures(whole)
-
-
-PARTS = ["network", "optimizers", "averaged", "best", "history", "weights"]
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_a_checkpoint_without_a_part_is_refused(
-    tiny: TinyImageNet, tmp_path: Path, part: str
-) -> None:
-    """Such as an older one with ``keep="best"``, which has no weights of the best epoch."""
-    recipe, path = SMALL.replace(keep="best", ema=0.9), tmp_path / "net" / "checkpoint.pt"
-    with pytest.raises(KeyboardInterrupt):
-        fit(recipe, tiny, tmp_path / "net", device="cpu", progress=CutOff(1))
-    state = torch.load(path, weights_only=True)
-    del (state["best"] if part == "weights" else state)[part]
-    torch.save(state, path)
-    with pytest.raises(ValueError, match=r"checkpoint\.pt is not a usable checkpoint \(KeyError\)"):
-        fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
-
-
-@pytest.mark.parametrize("keep", ["best", "last"])
-def test_a_fit_that_stops_early_saves_its_whole_history(
-    tiny: TinyImageNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str
-) -> None:
-    monkeypatch.setattr(Saving, "due", lambda self: False)
-    recipe = SMALL.replace(epochs=30, patience=2, keep=keep)
-    done = fit(recipe, tiny, tmp_path / "net", device="cpu", progress=None)
-    best = int(done.history().heldout_accuracy.idxmax()) + 1
-    assert len(done.history()) == done.summary["epochs"] == best + 2 < 30
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
-def test_compiled_training_gives_the_same_losses(tiny: TinyImageNet) -> None:
-    """With CutMix, whose share changes every batch, and penalties on the weights."""
-    recipe = SMALL.replace(
-        cutmix=1.0, network_options={"dropout": 0.0}, batch_size=32, precision="float32"
-    )
-    losses = []
-    for mode in ("", "default"):
-        trainer = Trainer(recipe.replace(compile=mode), tiny, join("cpu"))
-        row = trainer.epoch(1, lambda done, total, loss: None)
-        losses.append((row["train_loss"], row["penalty"]))
-        assert getattr(trainer.objective, "reason", "") == ""
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

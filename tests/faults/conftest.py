@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from odd_data import make_official
+
+from tin_lib.data import TinyImageNet, open_data
 
 TABLE = "faults_table"  # key of what a pytest-xdist worker hands to its controller
 ROWS: list[dict[str, str | bool]] = []  # of this process, or of all workers in the controller
@@ -39,6 +42,24 @@ class Fault:
 def fault() -> Callable[[str, str], Fault]:
     """``with fault(kind, name):`` around one thing that goes wrong."""
     return Fault
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data set in the official layout; tests change copies of it."""
+    return make_official(tmp_path_factory.mktemp("official"))
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test packs is its own."""
+    monkeypatch.setenv("TIN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def expected(official: Path, own_cache: None) -> TinyImageNet:
+    """What a copy of ``official`` must hold."""
+    return open_data(official)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

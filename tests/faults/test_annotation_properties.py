@@ -8,17 +8,12 @@ import pytest
 from data_folder import CLASSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from odd_data import annotation_rows, copied, make_official
+from odd_data import annotation_rows, copied
 
 from tin_lib.data import layout
 
 VAL = "val/val_annotations.txt"
 BOTH = (ValueError, OSError)
-
-
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_official(tmp_path_factory.mktemp("official"))
 
 
 def labels_of_val(root: Path) -> dict[str, str]:

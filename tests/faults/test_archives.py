@@ -11,27 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from odd_data import make_official, same, sort_val
+from odd_data import same, sort_val
 
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.runner.download import download, extract
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 Rename = Callable[[str], str]
-
-
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_official(tmp_path_factory.mktemp("official"))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIN_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def expected(official: Path) -> TinyImageNet:
-    return open_data(official)
 
 
 def contents(root: Path) -> dict[str, bytes]:

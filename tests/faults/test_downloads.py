@@ -2,44 +2,23 @@
 
 import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archive_server import Server, serve
-from odd_data import make_official
+from archive_server import Server, zip_of
 
 from tin_lib.__main__ import main
 from tin_lib.data import open_data
-from tin_lib.runner.download import fetch as fetch_module
 from tin_lib.runner.download.archive import _part_name
 
+pytestmark = pytest.mark.usefixtures("own_cache", "direct")
 PAGE = b"<!DOCTYPE html>\n<html><body>Please log in to this network</body></html>"
-
-
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_official(tmp_path_factory.mktemp("official"))
 
 
 @pytest.fixture(scope="module")
 def archive(official: Path) -> bytes:
     """A zip of the data set, not the official one."""
-    folder, name = official.parent, official.name
-    return Path(shutil.make_archive(str(folder / "data"), "zip", folder, name)).read_bytes()
-
-
-@pytest.fixture(autouse=True)
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(fetch_module, "PAUSE", 0.001)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def server(archive: bytes) -> Iterator[Server]:
-    with serve(archive) as running:
-        yield running
+    return zip_of(official)
 
 
 @pytest.fixture

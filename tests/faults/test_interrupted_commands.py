@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import data_folder
 import kills
 import pytest
 import workbook_toys
@@ -64,8 +63,8 @@ def commands(cache: Path) -> Iterator[kills.Commands]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return data_folder.write_folder(tmp_path_factory.mktemp("data") / "tiny-imagenet-200")
+def data(official: Path) -> Path:
+    return official
 
 
 @pytest.fixture(scope="module")

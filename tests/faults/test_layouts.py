@@ -6,27 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_folder import CLASSES
-from odd_data import Change, copied, flatten, make_official, refused, same, sort_val
+from odd_data import Change, copied, flatten, refused, same, sort_val
 
 from tin_lib.data import TinyImageNet, open_data, pack
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 KIND = "odd layout"
 BOTH = (ValueError, OSError)
-
-
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_official(tmp_path_factory.mktemp("official"))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIN_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def expected(official: Path) -> TinyImageNet:
-    return open_data(official)
 
 
 PLACES = ("val/{}", "val/{}/images", "val/images/{}")

@@ -6,24 +6,16 @@ from pathlib import Path
 
 import pytest
 from data_folder import CLASSES
-from odd_data import Change, annotation_rows, copied, flatten, make_official, refused, sort_val
+from odd_data import Change, annotation_rows, copied, flatten, refused, sort_val
 from PIL import Image
 
 from tin_lib.data import open_data
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 BOTH = (ValueError, OSError)
 WRONG = f"val/{CLASSES[1]}/val_0.JPEG"  # of class 0
 BLANK = "test/images/test_0 (1).JPEG"
-
-
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_official(tmp_path_factory.mktemp("official"))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIN_CACHE", str(tmp_path / "cache"))
 
 
 def copy_to(place: str, source: str = "val/images/val_0.JPEG") -> Change:

@@ -4,11 +4,12 @@ import random
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from data_folder import CLASSES
-from odd_data import copied, make_official, refused, same
+from odd_data import copied, refused, same
 
 from tin_lib.data import TinyImageNet, open_data
 
@@ -20,19 +21,9 @@ BOTH = (ValueError, OSError)
 Text = Callable[[str], str]
 
 
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_official(tmp_path_factory.mktemp("official"))
-
-
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIN_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture
-def expected(official: Path) -> TinyImageNet:
-    return open_data(official)
 
 
 def shuffled(text: str) -> str:
@@ -77,6 +68,11 @@ def line(number: int, change: Text) -> Text:
     return edit
 
 
+def first(*replaced: Any) -> Text:
+    """In the first line, what ``str.replace`` takes."""
+    return line(0, lambda text: text.replace(*replaced))
+
+
 def swap(text: str, one: int, other: int) -> str:
     fields = text.rstrip("\n").split("\t")
     fields[one], fields[other] = fields[other], fields[one]
@@ -117,67 +113,22 @@ REFUSED: list[tuple[str, str, Text, str]] = [
     ("a line less", VAL, line(4, lambda _: ""), "no line for .*val_4.JPEG; add it or move the"),
     ("empty", VAL, lambda _: "", "has no line for .*val_0.JPEG; add it"),
     ("cut", VAL, lambda t: t[: len(t) // 2 - 3], "columns, expected 6|no line for"),
-    ("an absent image", VAL, line(0, lambda t: t.replace("val_0", "val_9")), "names val_9.JPEG"),
+    ("an absent image", VAL, first("val_0", "val_9"), "names val_9.JPEG"),
     ("a path", VAL, line(0, lambda t: "images/" + t), "names images/val_0.JPEG, which is absent"),
-    (
-        "box too large",
-        VAL,
-        line(0, lambda t: t.replace("62", "64")),
-        "line 1: the box .* leaves the",
-    ),
-    (
-        "box below zero",
-        VAL,
-        line(0, lambda t: t.replace("\t0", "\t-1", 1)),
-        "line 1: the box .* leaves",
-    ),
-    ("box of words", VAL, line(0, lambda t: t.replace("62", "x")), "line 1: .* not four integers"),
-    (
-        "box of floats",
-        VAL,
-        line(0, lambda t: t.replace("62", "62.5")),
-        "line 1: .* not four integers",
-    ),
-    ("box of NaN", VAL, line(0, lambda t: t.replace("62", "nan")), "line 1: .* not four integers"),
-    (
-        "huge box",
-        VAL,
-        line(0, lambda t: t.replace("62", "9" * 30)),
-        "line 1: the box .* leaves the",
-    ),
-    (
-        "absurd box",
-        VAL,
-        line(0, lambda t: t.replace("62", "9" * 5000)),
-        "line 1: .* not four integers",
-    ),
+    ("box too large", VAL, first("62", "64"), "line 1: the box .* leaves the"),
+    ("box below zero", VAL, first("\t0", "\t-1", 1), "line 1: the box .* leaves"),
+    ("box of words", VAL, first("62", "x"), "line 1: .* not four integers"),
+    ("box of floats", VAL, first("62", "62.5"), "line 1: .* not four integers"),
+    ("box of NaN", VAL, first("62", "nan"), "line 1: .* not four integers"),
+    ("huge box", VAL, first("62", "9" * 30), "line 1: the box .* leaves the"),
+    ("absurd box", VAL, first("62", "9" * 5000), "line 1: .* not four integers"),
     ("UTF-16 without mark", VAL, lambda t: t.encode("utf-16-le").decode("latin1"), "is not text"),
     ("a box twice", BOXES, line(1, lambda t: t + t), "line 3: n00000001_1.JPEG is listed twice"),
-    (
-        "a box of another class",
-        BOXES,
-        line(0, lambda t: t.replace("n00000001", "n00000002")),
-        "absent",
-    ),
-    (
-        "box columns",
-        BOXES,
-        line(0, lambda t: t.replace("\t", "\tx\t", 1)),
-        "line 1: 6 columns, exp",
-    ),
-    (
-        "box out of range",
-        BOXES,
-        line(0, lambda t: t.replace("40", "400")),
-        "line 1: the box .* leaves",
-    ),
+    ("a box of another class", BOXES, first("n00000001", "n00000002"), "absent"),
+    ("box columns", BOXES, first("\t", "\tx\t", 1), "line 1: 6 columns, exp"),
+    ("box out of range", BOXES, first("40", "400"), "line 1: the box .* leaves"),
     ("a class twice", "wnids.txt", lambda t: t + CLASSES[0], "lists class n00000001 twice"),
-    (
-        "a class more",
-        "wnids.txt",
-        lambda t: t + "n00000009",
-        "no line for class n00000009 of",
-    ),
+    ("a class more", "wnids.txt", lambda t: t + "n00000009", "no line for class n00000009 of"),
     (
         "classes by commas",
         "wnids.txt",

@@ -9,25 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_folder import CLASSES
-from odd_data import copied, make_official, refused
+from odd_data import copied, refused
 from PIL import Image
 
 from tin_lib.data import TinyImageNet, open_data
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 KIND = "odd image"
 PLACES = (f"train/{CLASSES[1]}/images/{CLASSES[1]}_3.JPEG", "val/images/val_4.JPEG")
 PLACES += ("test/images/test_2.JPEG",)
 HUGE = (60_000, 60_000)
-
-
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_official(tmp_path_factory.mktemp("official"))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIN_CACHE", str(tmp_path / "cache"))
 
 
 def picture(mode: str, size: tuple[int, int] = (64, 64)) -> Image.Image:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from data_folder import CLASSES
-from odd_data import annotation_rows, copied, make_official, refused, same
+from odd_data import annotation_rows, copied, refused, same
 
 from tin_lib import files
 from tin_lib.__main__ import main
@@ -39,11 +39,6 @@ NAMES = {
     "an image's name": "data.JPEG",
 }
 WITH_BLANKS = ("blanks", "umlauts", "quotes")  # a submission cannot carry such test images
-
-
-@pytest.fixture(scope="module")
-def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_official(tmp_path_factory.mktemp("official"))
 
 
 @pytest.fixture

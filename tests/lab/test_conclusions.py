@@ -1,4 +1,4 @@
-"""The notebooks' closing texts: their verdicts, also at the limits, and one text word for word."""
+"""Closing sentences about training and the data."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,23 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from error_toys import names, planted
-from small_run import make_run
 
-from tin_lib.analysis import errors, runs
 from tin_lib.analysis.audit import audit
-from tin_lib.analysis.compare import pairwise
-from tin_lib.analysis.ensemble import ensemble_table, error_correlation, with_votes
-from tin_lib.analysis.ensemble import errors as network_errors
 from tin_lib.data import open_data
 from tin_lib.lab import conclusions, formatting
-from tin_lib.lab.conclusions.classes import (
-    BoxVerdict,
-    ClassRecord,
-    class_errors_text,
-    explanation,
-    judge_boxes,
-    judge_class_errors,
-)
 from tin_lib.lab.conclusions.images import audit_text, judge_audit
 from tin_lib.lab.conclusions.training import (
     GAPS,
@@ -34,19 +21,6 @@ from tin_lib.lab.conclusions.training import (
     judge_gap,
     paper_text,
 )
-from tin_lib.lab.conclusions.votes import (
-    EnsembleRecord,
-    VoteVerdict,
-    ensemble_text,
-    judge_ensemble,
-)
-
-NAN = float("nan")
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
-    return make_run(tmp_path_factory.mktemp("run"))
 
 
 def fit(network: str = "vgg_like", classes: int = 200, val: float = 0.3, **other: Any) -> Any:
@@ -67,9 +41,6 @@ def test_lists() -> None:
     assert formatting.join_some("abcd") == "a, b, c and d"
     assert formatting.join_some("abcdef") == "a, b, c and 3 more"
     assert formatting.percent(0.4551) == "45.5 %"
-
-
-# --- training
 
 
 @pytest.mark.parametrize(
@@ -123,26 +94,10 @@ def test_comparison_with_the_paper(val: float, word: str) -> None:
     assert (limited.images, limited.width) == (20_000, 0.5)
 
 
-def test_training_of_a_real_fit(run: runs.Run) -> None:
-    made = run.fit("convnet9")
-    text, s = conclusions.training(made), made.summary
-    assert f"**{100 * s['val_accuracy']:.1f} % of the validation images**" in text
-    assert "chance is 10.0 %" in text
-    assert f" on {s['device']} in {s['precision']}." in text
-    older = SimpleNamespace(**vars(made), class_ids=made.class_ids, history=made.history)
-    older.summary = {key: value for key, value in s.items() if key != "precision"}
-    older.predictions = made.predictions
-    assert f" on {s['device']}. The" in conclusions.training(older)  # type: ignore[arg-type]
-    assert conclusions.penalty_share(made).startswith("This recipe uses no penalties")
-
-
 def test_penalty_share() -> None:
     history = pd.DataFrame({"penalty": [3.0, 1.0], "train_loss": [1.0, 3.0]})
     text = conclusions.penalty_share(SimpleNamespace(history=lambda: history))  # type: ignore[arg-type]
     assert "75.0 % of the loss in the first epoch and 25.0 % in the last (1.000 beside" in text
-
-
-# --- the data
 
 
 def test_audit_of_the_sample_and_of_data_without_boxes() -> None:
@@ -190,212 +145,6 @@ def test_audit_of_the_whole_data_set_knows_its_counts() -> None:
 def test_audit_of_the_real_data_finds_what_is_known(tin_data: Path) -> None:
     data = open_data(tin_data)
     assert judge_audit(audit(data), data).official is True
-
-
-# --- votes
-
-
-def vote_table(
-    singles: dict[str, float], votes: dict[str, float], at_chance: tuple[str, ...] = ()
-) -> pd.DataFrame:
-    rows = [{"name": n, "kind": "network", "accuracy": a} for n, a in singles.items()]
-    rows += [{"name": n, "kind": "vote", "accuracy": a} for n, a in votes.items()]
-    table = pd.DataFrame(rows)
-    table = table.assign(members=", ".join(singles), above_chance=~table.name.isin(at_chance))
-    return table.assign(low=table.accuracy - 0.02, high=table.accuracy + 0.02)
-
-
-def outcome_table(*outcomes: tuple[str, str, str]) -> pd.DataFrame:
-    return pd.DataFrame(outcomes, columns=["a", "b", "outcome"])
-
-
-WRONG = pd.DataFrame({"vgg16": [True, False], "alexnet": [True, True]})
-
-
-@pytest.mark.parametrize(
-    ("against", "outcome"),
-    [
-        (("yes", "yes"), "yes"),
-        (("yes", "undecided"), "undecided"),
-        (("yes", "no"), "no"),
-        (("undecided", "undecided"), "undecided"),
-    ],
-)
-def test_a_vote_is_better_only_than_all_it_was_tested_against(
-    against: tuple[str, str], outcome: str
-) -> None:
-    table = vote_table({"vgg16": 0.5, "alexnet": 0.5}, {"soft vote": 0.6})
-    compared = outcome_table(
-        ("soft vote", "vgg16", against[0]), ("soft vote", "alexnet", against[1])
-    )
-    record = judge_ensemble(table, compared, error_correlation(WRONG), WRONG)
-    assert record.best == ("vgg16", "alexnet")
-    assert record.votes[0].outcome == outcome
-    assert record.missed == 0.5
-    assert np.isnan(record.correlation)
-
-
-def test_networks_and_votes_at_chance_get_no_verdict() -> None:
-    table = vote_table({"a": 0.1, "b": 0.1}, {"soft vote": 0.1}, at_chance=("a", "b", "soft vote"))
-    record = judge_ensemble(table, outcome_table(), error_correlation(WRONG), WRONG)
-    assert record.votes == ()
-    assert record.at_chance == ("a", "b", "soft vote")
-    assert "McNemar" not in ensemble_text(record)
-    learnt = vote_table({"a": 0.1, "b": 0.1}, {"soft vote": 0.3}, at_chance=("a", "b"))
-    alone = judge_ensemble(learnt, outcome_table(), error_correlation(WRONG), WRONG).votes[0]
-    assert (alone.against, alone.outcome) == ((), "undecided")
-
-
-def test_one_network_has_no_correlation_of_errors() -> None:
-    wrong = WRONG[["vgg16"]]
-    record = judge_ensemble(
-        vote_table({"vgg16": 0.5}, {}), outcome_table(), error_correlation(wrong), wrong
-    )
-    assert (record.networks, record.votes) == (1, ())
-    assert "nan" not in ensemble_text(record)
-
-
-def test_ensemble_of_a_real_run(run: runs.Run) -> None:
-    table, tables = ensemble_table(run, fallback="vgg_like"), with_votes(run, fallback="vgg_like")
-    wrong = network_errors({name: tables[name] for name in run.fits})
-    compared = pairwise(tables, len(run.first.class_ids))
-    record = judge_ensemble(table, compared, error_correlation(wrong), wrong)
-    assert record.networks == 2
-    assert {vote.name for vote in record.votes} | set(record.at_chance) >= {"soft vote"}
-    assert "9-layer ConvNet" in conclusions.ensemble(
-        table, compared, error_correlation(wrong), wrong
-    )
-
-
-def test_the_text_of_an_ensemble_word_for_word() -> None:
-    votes = (
-        VoteVerdict("majority vote", 0.49, 0.48, 0.5, (("vgg16", "no"), ("convnet9", "yes"))),
-        VoteVerdict("soft vote", 0.53, 0.52, 0.54, (("vgg16", "yes"), ("convnet9", "yes"))),
-    )
-    record = EnsembleRecord(("vgg16",), 0.512, votes, ("alexnet",), 6, 3, 0.7322, 0.25)
-    assert ensemble_text(record) == (
-        "- The best single network is VGG-16 (51.2 %); better than every network: majority vote "
-        "**no** (49.0 %), soft vote **yes** (53.0 %).\n"
-        "- No verdict for AlexNet: not clearly above chance.\n"
-        "- The majority vote is right on **49.0 %** of the images (95 % interval 48.0 % to "
-        "50.0 %). Better than every single network: **no** (yes: 9-layer ConvNet; no: VGG-16).\n"
-        "- The soft vote is right on **53.0 %** of the images (95 % interval 52.0 % to 54.0 %). "
-        "Better than every single network: **yes** (yes: VGG-16 and 9-layer ConvNet).\n"
-        "- Outcomes: exact McNemar tests on the same images, Holm's correction over 6 "
-        "comparisons. A vote counts as better only if it is better than each network, since the "
-        "best one was chosen on these images.\n"
-        "- The mean correlation of errors is 0.732 (0.732 in the paper, for three networks).\n"
-        "- Every network misses 25.0 % of the images; at least one is right on the other 75.0 %."
-    )
-
-
-# --- class errors
-
-
-def classes(wrong: list[int], taken: list[int] | None = None, images: int = 10) -> pd.DataFrame:
-    """Per-class errors; ``taken``: of these for thing 3."""
-    named = names(len(wrong))
-    table = pd.DataFrame({"wnid": list(named), "name": list(named.values())})
-    table["images"], table["errors"], table["taken_count"] = images, wrong, taken or wrong
-    table["error_rate"] = table.errors / images
-    return table.assign(taken_for=["thing 3" if count else "" for count in wrong])
-
-
-NO_PAIRS = pd.DataFrame(columns=["label_name", "predicted_name", "count", "images"])
-ISSUES = pd.DataFrame([("val", "a"), ("val", "a"), ("train", "a")], columns=["split", "file"])
-REGRESSION = pd.DataFrame(
-    [
-        (view, model, name, 0.1, outcome, "")
-        for view in errors.VIEWS
-        for model in ("alone", "together")
-        for name, outcome in zip(errors.PROPERTIES, ("yes", "no", "undecided", "yes"))
-    ],
-    columns=["view", "model", "property", "coefficient", "outcome", "note"],
-)
-
-
-def judged(table: pd.DataFrame, pairs: pd.DataFrame = NO_PAIRS) -> ClassRecord:
-    return judge_class_errors("vgg16", table, pairs, REGRESSION, ISSUES)
-
-
-def test_class_errors_with_one_at_each_end() -> None:
-    pairs = pd.DataFrame(
-        [("thing 3", "thing 1", 4, 10), ("thing 1", "thing 3", 2, 10)], columns=NO_PAIRS.columns
-    )
-    record = judged(classes([1, 5, 6, 9]), pairs)
-    assert record.above_chance
-    assert (record.best, record.best_rate) == (("thing 0",), 0.1)
-    assert (record.worst, record.worst_rate) == (("thing 3",), 0.9)
-    assert record.taken_for == "thing 3"
-    assert (record.confused, record.confused_images) == ((("thing 3", "thing 1"),), 4)
-    assert record.issues == 2
-    assert judged(classes([1, 5, 6, 9], [1, 1, 1, 4])).taken_for == ""
-
-
-def test_class_errors_that_tie_and_a_network_without_errors() -> None:
-    record = judged(classes([0] * 7 + [3, 3]))
-    assert record.best == tuple(f"thing {number}" for number in range(7))
-    assert record.worst == ("thing 7", "thing 8")
-    assert record.taken_for == ""
-    perfect = judged(classes([0, 0]))
-    assert (perfect.best, perfect.worst, perfect.confused) == ((), (), ())
-    assert perfect.best_rate == 0
-    text = class_errors_text(perfect)
-    assert "; all classes have the same error rate, 0.0 %." in text
-    assert "No image is taken for another class" in text
-
-
-def test_confusions_that_tie() -> None:
-    pairs = pd.DataFrame([("a", "b", 1, 9), ("b", "a", 1, 9)], columns=NO_PAIRS.columns)
-    assert judged(classes([1, 2]), pairs).confused == (("a", "b"), ("b", "a"))
-
-
-def test_a_network_at_chance_gets_no_verdict_on_classes_and_boxes() -> None:
-    record = judged(classes([9] * 9 + [8]))
-    assert not record.above_chance
-    text = class_errors_text(record)
-    assert "No verdicts" in text
-    assert "explanation" not in text
-    # always naming the class that has most images is chance, too
-    largest = classes([0] + [10] * 9)
-    largest.loc[0, "images"] = 90
-    assert not judged(largest).above_chance
-
-
-def test_box_verdicts_hold_outcomes_or_a_plain_reason() -> None:
-    first = judge_boxes(REGRESSION)[0]
-    assert (first.view, first.model, first.reason) == ("all images", "alone", "")
-    assert first.outcomes == dict(zip(errors.PROPERTIES, ("yes", "no", "undecided", "yes")))
-    few = REGRESSION.assign(coefficient=NAN, outcome="undecided", note="too few classes (10 < 20)")
-    assert {verdict.reason for verdict in judge_boxes(few)} == {"too few classes (10 < 20)"}
-    assert len(explanation(judge_boxes(few))) == 1  # one reason for all: one line
-    mixed = judge_boxes(pd.concat([few[:4], REGRESSION[4:]]))
-    assert [verdict.reason != "" for verdict in mixed] == [True, False, False, False, False, False]
-    lines = explanation((BoxVerdict("within classes", "alone", first.outcomes, ""), mixed[0]))
-    assert len(lines) == 3
-
-
-def test_the_box_section_works_without_boxes() -> None:
-    predictions, boxes = planted({}, classes=3, per_class=10)
-    boxed = errors.box_table(predictions, np.full_like(boxes, -1))
-    verdicts = judge_boxes(errors.box_regression(boxed))
-    assert {verdict.reason for verdict in verdicts} == {"the images have no bounding boxes"}
-    assert "no bounding boxes" in explanation(verdicts)[0]
-
-
-def test_class_errors_of_a_real_run(run: runs.Run) -> None:
-    made = run.first
-    named = errors.short_names(made.class_ids, made.class_names)
-    table, data = made.predictions("val"), run.data()
-    pairs = errors.most_confused(errors.confusion_matrix(table, named), named, 100)
-    regression = errors.box_regression(errors.box_table(table, data.val.boxes))
-    per_class = errors.per_class(table, named)
-    record = judge_class_errors(made.name, per_class, pairs, regression, ISSUES)
-    assert record.accuracy == pytest.approx(made.summary["val_accuracy"])
-    assert record.confused_images == pairs["count"].max()
-    assert class_errors_text(record) == conclusions.class_errors(
-        made.name, per_class, pairs, regression, ISSUES
-    )
 
 
 def test_which_network_is_shown_and_why() -> None:

@@ -1,4 +1,4 @@
-"""The page without Python: what its sheets hold, and when they are written.
+"""The page without Python: what its sheets hold, when they are written; the store of its maps.
 
 tests/browser opens it in a real browser.
 """
@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from PIL import Image
 from small_run import NETWORKS
 
 from tin_lib.analysis import runs, saliency
+from tin_lib.analysis.saliency.store import MapStore
 from tin_lib.lab.figures.tiles import sheet
 from tin_lib.lab.widgets.saliency import sprites, static
 
@@ -163,3 +165,53 @@ def test_methods_that_do_not_apply_are_named_on_the_page(
     page = json.loads((tmp_path / "data.js").read_text().removeprefix("const DATA = ")[:-2])
     for network in page["networks"].values():
         assert "nn.ReLU" in network["unavailable"]["guided_backprop"]
+
+
+def test_store_keeps_maps_on_disk_and_few_in_memory(run, data, tmp_path: Path) -> None:
+    store = MapStore(run.fits, data.val, tmp_path, keep=4)
+    made = [store.get("vgg_like", "gradient", row) for row in range(10)]
+    assert len(store.recent) == 4
+    again = MapStore(run.fits, data.val, tmp_path)
+    again.of("vgg_like").compute = None  # everything must come from the disk
+    for row, views in enumerate(made):
+        assert (again.get("vgg_like", "gradient", row) == views).all()
+
+
+def test_store_without_a_folder_writes_nothing(run, data, tmp_path: Path) -> None:
+    MapStore(run.fits, data.val).get("vgg_like", "gradient", 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_store_rebuilds_a_file_cut_short(run, data, tmp_path: Path) -> None:
+    store = MapStore(run.fits, data.val, tmp_path)
+    wanted = store.get("vgg_like", "gradient", 3)
+    path = store.of("vgg_like").path("gradient")
+    path.write_bytes(path.read_bytes()[:1000])
+    again = MapStore(run.fits, data.val, tmp_path)
+    assert (again.get("vgg_like", "gradient", 3) == wanted).all()
+    assert again.of("vgg_like").read("gradient", 3) is not None
+
+
+def test_store_names_what_is_unknown(run, data) -> None:
+    store = MapStore(run.fits, data.val)
+    with pytest.raises(ValueError, match="network='x'"):
+        store.get("x", "gradient", 0)
+    with pytest.raises(ValueError, match="method='x'"):
+        store.get("vgg_like", "x", 0)
+
+
+def test_memory_does_not_grow_with_what_was_seen(run, data, tmp_path: Path) -> None:
+    store = MapStore(run.fits, data.val, tmp_path, keep=8)
+    for row in range(200):
+        store.of("vgg_like").write("gradient", row, np.full((7, 64, 64), row, np.uint8))
+    tracemalloc.start()
+    try:
+        for row in range(20):
+            store.get("vgg_like", "gradient", row)
+        before, _ = tracemalloc.get_traced_memory()
+        for row in range(20, 200):
+            store.get("vgg_like", "gradient", row)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 200_000  # 180 images' views are 5 MB

@@ -1,4 +1,4 @@
-"""The saliency browser from Python's side: pictures, matching images, memory.
+"""The saliency browser from Python's side: pictures and matching images.
 
 tests/browser looks at them in a real browser.
 """
@@ -6,22 +6,18 @@ tests/browser looks at them in a real browser.
 import base64
 import dataclasses
 import io
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageColor
+from PIL import Image
 from small_run import NETWORKS
 
 from tin_lib import augment
 from tin_lib.analysis import runs, saliency
-from tin_lib.analysis.saliency.store import MapStore
 from tin_lib.data import TinyImageNet
-from tin_lib.lab.figures.tiles import fast_png
 from tin_lib.lab.widgets import SaliencyBrowser
-from tin_lib.lab.widgets.canvas import BACKGROUND, Canvas
 from tin_lib.lab.widgets.saliency import saliency_card
 from tin_lib.lab.widgets.saliency.serve import ServedSaliencyBrowser
 from tin_lib.lab.widgets.saliency.view import View, from_query
@@ -86,27 +82,6 @@ def test_preprocessed_and_box(browser: SaliencyBrowser, run, data) -> None:
     # The outline changes pixels of the object's box and no others.
     assert (rows.min(), columns.min()) == (y0 * zoom, x0 * zoom)
     assert (rows.max(), columns.max()) == ((y1 + 1) * zoom - 1, (x1 + 1) * zoom - 1)
-
-
-@pytest.mark.parametrize("box", [(0, 0, 0, 0), (63, 63, 63, 63), (5, 0, 5, 63), (0, 0, 63, 63)])
-def test_boxes_of_any_size_are_outlined(box: tuple[int, ...]) -> None:
-    canvas = Canvas(64 * 2, 64 * 2)
-    canvas.box(0, 0, np.array(box), 2)
-    x0, y0, x1, y1 = (2 * side for side in box)
-    changed = (np.asarray(canvas.image) != ImageColor.getrgb(BACKGROUND)).any(2)
-    assert changed[y0 : y1 + 2, x0 : x1 + 2].any()
-    changed[y0 : y1 + 4, x0 : x1 + 4] = False
-    assert not changed.any()
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 3), (5, 7, 3), (300, 200, 3)])
-def test_png_holds_the_very_pixels(shape: tuple[int, ...]) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    image = Image.open(io.BytesIO(fast_png(pixels)))
-    assert image.format == "PNG"
-    assert image.mode == "RGB"
-    image.verify()  # the parts' check sums
-    assert (pixels_of(fast_png(pixels)) == pixels).all()
 
 
 def test_top_five_are_the_fits(browser: SaliencyBrowser, run, data) -> None:
@@ -309,56 +284,3 @@ def test_controls_are_labelled(browser: SaliencyBrowser) -> None:
         assert tick.description
         assert tick.tooltip
     assert browser.strip.label
-
-
-# The store.
-
-
-def test_store_keeps_maps_on_disk_and_few_in_memory(run, data, tmp_path: Path) -> None:
-    store = MapStore(run.fits, data.val, tmp_path, keep=4)
-    made = [store.get("vgg_like", "gradient", row) for row in range(10)]
-    assert len(store.recent) == 4
-    again = MapStore(run.fits, data.val, tmp_path)
-    again.of("vgg_like").compute = None  # everything must come from the disk
-    for row, views in enumerate(made):
-        assert (again.get("vgg_like", "gradient", row) == views).all()
-
-
-def test_store_without_a_folder_writes_nothing(run, data, tmp_path: Path) -> None:
-    MapStore(run.fits, data.val).get("vgg_like", "gradient", 0)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_store_rebuilds_a_file_cut_short(run, data, tmp_path: Path) -> None:
-    store = MapStore(run.fits, data.val, tmp_path)
-    wanted = store.get("vgg_like", "gradient", 3)
-    path = store.of("vgg_like").path("gradient")
-    path.write_bytes(path.read_bytes()[:1000])
-    again = MapStore(run.fits, data.val, tmp_path)
-    assert (again.get("vgg_like", "gradient", 3) == wanted).all()
-    assert again.of("vgg_like").read("gradient", 3) is not None
-
-
-def test_store_names_what_is_unknown(run, data) -> None:
-    store = MapStore(run.fits, data.val)
-    with pytest.raises(ValueError, match="network='x'"):
-        store.get("x", "gradient", 0)
-    with pytest.raises(ValueError, match="method='x'"):
-        store.get("vgg_like", "x", 0)
-
-
-def test_memory_does_not_grow_with_what_was_seen(run, data, tmp_path: Path) -> None:
-    store = MapStore(run.fits, data.val, tmp_path, keep=8)
-    for row in range(200):
-        store.of("vgg_like").write("gradient", row, np.full((7, 64, 64), row, np.uint8))
-    tracemalloc.start()
-    try:
-        for row in range(20):
-            store.get("vgg_like", "gradient", row)
-        before, _ = tracemalloc.get_traced_memory()
-        for row in range(20, 200):
-            store.get("vgg_like", "gradient", row)
-        after, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert after - before < 200_000  # 180 images' views are 5 MB

@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tin_lib import recipes
 from tin_lib.__main__ import build_parser, main
+from tin_lib.runner.commands import options
 
 VERBS = (
     "download",
@@ -77,6 +79,41 @@ def test_bad_input_is_one_message_and_status_two(tmp_path: Path, capsys: Any) ->
         assert output.startswith("tin: ")
         assert message in output
         assert len(output.strip().splitlines()) == 1
+
+
+def test_a_refused_training_leaves_nothing(tmp_path: Path, capsys: Any) -> None:
+    for setting, message in (
+        ('trainable=["absent"]', "no layer 'absent'"),
+        ('network_options={"x": 1}', "unexpected keyword argument 'x'"),
+        ("weights=absent.pt", "does not exist"),
+        ("lr=0", "lr=0: must lie between 1e-12 and 1000000.0"),
+        ("lr=2e6", "must lie between 1e-12 and 1000000.0"),
+    ):
+        given = ["train", "vgg_like", "--classes", "3", "--per-class", "4", "--set", setting]
+        assert main([*given, "--out", str(tmp_path / "deep" / "fit")]) == 2
+        assert message in capsys.readouterr().err
+    given = ["train", "vgg_like", "--classes", "1", "--out", str(tmp_path / "deep" / "fit")]
+    assert main(given) == 2
+    assert "a network needs at least 2 classes" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("network", "given", "chosen", "line"),
+    [
+        ("resnet18", [], "fast", "recipe fast; resnet18 has fast, best: --recipe NAME\n"),
+        ("resnet18", ["--recipe", "best"], "best", ""),
+        ("speednet", [], "hour", "recipe hour; speednet has hour: --recipe NAME\n"),
+        ("vgg16", [], "paper", ""),
+        ("torchvision:mobilenet_v3_small", [], "paper", ""),
+    ],
+)
+def test_a_network_is_trained_by_a_recipe_of_its_own(
+    network: str, given: list[str], chosen: str, line: str, capsys: Any
+) -> None:
+    args = build_parser().parse_args(["train", network, "--out", "x", *given])
+    assert options.chosen_recipe(args) == recipes.get(chosen, network)
+    assert capsys.readouterr().err == line
 
 
 def test_train_submit_and_vote(tmp_path: Path, capsys: Any) -> None:

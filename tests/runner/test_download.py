@@ -6,38 +6,23 @@ import shutil
 import socket
 import stat
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from archive_server import Server, serve
+from archive_server import Server, zip_of
 from data_folder import write_folder
 
 from tin_lib.data import open_data
 from tin_lib.runner.download import download
 from tin_lib.runner.download import fetch as fetch_module
 
+pytestmark = pytest.mark.usefixtures("direct")
+
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A zip laid out like the official one."""
-    folder = tmp_path_factory.mktemp("source")
-    write_folder(folder / "tiny-imagenet-200")
-    name = shutil.make_archive(str(folder / "data"), "zip", folder, "tiny-imagenet-200")
-    return Path(name).read_bytes()
-
-
-@pytest.fixture(autouse=True)
-def quick_and_direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pauses between attempts, and no proxy between this process and itself."""
-    monkeypatch.setattr(fetch_module, "PAUSE", 0.001)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def server(archive: bytes) -> Iterator[Server]:
-    with serve(archive) as running:
-        yield running
+    return zip_of(write_folder(tmp_path_factory.mktemp("source") / "tiny-imagenet-200"))
 
 
 def checks(body: bytes) -> dict:

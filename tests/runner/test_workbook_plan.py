@@ -46,9 +46,14 @@ def test_the_study_with_a_fifth_network() -> None:
 
 def test_steps_are_found_by_number_and_by_name(toys):
     workbook = load_workbook(toys)
-    assert workbook.find("02") == workbook.find("02_left") == "02_left"
+    assert workbook.find("02") == workbook.find("2") == workbook.find("02_left") == "02_left"
+    final = parameters.resolve(workbook, "sample", {"2.epochs": 1}, {})
+    assert final["02_left"]["epochs"] == 1
+    assert "epochs" not in final["01_first"]
     with pytest.raises(ValueError, match="did you mean 02_left"):
         workbook.find("02_lefd")
+    with pytest.raises(ValueError, match="no notebook '20'"):
+        workbook.find("20")
 
 
 @pytest.mark.parametrize(

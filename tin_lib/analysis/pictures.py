@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 from tin_lib import predict
-from tin_lib.data import images
+from tin_lib.data import decode, images
 from tin_lib.data.annotations import SIZE
 from tin_lib.runs import Fit
 
@@ -34,7 +34,7 @@ def read(path: str | Path) -> Picture:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; name a file that is an image")
-    content = images.read(str(path))
+    content = decode.read(str(path))
     pixels = images.decode_any(content, str(path))
     with Image.open(io.BytesIO(content)) as opened:
         width, height = ImageOps.exif_transpose(opened).size

@@ -25,7 +25,7 @@ RESERVED = {"name", "num_classes", "width", "weights"}  # networks.create has th
 WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
 RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 100_000),
-    "lr": (-1e6, 1e6),
+    "lr": (1e-12, 1e6),
     "batch_size": (2, 1_000_000),
     "width": (0.01, 8),
     "patience": (0, 100_000),
@@ -91,8 +91,6 @@ class Recipe:
         for each in dataclasses.fields(self):
             value = _checked(each.name, each.type, getattr(self, each.name))
             object.__setattr__(self, each.name, value)
-        if self.lr <= 0:
-            raise ValueError(f"lr={self.lr}: must be positive")
         if not isinstance(self.network_options, dict) or not isinstance(self.augment, AugmentSpec):
             raise ValueError("network_options and augment: must be given by their fields, a dict")
         if taken := RESERVED & self.network_options.keys():

@@ -1,11 +1,13 @@
 """Shared by the subcommands: the parser, options for data and networks."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 MOVED = "where the data are now, if they have moved (default: the recorded folder)"
+PAPER = "paper"
 NETWORK = "a name below, my_module:build, my_file.py:build, torchvision:NAME or timm:NAME"
 
 
@@ -46,7 +48,10 @@ def add_recipe(parser: Parser, each: str) -> None:
     """Declare network, recipe and device; ``each``: what ``--set`` changes."""
     parser.late_epilog = known_names
     parser.add_argument("network", help=NETWORK)
-    parser.add_argument("--recipe", default="paper", help="a name below")
+    parser.add_argument(
+        "--recipe",
+        help="a name below (default: paper, or resnet18's fast, speednet's hour)",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", help=f"a field of {each}"
     )
@@ -58,7 +63,20 @@ def chosen_recipe(args: argparse.Namespace) -> Any:
     from tin_lib import networks, recipes
 
     network = networks.trust(args.network)  # the user names it: it may be imported
-    return recipes.get(args.recipe, network).replace(**parse_fields(args.set))
+    recipe = recipes.get(args.recipe or default_recipe(network), network)
+    return recipe.replace(**parse_fields(args.set))
+
+
+def default_recipe(network: str) -> str:
+    """The paper's recipe, unless the network has only others of its own: then the first, with a
+    line that names them."""
+    from tin_lib import recipes
+
+    own = [name for name, known in recipes.names().items() if network in known]
+    if not own or PAPER in own:
+        return PAPER
+    print(f"recipe {own[0]}; {network} has {', '.join(own)}: --recipe NAME", file=sys.stderr)
+    return own[0]
 
 
 def parse_fields(pairs: list[str]) -> dict[str, Any]:

@@ -31,9 +31,11 @@ def add_train(verbs: Any) -> None:
 def train(args: argparse.Namespace) -> None:
     """Train, or profile."""
     from tin_lib.runner import profile
+    from tin_lib.runner.jobs import fits
     from tin_lib.train import distributed, fit
 
     recipe, data = options.chosen_recipe(args), options.open_data(args)
+    fits.check({recipe.network: recipe}, data.num_classes)  # what is refused leaves no folder
     if args.profile_steps is not None:
         text = profile.profile(recipe, data, args.out, args.profile_steps, args.device)
     else:

@@ -71,7 +71,7 @@ def render(notebook: Any, name: str) -> Page:
     exporter.register_preprocessor(for_readers)
     exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)  # one log, not lines
     body, _ = exporter.from_notebook_node(notebook)
-    body = relinked(offline(body))
+    body = relinked(offline(body)).replace("<td>NaN</td>", "<td></td>")
     return Page(title, question, body, "tin-figure" in body, found, small)
 
 

@@ -59,13 +59,15 @@ class Workbook:
         return own if own.is_file() else default_folder() / file
 
     def find(self, name: str) -> str:
-        """Full name of the step called ``name``: the whole name, or its number (``04``).
+        """Full name of the step called ``name``: the whole name, or its number (``04`` or ``4``).
 
         Raises ValueError, suggesting close matches, if there is no such step.
         """
-        for step in self.steps:
-            if name in (step, step.split("_")[0]):
-                return step
+        number = f"{int(name):02}" if name.isascii() and name.isdigit() else name
+        for wanted in (name, number):
+            for step in self.steps:
+                if wanted in (step, step.split("_")[0]):
+                    return step
         raise ValueError(f"no notebook {name!r} in the workbook{hint(name, self.steps)}")
 
     def groups(self) -> dict[str, list[str]]:

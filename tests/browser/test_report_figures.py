@@ -1,0 +1,126 @@
+"""Figures in the report's pages in a real browser: colours, narrow windows, paper."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+import workbook_toys
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from shots import screenshot
+
+from tin_lib.lab.figures import images, saliency, training
+from tin_lib.runner.report import build, pages
+from tin_lib.runner.workbook.spec import load_workbook
+
+pytestmark = pytest.mark.browser
+SCHEMES = ("light", "dark")
+# Contrast (WCAG 2) of every text in a figure with the page.
+CONTRASTS = """() => {
+  const light = (rgb) => rgb.match(/[\\d.]+/g).slice(0, 3).map((n) => n / 255)
+    .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, i) => sum + [0.2126, 0.7152, 0.0722][i] * c, 0.05);
+  const page = light(getComputedStyle(document.body).backgroundColor);
+  return [...document.querySelectorAll(".tin-figure text")].filter((t) => t.textContent.trim())
+    .map((t) => light(getComputedStyle(t).fill)).map((l) => Math.max(l, page) / Math.min(l, page));
+}"""
+BOXES = "s => [...document.querySelectorAll(s)].map(e => e.getBoundingClientRect().toJSON())"
+
+
+def all_figures() -> list[go.Figure]:
+    """Two panels side by side, four with long titles, and a grid of images with titles."""
+    epoch = np.arange(1, 6)
+    history = {"epoch": epoch, "train_loss": 5 / epoch, "val_loss": 6 / epoch}
+    history |= {"train_accuracy": epoch / 10, "val_accuracy": epoch / 20}
+    rows = [
+        {"network": "vgg16", "method": method, "kind": kind, "measure": measure}
+        | {"mean": 0.5, "low": 0.4, "high": 0.6}
+        for measure in saliency.MEASURES
+        for method, kind in (("grad_cam", "method"), ("noise", "baseline"))
+    ]
+    pixels = np.full((12, 3, 64, 64), 90, np.uint8)
+    grid = images.grid(pixels, [f"a class named {n}" for n in range(12)], columns=6, zoom=2)
+    return [training.curves(pd.DataFrame(history)), saliency.measures(pd.DataFrame(rows)), grid]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A report's page with these figures."""
+    folder = tmp_path_factory.mktemp("report")
+    workbook = load_workbook(workbook_toys.write_workbook(folder / "book", {"01_first": {}}))
+    cells: list[Any] = [new_markdown_cell("# Figures")]
+    for number, figure in enumerate(all_figures()):
+        data = {pages.PLOTLY: json.loads(figure.to_json())}
+        cells.append(new_code_cell(f"{number}", outputs=[new_output("display_data", data=data)]))
+    (folder / "run" / "notebooks").mkdir(parents=True)
+    nbformat.write(new_notebook(cells=cells), folder / "run" / "notebooks" / "01_first.ipynb")
+    index = build.build(folder / "run", workbook)
+    return Path(index).with_name("01_first.html").as_uri()
+
+
+@pytest.fixture
+def report(page: Any, address: str) -> Any:
+    """The page in the dark theme, with all figures drawn and no error."""
+    page.emulate_media(color_scheme="dark")
+    page.goto(address)
+    page.wait_for_function("document.querySelectorAll('.tin-figure .modebar').length === 3")
+    yield page
+    assert page.errors == []
+
+
+def apart(boxes: list[dict[str, float]]) -> bool:
+    """Whether no two boxes overlap."""
+    pairs = [(a, b) for n, a in enumerate(boxes) for b in boxes[:n]]
+    return all(
+        min(a["right"], b["right"]) <= max(a["left"], b["left"])
+        or min(a["bottom"], b["bottom"]) <= max(a["top"], b["top"])
+        for a, b in pairs
+    )
+
+
+def test_text_contrasts_in_both_themes_and_nothing_is_uploaded(report: Any) -> None:
+    for scheme in SCHEMES:
+        report.emulate_media(color_scheme=scheme)
+        report.wait_for_timeout(300)
+        found = report.evaluate(CONTRASTS)
+        assert len(found) > 40
+        assert min(found) >= 4.5, scheme
+        screenshot(report, f"report_figures_{scheme}")
+    buttons = report.eval_on_selector_all(".modebar-btn", "all => all.map(b => b.dataset.title)")
+    assert any("Download" in title for title in buttons)
+    assert not any("Share" in title for title in buttons)
+
+
+def test_panels_stack_in_a_narrow_window_and_titles_fit(report: Any) -> None:
+    assert apart(report.evaluate(BOXES, ".tin-figure .annotation-text"))
+    report.set_viewport_size({"width": 360, "height": 800})
+    report.wait_for_function("document.querySelector('.tin-figure svg').clientWidth < 360")
+    assert report.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert apart(report.evaluate(BOXES, ".tin-figure .annotation-text"))
+    charts = [".tin-figure:not(:has(image)) .annotation-text", ".xtitle", ".x2title"]
+    boxes = [box for chart in charts for box in report.evaluate(BOXES, chart)]
+    assert len(boxes) == 2 + 4 + 1 + 1  # titles of panels and of the axes that have one
+    assert all(0 <= box["left"] <= box["right"] <= 360 for box in boxes)
+    x, x2 = (report.evaluate(BOXES, chart)[0] for chart in charts[1:])
+    assert x2["top"] > x["bottom"] + 100  # a panel lies between
+    screenshot(report, "report_figures_narrow")
+
+
+def test_paper_gets_figures_that_fit_it_in_light_colours(report: Any) -> None:
+    report.evaluate(
+        """() => addEventListener("beforeprint", () => { window.printed = {
+          widths: [...document.querySelectorAll(".tin-figure svg.main-svg")].map(
+            (svg) => svg.getBoundingClientRect().width),
+          colour: getComputedStyle(document.querySelector(".tin-figure .xtitle")).fill }; })"""
+    )
+    report.pdf(format="A4")
+    printed = report.evaluate("window.printed")
+    assert len(printed["widths"]) >= 3
+    assert max(printed["widths"]) <= 681
+    assert max(int(part) for part in printed["colour"][4:-1].split(",")) < 80  # dark on white
+    report.wait_for_function("!document.documentElement.classList.contains('paper')")
+    assert min(report.evaluate(CONTRASTS)) >= 4.5  # the window is as before
