@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
+@contextmanager
+def opened_page(chromium: Any) -> Iterator[Any]:
     """A page of 1300×1000 pixels; what its console reports as an error is in ``page.errors``."""
     context = chromium.new_context(viewport={"width": 1300, "height": 1000})
     context.set_default_timeout(120_000)  # other tests run at the same time, on few cores
@@ -43,6 +44,20 @@ def page(chromium: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     yield page
     context.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """A test's own page."""
+    with opened_page(chromium) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def kept_page(chromium: Any) -> Iterator[Any]:
+    """A page for all tests of a module, whose notebook takes long to run."""
+    with opened_page(chromium) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -18,22 +18,27 @@ STEPS = 2
 TILE = 48  # pixels of a tile in the strip
 
 
-@pytest.fixture
-def browser(page: Any, lab: str, run: runs.Run) -> Any:
+@pytest.fixture(scope="module")
+def browser(kept_page: Any, lab: str, run: runs.Run) -> Any:
     """Notebook 08 on the run, executed from top to bottom and scrolled to the browser."""
     given = f'run, steps, filters_shown, epochs = "{run.path}", {STEPS}, 2, 1'
-    yield from opened(page, lab, "08_filters", given)
+    yield from opened(kept_page, lab, "08_filters", given)
 
 
 def wait_for_filter(page: Any, network: str, layer: str, index: int) -> None:
     """Wait until the message is this filter's, and nothing is being computed."""
+    wait_for_message(page, title(network, layer, index))
+
+
+def wait_for_message(page: Any, start: str) -> None:
+    """Wait until the message begins so, and nothing is being computed."""
     page.wait_for_function(
         """([start, end]) => {
             const message = document.querySelector('.widget-image ~ * .tin-message').innerText;
             const progress = document.querySelector('.tin-browser .tin-message').innerText;
             return message.startsWith(start) && message.includes(end) && progress.trim() === '';
         }""",
-        arg=[title(network, layer, index), "Highest activations"],
+        arg=[start, "Highest activations"],
     )
 
 
@@ -99,7 +104,9 @@ def test_click_arrow_keys_network_and_layer(browser: Any, run: runs.Run) -> None
 
 def test_dark_theme_and_names_of_controls(browser: Any) -> None:
     to_dark_theme(browser)
-    wait_for_filter(browser, "convnet9", "conv9", 0)
+    network = browser.locator(".tin-browser").get_by_label("network", exact=True)
+    network.select_option("9-layer ConvNet")
+    wait_for_message(browser, f"{catalog.title('convnet9')} · ")
     browser.focus(".tin-browser .noUi-handle")  # names the slider
     screenshot(browser, "filters_dark")
     assert browser.evaluate(UNNAMED) == []

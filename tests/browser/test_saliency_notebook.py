@@ -15,11 +15,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 BOTH = [("convnet9", "gradient"), ("vgg_like", "gradient")]
 
 
-@pytest.fixture
-def browser(page: Any, lab: str, run: runs.Run) -> Any:
+@pytest.fixture(scope="module")
+def browser(kept_page: Any, lab: str, run: runs.Run) -> Any:
     """Notebook 07 on the run, executed from top to bottom and scrolled to the browser."""
     given = f'run, tested, methods, browsed = "{run.path}", 8, "gradient", 5'
-    yield from opened(page, lab, "07_saliency", given)
+    yield from opened(kept_page, lab, "07_saliency", given)
 
 
 def wait_for_message(page: Any, text: str) -> None:
