@@ -45,7 +45,7 @@ def test_a_notebook_shows_one_line(tmp_path: Path, capsys: Any) -> None:
     found = shell.run_cell(cell)
     assert isinstance(found.error_in_exec, KeyboardInterrupt)
     shown = capsys.readouterr().out
-    assert shown.splitlines() == ["Stopped; run the cell again to resume after epoch 2"]
+    assert shown.splitlines() == ["Stopped after epoch 2; run the cell again to resume"]
     again = CELL.format(tests=tests, out=str(tmp_path / "net"), progress="None")
     assert shell.run_cell(again).success
     assert len(shell.user_ns["done"].history()) == 3
@@ -82,7 +82,7 @@ def test_ctrl_c_at_the_command_line_says_how_to_resume(tmp_path: Path) -> None:
     _, errors = job.communicate(timeout=60)
     assert job.returncode == 130
     saved = len((out / "history.jsonl").read_text().splitlines())
-    advice = f"tin: Stopped; run the command again to resume after epoch {saved}"
+    advice = f"tin: Stopped after epoch {saved}; run the command again to resume"
     assert errors.splitlines() == [advice]
 
 

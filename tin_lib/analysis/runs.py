@@ -1,10 +1,13 @@
 """A workbook run: its fits, and checking that what is read belongs together."""
 
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tin_lib import catalog
+from tin_lib import catalog, files
 from tin_lib.data import TinyImageNet, open_data
+from tin_lib.progress import say
 from tin_lib.runs import PREDICTED, Fit, locate, open_fit
 
 __all__ = [
@@ -37,6 +40,23 @@ class Run:
             return self.fits[name]
         raise ValueError(f"{self.path}: no network {name!r}; the run has {', '.join(self.fits)}")
 
+    def present(self, names: Iterable[str]) -> list[str]:
+        """Those of the named networks that the run has; a line names the others.
+
+        If it has none of them, its first network takes their place. ValueError for a name that is
+        no network's.
+        """
+        names = list(names)
+        absent = [name for name in names if name not in self.fits]
+        for name in absent:
+            if name not in catalog.TITLES:
+                self.fit(name)  # raises
+        found = [name for name in names if name in self.fits]
+        if absent:
+            found = found or [self.first.name]
+            say(f"{', '.join(absent)}: not in this run; used: {', '.join(found)}")
+        return found
+
     def data(self, folder: str | Path | None = None) -> TinyImageNet:
         """Open the fits' data, in ``folder`` if they have moved; ValueError for other images."""
         request = self.first.meta["data"] | ({"data": str(folder)} if folder else {})
@@ -61,11 +81,25 @@ def open_run(path: str | Path) -> Run:
         )
     fits = {name: open_fit(path / "networks" / name) for name in catalog.ordered(finished)}
     check_together(list(fits.values()))
+    if missing := failed(path):
+        say(f"{path} is without {', '.join(missing)}, which failed")
     for name, fit in fits.items():
         network = fit.meta.get("network", name)
         if catalog.folder_name(network) == name:  # else the user named the folder
             catalog.TITLES.setdefault(name, catalog.title(network))
     return Run(path, fits)
+
+
+def failed(path: Path) -> list[str]:
+    """Steps of ``tin run``, such as ``03_vgg_like``, that failed and left no network."""
+    found = []
+    for record in sorted((path / "steps").glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # a damaged record
+            facts = files.read_object(record)
+            missing = [glob for glob in facts.get("missing", ()) if glob.startswith("networks/")]
+            if facts.get("status") == "failed" and not all(any(path.glob(g)) for g in missing):
+                found.append(record.stem)
+    return found
 
 
 def check_together(fits: list[Fit]) -> None:

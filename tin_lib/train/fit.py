@@ -35,7 +35,7 @@ class Interrupted(KeyboardInterrupt):
     def __str__(self) -> str:
         if not self.args[0]:
             return "Stopped before an epoch was saved; run the command again to start over"
-        return f"Stopped; run the command again to resume after epoch {self.args[0]}"
+        return f"Stopped after epoch {self.args[0]}; run the command again to resume"
 
     def _render_traceback_(self) -> list[str]:  # IPython shows this line alone
         return [str(self).replace("command", "cell")]

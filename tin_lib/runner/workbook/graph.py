@@ -108,10 +108,10 @@ class Graph:
         self.display.say("stopped; run the same command again to resume")
 
     def needs_no_run(self, name: str) -> bool:
-        """Whether the step is blocked by a failed one, or up to date; prints and records it."""
+        """Whether the step is blocked by failed ones, or up to date; prints and records it."""
         step = self.step(name)
-        failed = [n for n in self.needs(name) if self.outcomes[n].status in (FAILED, BLOCKED)]
-        if failed:
+        failed = self.failed_needs(name)
+        if self.is_blocked(name, failed):
             self.report(Outcome(name, BLOCKED, message=f"needs {', '.join(failed)}"))
             state.write(self.run, name, state.BLOCKED, error=f"needs {', '.join(failed)}")
             return True
@@ -121,6 +121,16 @@ class Graph:
             return False
         self.report(Outcome(name, SKIPPED))
         return True
+
+    def failed_needs(self, name: str) -> list[str]:
+        """The needed steps that failed or could not run."""
+        return [n for n in self.needs(name) if self.outcomes[n].status in (FAILED, BLOCKED)]
+
+    def is_blocked(self, name: str, failed: list[str]) -> bool:
+        """Whether the step cannot run: without a step that it needs, or without all of a group."""
+        grouped = self.step(name).grouped
+        left = [need for need in self.needs(name) if need in grouped and need not in failed]
+        return any(need not in grouped for need in failed) or bool(failed and not left)
 
     def parts_of(self, name: str) -> dict[str, str]:
         """What the step's result depends on now."""
@@ -162,12 +172,14 @@ class Graph:
         if facts["error"] is None and missing:
             facts["error"] = f"it ran to its end but did not write {', '.join(missing)}"
         facts |= {"key": state.digest(self.parts[name]), "parts": self.parts[name]}
-        facts |= {"read": self.read[name]}
+        facts |= {"read": self.read[name], "missing": missing}
         facts |= {"data": self.plan.data, "fingerprint": self.plan.fingerprint}
         facts["parameters"] = self.plan.final[name]
         status = state.OK if facts["error"] is None else state.FAILED
         state.write(self.run, name, status, **facts)
-        message = "" if status == state.OK else self.explain(name, facts["error"])
+        without = ", ".join(self.failed_needs(name))
+        message = f"without {without}, which failed" if without else ""
+        message = message if status == state.OK else self.explain(name, facts["error"])
         self.report(Outcome(name, OK if status == state.OK else FAILED, facts["seconds"], message))
 
     def explain(self, name: str, error: str) -> str:

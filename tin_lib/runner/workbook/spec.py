@@ -24,11 +24,12 @@ class Step:
     name: str
     notebook: str = ""  # file name without .ipynb, or a path; empty: the step's name
     group: str = ""  # other steps may need the whole group
-    needs: tuple[str, ...] = ()  # steps or groups that must have finished first
+    needs: tuple[str, ...] = ()  # steps that must have finished first, or groups: one step of each
     inputs: tuple[str, ...] = ()  # globs of files it reads; a change of them makes it run again
     outputs: tuple[str, ...] = ()  # globs of files it must write; may contain {parameter}
     parameters: dict[str, Any] = field(default_factory=dict)  # in every profile
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)  # profile -> parameters
+    grouped: tuple[str, ...] = ()  # those of the needs that only a group names, see ``expanded``
 
 
 @dataclass(frozen=True)
@@ -215,8 +216,9 @@ def expanded(workbook: Workbook) -> Workbook:
         raise ValueError(f"{min(both)!r} is the name of a step and of a group")
     steps = {}
     for name, step in workbook.steps.items():
-        needs = [n for need in step.needs for n in groups.get(need, [need])]
-        steps[name] = replace(step, needs=tuple(dict.fromkeys(needs)))
+        needs = dict.fromkeys(n for need in step.needs for n in groups.get(need, [need]))
+        grouped = tuple(need for need in needs if need not in step.needs)
+        steps[name] = replace(step, needs=tuple(needs), grouped=grouped)
     return replace(workbook, steps=steps)
 
 
