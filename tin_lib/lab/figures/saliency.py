@@ -42,11 +42,12 @@ def measures(table: pd.DataFrame) -> go.Figure:
     """
     shown = [name for name in MEASURES if name in set(table.measure)]  # without boxes only two
     titles, rows = [MEASURES[name] for name in shown], -(-len(shown) // 2)
-    figure = make_subplots(
-        rows=rows, cols=2, shared_yaxes=True, vertical_spacing=0.14, subplot_titles=titles
-    )
     networks = list(dict.fromkeys(table.network))
     methods = list(dict.fromkeys(table.sort_values("kind", ascending=False, kind="stable").method))
+    drawn = 120 + rows * 30 * len(methods)  # pixels from the top axis to the bottom one
+    figure = make_subplots(
+        rows=rows, cols=2, shared_yaxes=True, vertical_spacing=70 / drawn, subplot_titles=titles
+    )
     for place, measure in enumerate(shown):
         row, column = place // 2 + 1, place % 2 + 1
         for number, network in enumerate(networks):
@@ -58,9 +59,8 @@ def measures(table: pd.DataFrame) -> go.Figure:
     ticks = {"tickvals": list(range(len(methods))), "ticktext": names}
     figure.update_yaxes(**ticks, range=[len(methods) - 0.5, -0.5], showgrid=False, zeroline=False)
     figure.update_xaxes(tickformat=".0%")
-    height = 220 + rows * 30 * len(methods)
     legend = {"orientation": "h", "y": -0.1}
-    return style.apply(figure.update_layout(height=height, legend=legend, margin_l=140))
+    return style.apply(figure.update_layout(height=drawn + 100, legend=legend, margin_l=140))
 
 
 def _dots(part: pd.DataFrame, y: list[float], number: int) -> go.Scatter:
