@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # And each of the processes that share the test files computes on one.
 test faults: export OMP_NUM_THREADS ?= 1
 
-.PHONY: workbook experiments test faults lab notebook-filter lint clean
+.PHONY: workbook experiments test faults lab notebook-filter docs-report lint clean
 
 workbook: .venv/ready
 	$(BIN)/tin run --data "$(DATA)" $(if $(RUN),--run "$(RUN)") --profile $(or $(PROFILE),sample) $(ARGS)
@@ -56,6 +56,12 @@ notebook-filter: .venv/ready
 	  git config filter.nbstripout.clean '"$(BIN)/python" -m nbstripout --keep-id' && \
 	  git config filter.nbstripout.extrakeys "$(JUPYTER_KEYS)" && \
 	  git config filter.nbstripout.required false; fi  # git goes on without it where .venv is gone
+
+# The rendered report in docs/report and the README's pictures, from the sample's run; needs npm and Chromium.
+docs-report: .venv/ready
+	$(BIN)/tin run --run runs/sample
+	$(BIN)/python docs/make_report.py runs/sample
+	$(BIN)/python docs/make_pictures.py
 
 # The marker is newer than pyproject.toml only after an installation that went through.
 .venv/ready: pyproject.toml

@@ -41,6 +41,16 @@ def test_torch_comes_from_another_index_only_if_one_is_named() -> None:
     assert second == usual[0]
 
 
+def test_notebooks_name_the_kernel_as_jupyterlab_writes_it() -> None:
+    from jupyter_client.kernelspec import get_kernel_spec
+
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        metadata = nbformat.read(path, as_version=4).metadata
+        assert metadata.kernelspec.display_name == get_kernel_spec("python3").display_name, (
+            path.name
+        )
+
+
 def git(folder: Path, *words: str) -> str:
     command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+PUBLISHING = {"pages": "write", "id-token": "write"}
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 spec = importlib.util.spec_from_file_location("audit", ROOT / ".ci" / "audit.py")
 assert spec
@@ -75,7 +76,9 @@ def test_workflows_are_pinned_and_may_only_read(path: Path) -> None:
     assert content["permissions"] == {"contents": "read"}
     for job in content["jobs"].values():
         assert job["timeout-minutes"] <= 360
-        assert "permissions" not in job
+        if "permissions" in job:  # only to publish, and never for others' pull requests
+            assert job["permissions"] == {**content["permissions"], **PUBLISHING}
+            assert "pull_request" not in text
         for step in job["steps"]:
             if "actions/checkout@" in step.get("uses", ""):
                 assert step["with"]["persist-credentials"] is False
