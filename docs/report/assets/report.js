@@ -70,6 +70,29 @@ function stacked(layout, height) {
   return whole + t + b;
 }
 
+// Titles of panels in lines that their panels have room for.
+function wrapped(layout, room) {
+  const { l = 80, r = 80 } = layout.margin || {};
+  for (const { x, y } of panels(layout)) {
+    const [left, right] = layout[x].domain, high = layout[y].domain[1];
+    const most = Math.max(12, ((room - l - r) * (right - left)) / 8);  // letters of 8 pixels
+    for (const each of layout.annotations || []) {
+      const mine = each.yref === "paper" && Math.abs(each.x - (left + right) / 2) < 0.01 && Math.abs(each.y - high) < 0.01;
+      if (mine && !each.text.includes("<")) each.text = lines(each.text, most).join("<br>");
+    }
+  }
+}
+
+function lines(text, most) {
+  const found = [""];
+  for (const word of text.split(" ")) {
+    const last = found.at(-1);
+    if (last && last.length + 1 + word.length > most) found.push(word);
+    else found[found.length - 1] = last ? `${last} ${word}` : word;
+  }
+  return found;
+}
+
 // Rows that a horizontal legend takes, by the length of its names.
 function legendRows(data, room) {
   const names = new Set(data.filter((t) => t.name && t.showlegend !== false).map((t) => t.name));
@@ -100,6 +123,7 @@ function draw(div) {
     below(data, layout, room);
     height = stacked(layout, height);
   }
+  wrapped(layout, room);
   if (!pictures) layout.width = room;  // the page decides; pictures keep their size
   layout.height = height;
   div.style.height = "auto";
