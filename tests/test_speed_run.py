@@ -82,7 +82,7 @@ def test_a_speed_run_keeps_what_is_done(raced: tuple[Path, str], again: Callable
     assert pd.read_csv(folder / "out" / "speedrun.csv").seed.tolist() == [0, 1]
     assert last_line(printed)["seeds"] == [0, 1]
     with pytest.raises(SystemExit, match=r"another recipe \(epochs\)"):
-        again("speedrun", *race(folder), "--set", "epochs=3")
+        again("speedrun", *(part.replace("epochs=2", "epochs=3") for part in race(folder)))
 
 
 def test_minutes_are_those_at_the_end_of_the_first_epoch_that_is_there(

@@ -109,7 +109,22 @@ def run_with(page: Any, lab: str, name: str, parameters: str) -> None:
     page.evaluate(THEME, "JupyterLab Light")  # a test before may have left the dark one
     assert [o for o in outputs(page) if o["output_type"] == "error"] == []
     page.wait_for_selector(PICTURE, state="attached")
-    page.evaluate("s => document.querySelector(s).scrollIntoView()", ".tin-browser")
+    scroll_to_browser(page)
+
+
+def scroll_to_browser(page: Any) -> None:
+    """Scroll to the notebook's browser, again until it stays: outputs above it are still laid
+    out."""
+    page.wait_for_function(
+        """async s => {
+            const place = () => document.querySelector(s).getBoundingClientRect().top;
+            document.querySelector(s).scrollIntoView();
+            const first = place();
+            await new Promise(done => setTimeout(done, 500));
+            return place() === first && first >= 0 && first < innerHeight / 2;
+        }""",
+        arg=".tin-browser",
+    )
 
 
 def opened(page: Any, lab: str, name: str, parameters: str) -> Iterator[Any]:

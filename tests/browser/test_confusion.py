@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from lab_pages import ACTIVE, UNNAMED, run_with, shown, to_dark_theme
+from lab_pages import ACTIVE, UNNAMED, run_with, scroll_to_browser, shown, to_dark_theme
 from shots import screenshot
 
 from tin_lib.analysis import errors, runs
@@ -38,6 +38,7 @@ def browser(page: Any, lab: str, run: runs.Run) -> Any:
     """Notebook 09 on the run, executed from top to bottom and scrolled to the matrix."""
     run_with(page, lab, "09_class_errors", f'run, network = "{run.path}", "convnet9"')
     page.wait_for_selector(f"{MATRIX} .heatmaplayer image", state="attached")
+    scroll_to_browser(page)
     yield page
     assert page.errors == []
 

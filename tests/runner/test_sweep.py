@@ -94,12 +94,13 @@ def test_sweep_on_processes_of_this_machine(tmp_path: Path, capsys: Any) -> None
 
 def test_a_fit_that_fails_leaves_the_others(tmp_path: Path, capsys: Any) -> None:
     call = ["sweep", "vgg_like", *SMALL, "--out", str(tmp_path)]
-    call += ["--grid", f'weights=null,"{tmp_path / "absent.safetensors"}"']
+    call += ["--grid", "seed=0,1"]
+    (tmp_path / "seed=1").write_text("a file in place of the fit's folder")
     assert main(call) == 1
     table = pd.read_csv(tmp_path / "sweep.csv").fillna({"error": ""})
     assert table.error[0] == ""
-    assert "absent.safetensors does not exist" in table.error[1]
-    assert "absent.safetensors does not exist" in capsys.readouterr().out
+    assert "seed=1" in table.error[1]
+    assert "seed=1" in capsys.readouterr().out
 
 
 class Broken(ThreadPoolExecutor):

@@ -123,7 +123,7 @@ def test_a_users_file_adds_a_step_to_the_study(tmp_path):
     )
     workbook = load_workbook(tmp_path / "mine.yaml")
     assert "20_own" in workbook.steps["06_ensemble"].needs
-    assert len(workbook.steps) == 17
+    assert len(workbook.steps) == 18
     assert workbook.folder == tmp_path
     assert "paper" in workbook.profiles
 
