@@ -60,9 +60,9 @@ def test_an_arm_without_fits_has_an_empty_panel(errors):
 @pytest.mark.parametrize(
     ("worst", "others", "head", "pay"),
     [
-        (0.95, 0.55, "**Yes**", "the others pay for it"),
-        (0.05, 0.8, "**No**", "whether the others pay is open"),
-        (0.4, 0.8, "**Undecided**", "whether the others pay is open"),
+        (0.95, 0.55, "**Yes**", "the other classes lose accuracy"),
+        (0.05, 0.8, "**No**", "whether the other classes lose is undecided"),
+        (0.4, 0.8, "**Undecided**", "whether the other classes lose is undecided"),
     ],
 )
 def test_the_closing_text_gives_outcomes(tmp_path, worst, others, head, pay):
@@ -82,7 +82,7 @@ def test_a_gain_that_the_shuffled_shares_share_is_undecided(tmp_path):
 def test_shuffled_shares_that_are_better_than_the_adaptive_ones_are_named():
     outcomes = {adaptive.UNIFORM: "yes", adaptive.SHUFFLED: "no"}
     found = {(adaptive.WORST, k): SimpleNamespace(outcome=v) for k, v in outcomes.items()}
-    assert "dealt at random serve the worst classes better" in closing.verdict_text(found)
+    assert "assigned at random help the worst classes more" in closing.verdict_text(found)
 
 
 def test_fits_that_diverged_are_no_verdict(tmp_path):

@@ -71,7 +71,7 @@ def test_class_errors_that_tie_and_a_network_without_errors() -> None:
     assert perfect.best_rate == 0
     text = class_errors_text(perfect)
     assert "; all classes have the same error rate, 0.0 %." in text
-    assert "No image is taken for another class" in text
+    assert "No image is predicted as another class" in text
 
 
 def test_confusions_that_tie() -> None:

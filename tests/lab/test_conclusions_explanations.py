@@ -117,7 +117,7 @@ def test_omitted_pairs_are_reported() -> None:
     record = maps.judge(found, CHECKED, made_run(vgg16=made_fit()))
     assert record.left_out == ("guided_backprop: vgg16 has no ReLU",)
     text = conclusions.resolution(found)
-    assert "VGG-16: 2×2 places, 5 of 45 maps empty" in text
+    assert "VGG-16: 2×2 positions, 5 of 45 maps empty" in text
     assert "no boxes in this data" in text
 
 
@@ -130,7 +130,7 @@ def test_saliency_of_a_real_run(run: runs.Run) -> None:
     record = maps.judge(found, checked, run)
     assert len(record.verdicts) + 2 * len(record.at_chance) == 4
     assert "not readily interpretable" in conclusions.saliency(found, checked, run)
-    assert "9-layer ConvNet: 2×2 places" in conclusions.resolution(found)
+    assert "9-layer ConvNet: 2×2 positions" in conclusions.resolution(found)
 
 
 # Filters.

@@ -23,7 +23,7 @@ def test_training_of_a_real_fit(run: runs.Run) -> None:
     made = run.fit("convnet9")
     text, s = conclusions.training(made), made.summary
     assert f"**{100 * s['val_accuracy']:.1f} % of the validation images**" in text
-    assert "chance is 10.0 %" in text
+    assert "chance level is 10.0 %" in text
     assert f" on {s['device']} in {s['precision']}." in text
     older = SimpleNamespace(**vars(made), class_ids=made.class_ids, history=made.history)
     older.summary = {key: value for key, value in s.items() if key != "precision"}

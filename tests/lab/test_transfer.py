@@ -46,7 +46,7 @@ def test_the_papers_figure_only_for_all_classes() -> None:
     assert "53.5" not in few
     assert "for 200 classes, not for these 10" in few
     whole = transfer.transfer(compared(), compared(200), kept("convnet9", classes=200), [])
-    assert "VGG-16, has 53.5 %" in whole
+    assert "VGG-16, reaches 53.5 %" in whole
 
 
 @pytest.mark.parametrize(

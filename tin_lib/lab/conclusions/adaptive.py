@@ -1,4 +1,4 @@
-"""Whether class-adaptive augmentation helps the classes that need it, and what others pay."""
+"""Whether class-adaptive augmentation helps the worst classes, and what it costs the others."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tin_lib.lab.formatting import percent, rows
 CLAIMS = {
     (WORST, UNIFORM): "more copies for the classes with the most held-out errors raise the "
     "accuracy of the worst ones, compared with the same number of copies for each class",
-    (WORST, SHUFFLED): "the worst classes gain compared with the same shares dealt to the classes "
+    (WORST, SHUFFLED): "the worst classes gain compared with the same shares assigned to classes "
     "at random",
     (OTHERS, UNIFORM): "the other classes gain as well",
     (OTHERS, SHUFFLED): "the other classes gain compared with the shuffled shares",
@@ -19,9 +19,9 @@ CLAIMS = {
     (ALL, SHUFFLED): "the accuracy over all classes rises compared with the shuffled shares",
 }
 PAY = {
-    "yes": "So the others pay nothing.",
-    "no": "So the others pay for it.",
-    "undecided": "So whether the others pay is open.",
+    "yes": "So the other classes lose nothing.",
+    "no": "So the other classes lose accuracy.",
+    "undecided": "So whether the other classes lose is undecided.",
 }
 
 
@@ -44,14 +44,14 @@ def verdict_text(found: dict[tuple[str, str], Any]) -> str:
     """One sentence from both comparisons of the worst classes."""
     uniform, shuffled = (found[WORST, other].outcome for other in (UNIFORM, SHUFFLED))
     if uniform == "no":
-        return f"**No**: {ADAPTIVE} copies do not help the worst classes, they lose."
+        return f"**No**: {ADAPTIVE} copies lower the accuracy of the worst classes."
     if shuffled == "no":
-        return "**No**: the shares dealt at random serve the worst classes better."
+        return "**No**: shares assigned at random help the worst classes more."
     if uniform == shuffled == "yes":
-        return f"**Yes**: {ADAPTIVE} copies help the worst classes, and it is their allotment."
+        return f"**Yes**: {ADAPTIVE} copies help the worst classes, more than shuffled shares."
     if uniform == "yes":
         return "**Undecided**: the worst classes gain, but the shuffled shares may do as much."
-    return "**Undecided**: the worst classes do not clearly gain."
+    return "**Undecided**: the worst classes do not gain significantly."
 
 
 def regression_text(table: pd.DataFrame) -> str:
@@ -60,7 +60,7 @@ def regression_text(table: pd.DataFrame) -> str:
     if pd.isna([chosen, same, fresh]).any():
         return "Regression to the mean: not known, since fits diverged."
     return (
-        f"Regression to the mean: the worst classes have {percent(chosen)} errors on the held-out "
-        f"images that chose them, {percent(same)} on validation images with the same fits and "
-        f"{percent(fresh)} with new fits of the same recipe."
+        f"Regression to the mean: the worst classes have an error rate of {percent(chosen)} on the "
+        f"held-out images that selected them, {percent(same)} on validation images with the same "
+        f"fits and {percent(fresh)} with new fits of the same recipe."
     )

@@ -19,7 +19,7 @@ NAMES = {
     "cut": "reaching the border",
 }
 MODELS = {"alone": "one property at a time", "together": "all properties together"}
-OUTCOMES = {"yes": "support it for", "no": "contradict it for", "undecided": "do not decide it for"}
+OUTCOMES = {"yes": "support it for", "no": "contradict it for", "undecided": "are inconclusive for"}
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,10 @@ def class_errors_text(record: ClassRecord) -> str:
     name, accuracy = catalog.title(record.network), percent(record.accuracy)
     if not record.above_chance:
         return (
-            f"- **No verdicts**: {name} is right on {accuracy} of the images, not clearly above "
-            f"chance, so that its errors say nothing about classes or boxes.\n{issues}"
+            f"- **No verdicts**: {name} classifies {accuracy} of the images correctly, not clearly "
+            f"above chance, so that its errors say nothing about classes or boxes.\n{issues}"
         )
-    lines = [f"- {name} is right on {accuracy} of the images; {extremes(record)}."]
+    lines = [f"- {name} classifies {accuracy} of the images correctly; {extremes(record)}."]
     return "\n".join([*lines, confusions(record), *explanation(record.boxes), issues])
 
 
@@ -130,7 +130,7 @@ def extremes(record: ClassRecord) -> str:
     """Which classes have the lowest and the highest error rate."""
     if not record.best:
         return f"all classes have the same error rate, {percent(record.best_rate)}"
-    mostly = f", mostly taken for {record.taken_for}" if record.taken_for else ""
+    mostly = f", mostly predicted as {record.taken_for}" if record.taken_for else ""
     return (
         f"lowest error rate ({percent(record.best_rate)}): **{join_some(record.best)}**; "
         f"highest ({percent(record.worst_rate)}): **{join_some(record.worst)}**{mostly}"
@@ -140,8 +140,8 @@ def extremes(record: ClassRecord) -> str:
 def confusions(record: ClassRecord) -> str:
     """The most frequent confusions."""
     if not record.confused:
-        return "- No image is taken for another class."
-    pairs = join_some([f"{label} taken for {predicted}" for label, predicted in record.confused])
+        return "- No image is predicted as another class."
+    pairs = join_some([f"{label} predicted as {predicted}" for label, predicted in record.confused])
     each = " each" if len(record.confused) > 1 else ""
     images = count_noun(record.confused_images, "image")
     return f"- Most frequent confusion: {pairs} ({images}{each})."

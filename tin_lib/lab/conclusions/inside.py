@@ -160,12 +160,12 @@ def arm_text(verdict: ArmVerdict) -> str:
         return f"In the {verdict.place} convolution there is no roughness to compare."
     conclusion = {
         "yes": "rougher without regularisation, as the paper supposes",
-        "no": "rougher with penalties, against what the paper supposes",
+        "no": "rougher with penalties, contrary to what the paper supposes",
         "undecided": "undecided",
     }[verdict.outcome]
     return (
         f"In the {verdict.place} convolution, roughness is {verdict.penalised:.3f} with penalties "
-        f"and {verdict.unregularised:.3f} without regularisation (filters of a layer vary by "
-        f"{verdict.spread:.2f}); the difference over {verdict.seeds} pairs of the same seed is "
-        f"{verdict.low:+.3f} to {verdict.high:+.3f}: {conclusion}."
+        f"and {verdict.unregularised:.3f} without regularisation (standard deviation over "
+        f"filters {verdict.spread:.2f}); the difference over {verdict.seeds} pairs of the same "
+        f"seed is {verdict.low:+.3f} to {verdict.high:+.3f}: {conclusion}."
     )

@@ -188,7 +188,7 @@ def best_text(best: Best) -> str:
     text = f"{head}{best.rate:g} reaches the highest validation accuracy ({reached})"
     if best.equal:
         equal = join_and(f"{rate:g}" for rate in best.equal)
-        return f"{text}; {equal} cannot be told apart from it."
+        return f"{text}; no significant difference from {equal}."
     return f"{text}; the others are clearly worse or do not converge with every seed."
 
 

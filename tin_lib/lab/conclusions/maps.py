@@ -126,7 +126,7 @@ def method_line(verdicts: list[MapVerdict]) -> str:
     if any(each.on_object != UNTESTED for each in verdicts):
         beyond = (f"{catalog.title(v.network)} {100 * v.beyond:+.1f}" for v in verdicts)
         parts.append(
-            "share of the map in the box minus the box's share of the image, in points: "
+            "share of saliency inside the box minus the box's share of the area, in points: "
             f"{', '.join(beyond)}. More in the box than all baselines: "
             f"{by_outcome(verdicts, 'on_object')}."
         )
@@ -166,7 +166,7 @@ def answer(record: SaliencyRecord) -> str:
     yes, no = outcomes.count("yes"), outcomes.count("no")
     return (
         f"{question}: of {count_noun(len(outcomes), 'pair')} of network and method, {yes} beat "
-        f"every map that uses no network, {no} are worse than one of them, and "
+        f"every baseline (a map that uses no network), {no} are worse than one, and "
         f"{len(outcomes) - yes - no} are undecided. Compared by "
         f"{'place and ' if boxes else ''}order of pixels, the maps better than every baseline are: "
         f"{pairs(record, 'yes')}; for these the paper's sentence does not hold. Worse than a "
@@ -196,17 +196,17 @@ def resolution(found: Evaluation) -> str:
     rows = found.measures[found.measures.method == "grad_cam"].drop_duplicates("network")
     empty = rows.set_index("network")[["empty", "n"]]
     sizes = [
-        f"{catalog.title(name)}: {height}×{width} places, {empty['empty'][name]:,} of "
+        f"{catalog.title(name)}: {height}×{width} positions, {empty['empty'][name]:,} of "
         f"{empty.loc[name].sum():,} maps empty"
         for name, (height, width) in found.map_sizes.items()
     ]
     lines = []
     if sizes:
         lines.append(
-            f"A Grad-CAM map resolves no more than the last convolution's output. "
+            f"A Grad-CAM map has the resolution of the last convolution's output. "
             f"{'; '.join(sizes)}. Empty maps (no evidence for the class) are left out of the "
-            "measures; several pixels with the highest value, as on a plateau, count by the share "
-            "of them in the box."
+            "measures; where several pixels have the highest value, the share of them inside the "
+            "box counts."
         )
     if "mass inside" not in found.per_image:
         lines.append("There are no boxes in this data: only insertion and deletion are measured.")

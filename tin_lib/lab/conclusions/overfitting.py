@@ -125,8 +125,8 @@ def impact_text(impact: Impact) -> str:
         for row in impact.rows
     ]
     return (
-        f"{HEADS[impact.outcome]}: {words}. Better than the plain network: {impact.helps}; more "
-        f"than any other step added alone: {impact.added}; taken away, a larger loss than any "
+        f"{HEADS[impact.outcome]}: {words}. Better than the plain network: {impact.helps}; better "
+        f"than every other single step: {impact.added}; larger loss when removed than every "
         f"other: {impact.removed}. The comparisons:\n\n" + "\n".join(lines)
     )
 

@@ -77,7 +77,7 @@ def losses(table: pd.DataFrame) -> str:
     for as long, and ``pruning.split_arms``.
     """
     compared = table[table["against"] != ""]
-    asked = "Does pruning ({}) cost accuracy, against the dense network trained on for as long?"
+    asked = "Does pruning ({}) cost accuracy, compared with the dense network trained as long?"
     return "\n\n".join(
         verdict_text(judge(asked.format(method), part, flip=True))
         for method, part in compared.groupby("method", sort=False)
@@ -123,7 +123,7 @@ def speeds(tables: Mapping[str, pd.DataFrame]) -> str:
     if zeros and not any(speed_outcome(row) == "yes" for row in zeros):
         lines += [
             "",
-            "No time was shown to be saved by zeros: they are multiplied like other numbers.",
+            "Zeros were not shown to save time: they are multiplied like other numbers.",
         ]
     return "\n".join([head, "", *lines])
 
@@ -135,14 +135,14 @@ def sizes(table: pd.DataFrame) -> str:
     """
     whole = table["dense"].iloc[0]
     parts = [
-        f"{row.arm}: {percent(row.dense / whole)} as it is, {percent(row.compressed / whole)} "
+        f"{row.arm}: {percent(row.dense / whole)} uncompressed, {percent(row.compressed / whole)} "
         f"compressed, {percent(row.sparse / whole)} in the sparse format"
         for row in rows(table[table["method"].isin(["one-shot", "filters"])])
     ]
-    text = f"Bytes, of the dense network's {whole:,}: {'; '.join(parts)}."
+    text = f"File sizes, as shares of the dense network's {whole:,} bytes: {'; '.join(parts)}."
     emptied = [f"{row.arm} ({row.emptied})" for row in rows(table) if row.emptied]
     if emptied:
-        text += f" Layers without any weight left, so that nothing passes: {join_and(emptied)}."
+        text += f" Layers with no weight left, through which no signal passes: {join_and(emptied)}."
     return text
 
 
@@ -157,7 +157,7 @@ def training_time(reached: pd.DataFrame, dense_epochs: int) -> str:
         after = f" (median epoch {found.median():g})" if len(found) else ""
         parts.append(f"{arm}: {len(found)} of {len(part)}{after}")
     return (
-        "Does pruning shorten the training, as the paper hoped? By its design it cannot: it needs "
+        "Does pruning shorten the training, as the paper hoped? By design it cannot: it needs "
         f"the weights of the whole dense training ({count_noun(dense_epochs, 'epoch')}), and "
         "retraining comes on top; whether an epoch of the pruned network is faster is measured "
         "above. Retrained networks that regained their dense network's accuracy: "

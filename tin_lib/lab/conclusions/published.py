@@ -35,12 +35,12 @@ def text(fit: runs.Fit) -> str:
     sentences = [
         f"**{catalog.title(summary['network'])}** was not trained here: its weights were published "
         f"after {summary['epochs']} epochs in {summary['seconds']:,.0f} s on {summary['device']}.",
-        f"It is right on **{percent(summary['val_accuracy'])} of the validation images** "
-        f"({percent(summary['val_top5'])} have the label among the top five); "
+        f"It classifies **{percent(summary['val_accuracy'])} of the validation images** correctly "
+        f"(top-5 accuracy {percent(summary['val_top5'])}); "
         f"{_compared(difference)}.",
-        "The data are those that it was learnt from."
+        "The data are those that it was trained on."
         if same
-        else "It was learnt from other training images than those in these data.",
+        else "It was trained on other images than those in these data.",
     ]
     return " ".join(sentences) + f'\n\nIn notebook 07 set `network = "{fit.name}"`.'
 

@@ -16,7 +16,7 @@ GAPS = {
     "at chance": "This is not clearly above chance: it needs more training or another recipe.",
     "ceiling": "Both are nearly perfect: these images are too easy to tell networks apart.",
     "overfit": "Training accuracy is {gap} above validation accuracy: the network overfits.",
-    "mild overfit": "Training accuracy is {gap} above validation accuracy, a mild overfit.",
+    "mild overfit": "Training accuracy is {gap} above validation accuracy: mild overfitting.",
     "validation higher": "Validation accuracy is {gap} above training accuracy: the two sets are "
     "not equally hard, or there are few images.",
     "fitted": "They differ by {gap}, and the training images are learnt almost perfectly.",
@@ -40,11 +40,11 @@ def training(fit: runs.Fit) -> str:
     best = history.iloc[int(history.val_accuracy.to_numpy().argmax())]
     precision = f" in {s['precision']}" if "precision" in s else ""
     sentences = [
-        f"**{catalog.title(s['network'])}** is right on **{percent(s['val_accuracy'])} of the "
-        f"validation images** and {percent(s['train_accuracy'])} of the training images; chance is "
-        f"{percent(1 / len(fit.class_ids))}.",
+        f"**{catalog.title(s['network'])}** classifies **{percent(s['val_accuracy'])} of the "
+        f"validation images** and {percent(s['train_accuracy'])} of the training images correctly; "
+        f"chance level is {percent(1 / len(fit.class_ids))}.",
         gap_text(judge_fit(fit), s["train_accuracy"] - s["val_accuracy"]),
-        f"For {percent(s['val_top5'])} of the validation images the label is among the top five.",
+        f"The top-5 validation accuracy is {percent(s['val_top5'])}.",
         f"The network has {s['parameters']:,} parameters and trained "
         f"{count_noun(s['epochs'], 'epoch')} in {s['seconds']:,.0f} s, "
         f"{s['images_per_second']:,.0f} images/s on {s['device']}{precision}.",

@@ -31,7 +31,7 @@ def best_text(probes: pd.DataFrame, classes: int) -> str:
     text = f"The most accurate of the second table is *{best.arm}*: {percent(best.mean)}."
     if classes != CLASSES:
         return f"{text} The paper's figures are for {CLASSES} classes, not for these {classes}."
-    return f"{text} The paper's best network, VGG-16, has {percent(RESULTS['vgg16']['val'])}."
+    return f"{text} The paper's best network, VGG-16, reaches {percent(RESULTS['vgg16']['val'])}."
 
 
 def seen_before(kept: Mapping[tuple[str, int], Features]) -> str:
@@ -47,7 +47,7 @@ def missing_text(missing: Sequence[str]) -> str:
     """Networks that could not be tried for want of weights, and how to get them; "" for none."""
     if not missing:
         return ""
-    return "Not tried, for want of their weights:\n\n" + "\n".join(map(advice, missing))
+    return "Not tried, because their weights are missing:\n\n" + "\n".join(map(advice, missing))
 
 
 def advice(network: str) -> str:

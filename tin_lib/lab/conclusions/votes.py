@@ -107,8 +107,8 @@ def summary(record: EnsembleRecord) -> str:
 def vote_text(vote: VoteVerdict) -> str:
     """One vote's accuracy and verdict."""
     accuracy = (
-        f"The {vote.name} is right on **{percent(vote.accuracy)}** of the images (95 % interval "
-        f"{percent(vote.low)} to {percent(vote.high)})"
+        f"The {vote.name} classifies **{percent(vote.accuracy)}** of the images correctly (95 % "
+        f"interval {percent(vote.low)} to {percent(vote.high)})"
     )
     if not vote.against:
         return f"{accuracy}; there is no single network to compare it with."
@@ -120,12 +120,12 @@ def vote_text(vote: VoteVerdict) -> str:
 def similarity(record: EnsembleRecord) -> list[str]:
     """How similar the networks' errors are."""
     if record.networks < 2:
-        return ["There is one network, so that there is no correlation of errors."]
+        return ["There is only one network, so there is no correlation of errors."]
     missed = (
-        f"Every network misses {percent(record.missed)} of the images; at least one is right on "
-        f"the other {percent(1 - record.missed)}."
+        f"Every network misclassifies {percent(record.missed)} of the images; at least one is "
+        f"right on the other {percent(1 - record.missed)}."
     )
     if record.correlation != record.correlation:  # NaN
-        return ["The correlation of errors is undefined: they vary in one network at most.", missed]
+        return ["The error correlation is undefined: at most one network's errors vary.", missed]
     theirs = f"{paper.ERROR_CORRELATION} in the paper, for three networks"
     return [f"The mean correlation of errors is {record.correlation:.3f} ({theirs}).", missed]

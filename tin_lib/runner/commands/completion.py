@@ -17,9 +17,9 @@ def add_completion(verbs: Any) -> None:
     """``tin completion SHELL``"""
     p = verbs.add_parser(
         "completion",
-        help="print the script that lets a shell complete tin's words",
-        description="Print the script by which a shell completes verbs, options, files, profiles, "
-        "recipes and networks.",
+        help="print the script for shell completion",
+        description="Print the script by which a shell completes subcommands, options, files, "
+        "profiles, recipes and networks.",
         epilog=WHERE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -13,8 +13,8 @@ def add_features(verbs: Any) -> None:
         "features",
         help="run a network once over all images and keep its features",
         description="Run a network of torchvision or timm, or a finished fit, once over the train "
-        "and val images, and keep what its last layer receives. The same command continues an "
-        "interrupted run. Then: tin probe OUT.",
+        "and val images, and keep the inputs of its last layer. Rerun the same command to "
+        "resume. Then: tin probe OUT.",
     )
     p.add_argument("network", help="torchvision:NAME, timm:NAME, or the folder of a finished fit")
     p.add_argument(

@@ -63,8 +63,8 @@ def add_predict(verbs: Any) -> None:
     p = verbs.add_parser(
         "predict",
         help="name the five most probable classes of pictures of your own",
-        description="Print what a trained network takes pictures for: the five most probable of "
-        "its classes, with their probabilities. Pictures of another size are resized to 64×64 "
+        description="Print the five most probable classes of each picture, by a trained network, "
+        "with their probabilities. Pictures of another size are resized to 64×64 "
         "pixels, and a line says so.",
     )
     add_folder(p, "FIT", "a fit's folder, e.g. runs/x/networks/vgg16")

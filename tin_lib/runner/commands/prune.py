@@ -16,7 +16,7 @@ def add_prune(verbs: Any) -> None:
         help="write a fit's network without its smallest weights or filters",
         description="Write the fit's network with its smallest weights set to zero, or without its "
         "weakest filters, as starting weights; print what is left of each layer and the command "
-        "that trains it on. The fit itself does not change.",
+        "that continues its training. The fit itself does not change.",
     )
     add_folder(p, "FIT", "a fit's folder, e.g. runs/x/networks/convnet9")
     p.add_argument(

@@ -13,7 +13,7 @@ def add_publish(verbs: Any) -> None:
         "publish",
         help="write a fit's weights and its card to one file for others",
         description="Write the fit's network to one safetensors file whose header is its card: "
-        "what it is, what it was learnt from, how it was trained, its accuracy, how to load it. "
+        "what it is, what it was trained on and how, its accuracy, how to load it. "
         "Prints the card.",
     )
     add_folder(p, "FIT", "a fit's folder, e.g. runs/x/networks/vgg16")

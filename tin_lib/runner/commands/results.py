@@ -62,7 +62,7 @@ def add_browse(verbs: Any) -> None:
     p.add_argument("--data", type=Path, help=MOVED)
     p.add_argument("--port", type=int, help="port to listen on (default: a free one)")
     p.add_argument("--no-open", action="store_true", help="print the address, open no web browser")
-    p.add_argument("--dark", action="store_true", help="dark page")
+    p.add_argument("--dark", action="store_true", help="dark theme")
     p.set_defaults(call=browse)
 
 

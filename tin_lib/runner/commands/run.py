@@ -11,9 +11,9 @@ def add_run(verbs: Any) -> None:
     p = verbs.add_parser(
         "run",
         help="run the whole workbook and build its report",
-        description="Run the notebooks in the order that they need, skip what is up to date, and "
-        "write RUN/results.csv and RUN/report/index.html. If a notebook fails, those that do not "
-        "need it still run; run the same command again to resume.",
+        description="Run the notebooks in the order of their dependencies, skip what is up to "
+        "date, and write RUN/results.csv and RUN/report/index.html. If a notebook fails, those "
+        "that do not need it still run; run the same command again to resume.",
     )
     add_arguments(p.add_argument)
     p.set_defaults(call=run)
@@ -37,7 +37,7 @@ def add_arguments(add: Any) -> None:
         metavar="NN.NAME=VALUE",
         help="set a notebook's parameter, e.g. 02.epochs=3; all.NAME for every notebook with it",
     )
-    add("--jobs", type=int, default=1, help="notebooks side by side on this machine")
+    add("--jobs", type=int, default=1, help="number of notebooks to run in parallel")
     add(
         "--cluster",
         metavar="ADDRESS",
@@ -49,13 +49,13 @@ def add_arguments(add: Any) -> None:
         action="append",
         default=[],
         metavar="NN",
-        help="run this notebook alone; what it reads must be there",
+        help="run this notebook alone; its inputs must exist",
     )
     add(
         "--group",
         action="append",
         default=[],
-        help="run this group's notebooks and its needs (default: the study, notebooks 01 to 09)",
+        help="run this group's notebooks and those they need (default: study, notebooks 01 to 09)",
     )
     add("--dry-run", action="store_true", help="say what would run, and why; change nothing")
     add("--force", action="store_true", help="run also what is up to date")

@@ -13,7 +13,7 @@ def add_train(verbs: Any) -> None:
     p = verbs.add_parser(
         "train",
         help="train one network by a recipe",
-        description="Train one network. The same command resumes an interrupted fit. "
+        description="Train one network. Rerun the same command to resume an interrupted fit. "
         "Under torchrun every process computes its share of each batch.",
     )
     options.add_recipe(p, "the recipe")
@@ -52,9 +52,9 @@ def add_sweep(verbs: Any) -> None:
     p = verbs.add_parser(
         "sweep",
         help="train one network with every combination of some fields' values",
-        description="Train NETWORK once for each combination of the grid, side by side, and write "
-        "OUT/sweep.csv. The same command resumes an interrupted sweep. With --holdout 0.1 the "
-        "best is chosen by a held-out part of train; validation is what is reported.",
+        description="Train NETWORK once for each combination of the grid, in parallel, and write "
+        "OUT/sweep.csv. Rerun the same command to resume. With --holdout 0.1 the best fit is "
+        "chosen on a held-out part of train, and validation accuracy is only reported.",
     )
     options.add_recipe(p, "all of the fits")
     p.add_argument("--out", type=Path, required=True, help="the sweep's folder")
@@ -65,7 +65,7 @@ def add_sweep(verbs: Any) -> None:
         metavar="FIELD=VALUE,VALUE",
         help="values of a recipe's field, e.g. lr=0.01,0.1; once for each field",
     )
-    p.add_argument("--jobs", type=int, default=1, help="fits side by side")
+    p.add_argument("--jobs", type=int, default=1, help="number of fits to train in parallel")
     p.add_argument(
         "--cluster",
         metavar="ADDRESS",

@@ -56,7 +56,7 @@ def add_reproduce(verbs: Any) -> None:
         help="train a run's networks again elsewhere and compare",
         description="Train every fit of RUN again in --out, by its recorded recipe, data, seed, "
         "precision, number of threads and processes, count the votes, and say what differs and by "
-        "how much. On the same CPU with the same versions nothing does. The same command resumes. "
+        "how much. On the same CPU with the same versions nothing differs. Rerun to resume. "
         "Exit status 1 if anything differs.",
     )
     add_folder(p, "RUN", RUN)
