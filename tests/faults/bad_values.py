@@ -34,6 +34,7 @@ RIGHT: set[tuple[str, str]] = {
 
 # Arrays of which any number of rows, or of columns, is right, or other axes.
 ROWS = (
+    "analysis.filters.image_roughness images",
     "augment.normalise images", "augment.unchanged image", "predict.scores images",
     "predict.top logits", "analysis.errors.box_properties boxes", "analysis.saliency.absolute maps",
     "analysis.saliency.positive maps", "analysis.saliency.negative maps",
@@ -47,6 +48,7 @@ ROWS = (
     "analysis.saliency.to_uint8 scale",
 )  # fmt: skip
 COLUMNS = (
+    "analysis.filters.image_roughness images",
     "predict.top logits", "augment.erase_ images", "augment.mix images",
     "analysis.augmentation.contrast images", "analysis.ensemble.majority_vote predictions",
     "analysis.ensemble.ties predictions", "analysis.saliency.absolute maps",

@@ -1,8 +1,7 @@
 """One valid call of each public function that computes from plain values: numbers, texts, arrays,
 tables, networks. ``CALLS`` maps a function, as docs/API.md names it, to its arguments by name.
 
-not_tried.txt lists the other public names: functions of fits, runs, data sets, files, figures and
-processes, and records; their own tests give them wrong values."""
+not_tried.txt lists the other public names in groups, each with its reason."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -15,10 +14,15 @@ import torch
 
 from tin_lib import augment, networks, penalties
 from tin_lib.analysis import errors, filters, saliency
+from tin_lib.analysis.runs import Run
 
 
 class Toys:
-    """Small arguments, made when they are first needed."""
+    """Small arguments, made when they are first needed; ``run``: of two fits of one epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.fits = {("one", 0): run.first}
 
     @cached_property
     def network(self) -> Any:
@@ -218,5 +222,34 @@ CALLS: dict[str, Make] = {
     },
     "analysis.pruning.prune_filters": lambda t: {"network": t.network, "keep": 0.5},
     "analysis.pruning.weight_table": lambda t: {"network": t.network},
+    "analysis.adaptive.accuracy_by_class": lambda t: {"fit": t.run.first, "split": "val"},
+    "analysis.adaptive.count_labels": lambda t: {"fit": t.run.first, "split": "val"},
+    "analysis.arms.correct": lambda t: {"fit": t.run.first, "split": "val"},
+    "analysis.arms.by_fit": lambda t: {"fits": t.fits},
+    "analysis.arms.finished": lambda t: {"fits": t.fits},
+    "analysis.arms.check_images": lambda t: {"fits": t.fits},
+    "analysis.pruning.epochs_to_reach": lambda t: {"fits": t.fits, "dense": t.fits},
+    "analysis.ensemble.errors": lambda t: {"predictions": t.tables},
+    "analysis.ensemble.best_network": lambda t: {"tables": t.tables},
+    "analysis.ensemble.predictions": lambda t: {"run": t.run, "split": "val"},
+    "analysis.ensemble.soft": lambda t: {"run": t.run, "split": "val"},
+    "analysis.ensemble.vote": lambda t: {"run": t.run, "split": "val", "fallback": "vgg_like"},
+    "analysis.errors.class_order": lambda t: {"counts": t.counts},
+    "analysis.filters.image_roughness": lambda t: {"images": t.images.numpy()},
+    "analysis.filters.filter_count": lambda t: {"network": t.network, "layer": "conv1"},
+    "analysis.filters.selectivity": lambda t: {"found": t.found},
+    "analysis.filters.first_layer": lambda t: {"network": t.network},
+    "analysis.filters.receptive_field": lambda t: {"network": t.network, "layer": "conv1"},
+    "analysis.saliency.methods_for": lambda t: {"network": t.network},
+    "analysis.runs.open_fit": lambda t: {"path": t.run.first.path},
+    "analysis.runs.open_run": lambda t: {"path": t.run.path},
+    "networks.load": lambda t: {"path": t.run.first.path / "weights.safetensors"},
+    "networks.read_meta": lambda t: {"path": t.run.first.path / "weights.safetensors"},
+    "networks.parameter_count": lambda t: {"module": t.network},
+    "files.read_json": lambda t: {"path": t.run.first.path / "recipe.json"},
+    "files.read_object": lambda t: {"path": t.run.first.path / "recipe.json"},
+    "files.read_table": lambda t: {"path": t.run.first.path / "predictions_val.csv"},
+    "recipes.augment_from": lambda t: {"values": {"mode": "modern"}},
 }  # fmt: skip
-NOT_TRIED = Path(__file__).with_name("not_tried.txt").read_text("utf-8")
+_LINES = Path(__file__).with_name("not_tried.txt").read_text("utf-8").splitlines()
+NOT_TRIED = {line for line in _LINES if line and not line.startswith("#")}

@@ -62,7 +62,7 @@ def kernel_roughness(weights: Tensor) -> np.ndarray:
 
 def image_roughness(images: np.ndarray) -> np.ndarray:
     """``roughness`` of pictures (K, 3, H, W), each channel about its mean."""
-    values = np.asarray(images, dtype=np.float64)
+    values = real("images", images)
     return roughness(values - values.mean(axis=(2, 3), keepdims=True))
 
 
