@@ -22,6 +22,10 @@ class Penalty:
     activity_l1: float = 0.0
     activity_l2: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not all(0 <= factor < float("inf") for factor in vars(self).values()):
+            raise ValueError(f"{self}: each factor must be 0 or more")
+
 
 def alike(weights: float, activity: float = 0.0) -> Penalty:
     """The same λ for L1 and L2."""

@@ -42,13 +42,18 @@ def top(logits: Tensor, k: int) -> Tensor:
     """Classes of the ``k`` highest scores, int64 (N, at most k), best first, ties in order."""
     if not k >= 1:
         raise ValueError(f"k={k}: must be 1 or more")
+    if logits.ndim != 2 or logits.is_complex():
+        raise ValueError(f"scores must be real (N, classes), not {tuple(logits.shape)}")
     return logits.sort(dim=1, descending=True, stable=True).indices[:, :k]
 
 
 def accuracy(logits: np.ndarray, labels: np.ndarray, k: int = 1) -> float:
     """Share (0..1) of rows whose label is among the ``k`` highest scores."""
-    best = top(torch.from_numpy(np.array(logits)), k).numpy()
-    return float((best == np.asarray(labels).reshape(len(best), 1)).any(1).mean())
+    best, labels = top(torch.from_numpy(np.array(logits)), k).numpy(), np.asarray(labels)
+    known = labels.dtype.kind in "iu" and (labels < logits.shape[1]).all()
+    if labels.shape != best.shape[:1] or not known or np.isnan(logits).any():
+        raise ValueError("needs scores (N, classes) that are not NaN, and a class (N,) for each")
+    return float((best == labels[:, None]).any(1).mean())
 
 
 def table(split: Split, logits: np.ndarray, class_ids: tuple[str, ...]) -> pd.DataFrame:
@@ -59,12 +64,6 @@ def table(split: Split, logits: np.ndarray, class_ids: tuple[str, ...]) -> pd.Da
     ids, values = np.array(class_ids), torch.from_numpy(np.array(logits))
     best = top(values, 5)
     probability = values.softmax(1).gather(1, best[:, :1])[:, 0]
-    return pd.DataFrame(
-        {
-            "file": split.files,
-            "label": np.where(split.labels >= 0, ids[split.labels], ""),
-            "predicted": ids[best[:, 0].numpy()],
-            "probability": probability.numpy().round(6),
-            "top5": [" ".join(row) for row in ids[best.numpy()]],
-        }
-    )
+    columns = {"file": split.files, "label": np.where(split.labels >= 0, ids[split.labels], "")}
+    columns |= {"predicted": ids[best[:, 0].numpy()], "probability": probability.numpy().round(6)}
+    return pd.DataFrame(columns | {"top5": [" ".join(row) for row in ids[best.numpy()]]})

@@ -23,8 +23,6 @@ _REASONS = {
     errno.EFBIG: "it is larger than files may be here (ulimit -f)",
 }
 _NUMBER = re.compile(r"\(os error (\d+)\)")  # in the text of a safetensors error
-
-
 _guarded: list[tuple[Path, int]] = []  # folders and their open descriptors
 
 

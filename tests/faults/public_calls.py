@@ -1,8 +1,7 @@
 """One valid call of each public function that computes from plain values: numbers, texts, arrays,
 tables, networks. ``CALLS`` maps a function, as docs/API.md names it, to its arguments by name.
 
-not_tried.txt lists the other public names: functions of fits, runs, data sets, files, figures and
-processes, and records; their own tests give them wrong values."""
+not_tried.txt lists the other public names in groups, each with its reason."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -13,12 +12,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tin_lib import networks
+from tin_lib import augment, networks, penalties
 from tin_lib.analysis import errors, filters, saliency
+from tin_lib.analysis.runs import Run
 
 
 class Toys:
-    """Small arguments, made when they are first needed."""
+    """Small arguments, made when they are first needed; ``run``: of two fits of one epoch."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.fits = {("one", 0): run.first}
 
     @cached_property
     def network(self) -> Any:
@@ -28,6 +32,7 @@ class Toys:
     images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8) + torch.arange(64, dtype=torch.uint8)
     inputs = torch.linspace(-1, 1, 2 * 3 * 64 * 64).reshape(2, 3, 64, 64)
     mean, std = torch.tensor([120.0, 110, 100]), torch.tensor([60.0, 61, 62])
+    erased = torch.tensor([[8, 30, 4, 40], [0, 0, 0, 0]])
     labels = torch.tensor([0, 2])
     scores = np.array([[1.0, 2, 0.5], [0.1, 0.2, 3], [2, 1, 0]], np.float32)
     boxes = np.array([[8, 8, 40, 40], [0, 0, 63, 63], [4, 9, 20, 60]], np.int16)
@@ -68,6 +73,24 @@ CALLS: dict[str, Make] = {
     "augment.draw_mixing": lambda t: {
         "rng": np.random.default_rng(0), "mixup": 0.2,
     },
+    "augment.AugmentSpec": lambda t: {
+        "mode": "modern", "fraction": 0.5, "crop_size": 55, "resize": "spline",
+        "contrast": (0.8, 1.2), "tint": (-5.0, 5.0), "shift": 2, "jitter": 0.1, "erase": 0.1,
+    },
+    "augment.Augmenter": lambda t: {"spec": augment.AugmentSpec("modern"), "n": 4, "seed": 1},
+    "augment.draw_offsets": lambda t: {
+        "n": 2, "generator": torch.Generator(), "size": 55, "resize": "spline",
+    },
+    "augment.erase_": lambda t: {"images": t.inputs.clone(), "boxes": t.erased},
+    "augment.mix": lambda t: {
+        "images": t.inputs, "labels": t.labels, "mixing": augment.Mixing(0.5),
+    },
+    "augment.render": lambda t: {
+        "images": t.images, "plan": augment.unchanged(torch.arange(2)), "mean": t.mean,
+        "std": t.std, "size": 32,
+    },
+    "augment.saturate_": lambda t: {"images": t.inputs.clone(), "factor": torch.ones(2)},
+    "augment.unchanged": lambda t: {"image": torch.arange(2)},
     "augment.normalise": lambda t: {"images": t.images, "mean": t.mean, "std": t.std, "size": 32},
     "networks.create": lambda t: {"name": "vgg_like", "num_classes": 3, "width": 0.05},
     "networks.has_width": lambda t: {"name": "vgg16"},
@@ -78,6 +101,18 @@ CALLS: dict[str, Make] = {
         "optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1, "warmup": 0.1, "clip": 1.0,
         "label_smoothing": 0.1, "mixup": 0.2, "ema": 0.9, "seconds": 5.0, "patience": 1,
         "keep": "best", "precision": "auto", "compile": "", "penalties": "none",
+    },
+    "penalties.Penalty": lambda t: {
+        "l1": 0.1, "l2": 0.2, "activity_l1": 0.3, "activity_l2": 0.4,
+    },
+    "penalties.alike": lambda t: {"weights": 0.1, "activity": 0.2},
+    "penalties.named": lambda t: {"which": "paper", "network": "vgg16"},
+    "penalties.add_gradient_": lambda t: {
+        "network": t.network, "penalties": {"dense1": penalties.alike(0.1)},
+    },
+    "penalties.activity_penalty": lambda t: {
+        "activations": {"dense1": torch.ones(2, 3)},
+        "penalties": {"dense1": penalties.alike(0.1, 0.1)},
     },
     "predict.scores": lambda t: {
         "network": t.network, "images": t.images, "mean": t.mean, "std": t.std, "size": 64,
@@ -119,6 +154,19 @@ CALLS: dict[str, Make] = {
         "network": t.network, "images": t.inputs, "method": "gradient", "target": t.labels,
         "batch_size": 2,
     },
+    "analysis.saliency.absolute": lambda t: {"maps": t.inputs},
+    "analysis.saliency.positive": lambda t: {"maps": t.inputs},
+    "analysis.saliency.negative": lambda t: {"maps": t.inputs},
+    "analysis.saliency.preprocessed": lambda t: {"inputs": t.inputs},
+    "analysis.saliency.figure5_rows": lambda t: {
+        "pixels": t.images.numpy(), "inputs": t.inputs, "maps": t.inputs,
+    },
+    "analysis.saliency.to_uint8": lambda t: {
+        "view": saliency.absolute(t.inputs), "percentile": 99.0, "scale": torch.tensor([1.0, 2]),
+    },
+    "analysis.moments.expected_relu": lambda t: {
+        "mean": torch.tensor([0.1, -0.2]), "variance": torch.tensor([1.0, 2]),
+    },
     "analysis.saliency.full_strength": lambda t: {
         "view": saliency.absolute(t.inputs), "percentile": 99.0,
     },
@@ -146,6 +194,12 @@ CALLS: dict[str, Make] = {
         "found": t.found, "class_names": ["a", "b", "c"], "best": 2,
     },
     "analysis.augmentation.examples": lambda t: {"image": t.images[0].numpy(), "seed": 1},
+    "analysis.augmentation.contrast": lambda t: {"images": t.inputs, "factor": torch.ones(2)},
+    "analysis.augmentation.tint": lambda t: {"images": t.inputs, "colour": torch.ones(2, 3)},
+    "analysis.augmentation.crop_resize": lambda t: {
+        "images": t.inputs, "top": torch.tensor([1, 2]), "left": torch.tensor([0, 3]), "size": 55,
+        "resize": "author",
+    },
     "analysis.augmentation.resize_difference": lambda t: {
         "images": t.images.numpy(), "size": 55, "seed": 1,
     },
@@ -168,5 +222,34 @@ CALLS: dict[str, Make] = {
     },
     "analysis.pruning.prune_filters": lambda t: {"network": t.network, "keep": 0.5},
     "analysis.pruning.weight_table": lambda t: {"network": t.network},
+    "analysis.adaptive.accuracy_by_class": lambda t: {"fit": t.run.first, "split": "val"},
+    "analysis.adaptive.count_labels": lambda t: {"fit": t.run.first, "split": "val"},
+    "analysis.arms.correct": lambda t: {"fit": t.run.first, "split": "val"},
+    "analysis.arms.by_fit": lambda t: {"fits": t.fits},
+    "analysis.arms.finished": lambda t: {"fits": t.fits},
+    "analysis.arms.check_images": lambda t: {"fits": t.fits},
+    "analysis.pruning.epochs_to_reach": lambda t: {"fits": t.fits, "dense": t.fits},
+    "analysis.ensemble.errors": lambda t: {"predictions": t.tables},
+    "analysis.ensemble.best_network": lambda t: {"tables": t.tables},
+    "analysis.ensemble.predictions": lambda t: {"run": t.run, "split": "val"},
+    "analysis.ensemble.soft": lambda t: {"run": t.run, "split": "val"},
+    "analysis.ensemble.vote": lambda t: {"run": t.run, "split": "val", "fallback": "vgg_like"},
+    "analysis.errors.class_order": lambda t: {"counts": t.counts},
+    "analysis.filters.image_roughness": lambda t: {"images": t.images.numpy()},
+    "analysis.filters.filter_count": lambda t: {"network": t.network, "layer": "conv1"},
+    "analysis.filters.selectivity": lambda t: {"found": t.found},
+    "analysis.filters.first_layer": lambda t: {"network": t.network},
+    "analysis.filters.receptive_field": lambda t: {"network": t.network, "layer": "conv1"},
+    "analysis.saliency.methods_for": lambda t: {"network": t.network},
+    "analysis.runs.open_fit": lambda t: {"path": t.run.first.path},
+    "analysis.runs.open_run": lambda t: {"path": t.run.path},
+    "networks.load": lambda t: {"path": t.run.first.path / "weights.safetensors"},
+    "networks.read_meta": lambda t: {"path": t.run.first.path / "weights.safetensors"},
+    "networks.parameter_count": lambda t: {"module": t.network},
+    "files.read_json": lambda t: {"path": t.run.first.path / "recipe.json"},
+    "files.read_object": lambda t: {"path": t.run.first.path / "recipe.json"},
+    "files.read_table": lambda t: {"path": t.run.first.path / "predictions_val.csv"},
+    "recipes.augment_from": lambda t: {"values": {"mode": "modern"}},
 }  # fmt: skip
-NOT_TRIED = Path(__file__).with_name("not_tried.txt").read_text("utf-8")
+_LINES = Path(__file__).with_name("not_tried.txt").read_text("utf-8").splitlines()
+NOT_TRIED = {line for line in _LINES if line and not line.startswith("#")}

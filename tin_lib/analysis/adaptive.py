@@ -12,6 +12,7 @@ import pandas as pd
 from tin_lib import runs
 from tin_lib.analysis import arms
 from tin_lib.analysis.arms import Fits
+from tin_lib.analysis.arrays import real
 from tin_lib.analysis.statistics import Comparison
 from tin_lib.data import TinyImageNet
 
@@ -84,6 +85,7 @@ def smooth(error: np.ndarray, images: np.ndarray, smoothing: float | None = None
     become the mean if they differ no more than by the chance of few images. ValueError if
     ``smoothing`` is negative.
     """
+    error, images = real("error", error), real("images", images)
     mean = float(np.average(error, weights=images))
     if smoothing is None:
         smoothing = prior_images(error, images, mean)
@@ -126,6 +128,9 @@ def _check_most(most: float) -> None:
 def bounded(shares: np.ndarray, most: float) -> np.ndarray:
     """Positive shares scaled to mean 1, none above ``most``; the others take what is cut off."""
     _check_most(most)
+    shares = real("shares", shares)
+    if shares.ndim != 1 or not len(shares) or not (shares > 0).all():
+        raise ValueError(f"shares: must be numbers above 0, (classes,), not {shares}")
     shares = shares / shares.mean()
     while shares.max() > most * (1 + 1e-9):
         full = shares >= most

@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 from tin_lib.analysis import statistics
 from tin_lib.analysis.runs import Fit, Run
+from tin_lib.analysis.whole_numbers import whole
 
 FALLBACK = "vgg16"  # the paper's choice where all three networks disagree
 Tables = Mapping[str, pd.DataFrame]  # predictions tables of the same images, by name
@@ -30,12 +31,8 @@ def majority_vote(predictions: ArrayLike, fallback: int) -> np.ndarray:
     -------
     Labels, (N,), of the same type.
     """
-    predictions = np.asarray(predictions)
-    if predictions.ndim != 2 or len(predictions) == 0:
-        raise ValueError(f"predictions: expected (networks, images), got {predictions.shape}")
-    if isinstance(fallback, bool) or fallback not in range(len(predictions)):
-        raise ValueError(f"fallback: {fallback} is not a row of {len(predictions)} networks")
-    leader, tied = _count(predictions)
+    leader, tied = _count(predictions := np.asarray(predictions))
+    fallback = whole("fallback", fallback, most=len(predictions) - 1)
     return np.where(tied, predictions[fallback], leader)
 
 
@@ -46,6 +43,9 @@ def ties(predictions: ArrayLike) -> np.ndarray:
 
 def _count(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first label with the most votes (N,), and whether another has as many (N,)."""
+    labels = predictions.dtype.kind != "c" and (predictions == predictions).all()  # no NaN
+    if predictions.ndim != 2 or len(predictions) == 0 or not labels:
+        raise ValueError(f"predictions: expected (networks, images), got {predictions}")
     # votes[m, n]: how many networks give image n the label that network m gives it
     votes = (predictions[:, None] == predictions[None]).sum(axis=1)
     best = votes == votes.max(axis=0)

@@ -87,6 +87,10 @@ def variance(layer: DropConnect, x: Tensor) -> Tensor:
 
 def expected_relu(mean: Tensor, variance: Tensor) -> Tensor:
     """Mean of max(u, 0) for Gaussian u, elementwise, float32; ``variance`` at least 0."""
+    if mean.shape != variance.shape or not (mean + variance).is_floating_point():
+        raise ValueError(
+            f"mean {tuple(mean.shape)}, variance {tuple(variance.shape)}: float, alike"
+        )
     deviation = variance.sqrt().clamp_min(torch.finfo(variance.dtype).tiny)
     z = mean / deviation
     density = torch.exp(-z.square() / 2) / math.sqrt(2 * math.pi)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from tin_lib.analysis.arrays import flags, real
+
 CHANCE_LEVEL = 0.01  # significance level of ``above_chance``
 
 
@@ -27,7 +29,7 @@ def wilson(
     -------
     Lower and upper ends, float64, in 0..1; NaN where ``total`` is 0.
     """
-    correct, total = np.asarray(correct, float), np.asarray(total, float)
+    correct, total = real("correct", correct), real("total", total)
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     if (correct < 0).any() or (correct > total).any():
@@ -67,7 +69,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> Comparison:
     """
     from scipy import stats
 
-    a, b = np.asarray(a, float), np.asarray(b, float)
+    a, b = real("a", a), real("b", b)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"a and b must be paired values (N,), got {a.shape} and {b.shape}")
     differences = (a - b)[~np.isnan(a - b)]
@@ -93,7 +95,7 @@ def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> Comparison:
     """
     from scipy import stats
 
-    a, b = np.asarray(a_correct, bool), np.asarray(b_correct, bool)
+    a, b = flags("a_correct", a_correct), flags("b_correct", b_correct)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"expected bool (N,) for the same images, got {a.shape} and {b.shape}")
     n, nan = len(a), float("nan")
@@ -141,8 +143,10 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     """
     from statsmodels.stats.multitest import multipletests
 
-    p = np.asarray(p_values, float)
+    p = real("p_values", p_values)
     adjusted, made = np.full(p.shape, np.nan), ~np.isnan(p)
+    if not ((p[made] >= 0) & (p[made] <= 1)).all():
+        raise ValueError(f"p_values: must lie between 0 and 1, not {p}")
     if made.any():
         adjusted[made] = multipletests(p[made], method="holm")[1]
     return adjusted
@@ -196,7 +200,7 @@ def crossed_difference(a: ArrayLike, b: ArrayLike) -> Comparison:
     """
     from scipy import stats
 
-    a, b = np.asarray(a, float), np.asarray(b, float)
+    a, b = real("a", a), real("b", b)
     if a.shape != b.shape or a.ndim != 2 or not len(a):
         raise ValueError(f"a and b must be paired values (S, N), got {a.shape} and {b.shape}")
     differences, (seeds, n) = a - b, a.shape

@@ -23,8 +23,8 @@ class Augmenter:
     def __init__(
         self, spec: AugmentSpec, n: int, seed: int = 0, labels: np.ndarray | None = None
     ) -> None:
-        if n < 1 or seed < 0:
-            raise ValueError(f"needs at least one image and a seed >= 0, not n={n}, seed={seed}")
+        if not (1 <= n < 2**53 and seed >= 0) or n % 1 or seed % 1:
+            raise ValueError(f"needs whole numbers, n >= 1 and a seed >= 0, not n={n}, seed={seed}")
         self.spec, self.n, self.seed = spec, n, seed
         shares = spec.class_shares
         if shares and (labels is None or set(labels.tolist()) != set(range(len(shares)))):
@@ -107,6 +107,8 @@ def draw_offsets(
     n: int, generator: torch.Generator, size: int = 55, resize: str = "spline"
 ) -> tuple[Tensor, Tensor]:
     """``top`` and ``left`` of n crops, int64 (n,) each, uniform over all `crop_offsets`."""
+    if n < 0:
+        raise ValueError(f"n={n}: must be 0 or more")
     top, left = torch.randint(geometry.crop_offsets(size, resize), (2, n), generator=generator)
     return top, left
 
@@ -119,15 +121,12 @@ def paper_plan(
     top, left = draw_offsets(n, generator, spec.crop_size, spec.resize)
     factor = uniform(n, spec.contrast, generator)
     colour = uniform(3 * n, spec.tint, generator).view(n, 3)
-    return EpochPlan(
-        image,
-        technique,
-        gain=torch.where(technique == Technique.CONTRAST, factor, 1.0)[:, None],
-        bias=torch.where((technique == Technique.TINT)[:, None], colour, 0.0),
-        rows=_operator(technique, Technique.UPSIDE_DOWN, top),
-        columns=_operator(technique, Technique.MIRROR, left),
-        operators=geometry.operators(spec.crop_size, spec.resize),
-    )
+    gain = torch.where(technique == Technique.CONTRAST, factor, 1.0)[:, None]
+    bias = torch.where((technique == Technique.TINT)[:, None], colour, 0.0)
+    rows = _operator(technique, Technique.UPSIDE_DOWN, top)
+    columns = _operator(technique, Technique.MIRROR, left)
+    operators = geometry.operators(spec.crop_size, spec.resize)
+    return EpochPlan(image, technique, gain, bias, rows, columns, operators)
 
 
 def modern_plan(image: Tensor, spec: AugmentSpec, generator: torch.Generator) -> EpochPlan:
@@ -139,8 +138,8 @@ def modern_plan(image: Tensor, spec: AugmentSpec, generator: torch.Generator) ->
         bounds = (1 - spec.jitter, 1 + spec.jitter)
         brightness, contrast, saturation = (uniform(n, bounds, generator) for _ in range(3))
         bias = (127.5 * (1 - contrast))[:, None].repeat(1, 3)  # contrast turns about middle gray
-        plan = replace(plan, gain=(brightness * contrast)[:, None], bias=bias)
-        plan = replace(plan, saturation=saturation)
+        gain = (brightness * contrast)[:, None]
+        plan = replace(plan, gain=gain, bias=bias, saturation=saturation)
     if spec.erase:
         plan = replace(plan, erased=_draw_erased(n, spec.erase, generator))
     return plan
@@ -157,8 +156,7 @@ def _draw_boxes(n: int, spec: AugmentSpec, generator: torch.Generator) -> Tensor
     area = uniform(n, spec.resized_crop_scale or (1.0, 1.0), generator)
     ratio = CROP_RATIO if spec.resized_crop_scale else 1.0
     height, width = _sides(area, ratio, generator)
-    top = torch.rand(n, generator=generator) * (SIDE - height)
-    left = torch.rand(n, generator=generator) * (SIDE - width)
+    top, left = (torch.rand(n, generator=generator) * (SIDE - side) for side in (height, width))
     moves = torch.randint(-spec.shift, spec.shift + 1, (2, n), generator=generator)
     top, left = top + moves[0], left + moves[1]
     if spec.mirror:
@@ -171,8 +169,8 @@ def _draw_erased(n: int, probability: float, generator: torch.Generator) -> Tens
     """y0, y1, x0, x1 (n, 4) of the rectangle to erase; empty where there is none."""
     area = uniform(n, ERASED_AREA, generator)
     height, width = (side.round() for side in _sides(area, ERASED_RATIO, generator))
-    top = (torch.rand(n, generator=generator) * (SIDE - height)).round()
-    left = (torch.rand(n, generator=generator) * (SIDE - width)).round()
+    starts = (torch.rand(n, generator=generator) * (SIDE - side) for side in (height, width))
+    top, left = (start.round() for start in starts)
     chosen = torch.rand(n, generator=generator) < probability
     box = torch.stack([top, top + height, left, left + width], dim=1).long()
     return torch.where(chosen[:, None], box, 0)

@@ -24,8 +24,8 @@ def crop_offsets(crop_size: int, resize: str = "spline") -> int:
 
     All that are possible, 0 .. 64 - crop_size; the author's code leaves out the last one.
     """
-    if not 2 <= crop_size <= SIDE:
-        raise ValueError(f"crop_size must be between 2 and {SIDE} pixels, not {crop_size}")
+    if not 2 <= crop_size <= SIDE or resize not in KINDS:
+        raise ValueError(f"{crop_size=}, {resize=}: must be 2..{SIDE} pixels, and one of {KINDS}")
     return max(1, SIDE - crop_size + (resize != "author"))
 
 

@@ -40,8 +40,7 @@ def draw_mixing(
     # A square box of area 1 - share about a random centre, cut at the border.
     half = side * math.sqrt(1 - share) / 2
     y, x = rng.integers(0, side, size=2)
-    y0, y1 = max(round(y - half), 0), min(round(y + half), side)
-    x0, x1 = max(round(x - half), 0), min(round(x + half), side)
+    y0, y1, x0, x1 = (max(min(round(at + to), side), 0) for at in (y, x) for to in (-half, half))
     return Mixing(1 - (y1 - y0) * (x1 - x0) / side**2, (y0, y1, x0, x1))
 
 
@@ -51,6 +50,8 @@ def mix(images: Tensor, labels: Tensor, mixing: Mixing) -> tuple[Tensor, Tensor]
     Returns the images and the neighbours' labels (``partners``): the loss of the batch is
     ``share * loss(labels) + (1 - share) * loss(partners)``.
     """
+    if images.ndim != 4 or labels.shape != images.shape[:1]:
+        raise ValueError(f"{tuple(labels.shape)} labels for images {tuple(images.shape)}")
     partner = (torch.arange(len(images), device=images.device) ^ 1).clamp_(max=len(images) - 1)
     mixed = images
     if mixing.box:

@@ -23,10 +23,9 @@ def render(images: Tensor, plan: EpochPlan, mean: Tensor, std: Tensor, size: int
     the same device. ``size``: 8..64 pixels; a smaller image shows the same part of the scene.
     ValueError for another size and for images of another kind.
     """
-    _check_size(size)
-    if images.dtype != torch.uint8 or images.shape[1:] != (3, 64, 64):
-        got = f"{images.dtype} {tuple(images.shape)}"
-        raise ValueError(f"images must be uint8 (N, 3, 64, 64), not {got}")
+    _check(images, mean, std, size)
+    if images.dtype != torch.uint8 or images.shape[2:] != (SIDE, SIDE):
+        raise ValueError(f"images must be uint8 (N, 3, 64, 64), not {images.dtype} {images.shape}")
     layout = memory_format(images)
     pixels = _move(_gather(images, plan.image), plan, size).float()
     # One multiply-add for contrast, tint and normalisation: ((x gain + bias) - mean) / std.
@@ -41,9 +40,9 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor, size: int = SIDE) -> Te
     """``(images - mean) / std`` for each channel, float32, in the images' memory format.
 
     ``images``: uint8 or float (n, 3, H, W) in 0..255; ``mean`` and ``std``: (3,), same scale.
-    ``size`` below 64 resizes images of 64 x 64 to that many pixels; ValueError outside 8..64.
+    ``size`` below 64 resizes images of 64 x 64 to that many pixels. ValueError for other shapes.
     """
-    _check_size(size)
+    _check(images, mean, std, size)
     layout = memory_format(images)
     resized = images if size == SIDE else geometry.resize(images, size)
     pixels = resized.to(torch.float32, memory_format=layout, copy=resized is images)
@@ -51,9 +50,14 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor, size: int = SIDE) -> Te
     return _affine_(pixels, scale, shift)
 
 
-def _check_size(size: int) -> None:
+def _check(images: Tensor, mean: Tensor, std: Tensor, size: int) -> None:
     if not isinstance(size, int) or not 8 <= size <= SIDE:
         raise ValueError(f"size must be a whole number of pixels, 8..{SIDE}, not {size!r}")
+    fits = images.ndim == 4 and images.shape[1:2] + mean.shape + std.shape == (3, 3, 3)
+    fits = fits and (size == SIDE or images.shape[2:] == (SIDE, SIDE))
+    if not fits or images.is_complex() or mean.is_complex() or std.is_complex():
+        got = ", ".join(f"{v.dtype} {tuple(v.shape)}" for v in (images, mean, std))
+        raise ValueError(f"images (n, 3, H, W), mean (3,) and std (3,), not {got}")
 
 
 def memory_format(images: Tensor) -> torch.memory_format:
@@ -65,6 +69,8 @@ def memory_format(images: Tensor) -> torch.memory_format:
 
 def saturate_(images: Tensor, factor: Tensor) -> Tensor:
     """Blends each float image with its gray version, in place; factor (n,), 1 changes nothing."""
+    if factor.shape != images.shape[:1] or images.shape[1:2] != (3,) or factor.is_complex():
+        raise ValueError(f"factor {tuple(factor.shape)} for images {tuple(images.shape)}")
     red, green, blue = images.unbind(1)
     gray = (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])  # (n, H, W)
     gray *= 1 - factor[:, None, None]
@@ -96,6 +102,10 @@ def erase_(images: Tensor, boxes: Tensor) -> Tensor:
     The boxes are in pixels of the 64 x 64 image, whatever the size of ``images``.
     """
     size = images.shape[-1]
+    if images.ndim != 4 or boxes.shape != (len(images), 4) or boxes.dtype != torch.int64:
+        raise ValueError(
+            f"boxes {boxes.dtype} {tuple(boxes.shape)} for images {tuple(images.shape)}"
+        )
     edges = (boxes * (size / SIDE) - 0.5).ceil().clamp_(min=0).long()  # pixel centres decide
     if not geometry.by_products(images):
         pixels, sides = images.numpy(), edges.numpy()  # a third of the time of tensors

@@ -196,15 +196,9 @@ def _build(root: Path, folder: Path, workers: int, progress: Progress) -> None:
         sizes = {"images": len(table.paths), "image_bytes": pixels.stat().st_size}
         splits[name] = sizes | {"columns_sha256": files.file_digest(path)}
     mean, std = mean_std(decoded["train"]["sums"], decoded["train"]["squares"], SIZE**2)
-    meta = {
-        "format": FORMAT,
-        "fingerprint": _fingerprint(classes.ids, tables, decoded),
-        "class_ids": classes.ids,
-        "class_names": classes.names,
-        "mean": mean.tolist(),
-        "std": std.tolist(),
-        "splits": splits,
-    }
+    meta = {"format": FORMAT, "fingerprint": _fingerprint(classes.ids, tables, decoded)}
+    meta |= {"class_ids": classes.ids, "class_names": classes.names}
+    meta |= {"mean": mean.tolist(), "std": std.tolist(), "splits": splits}
     meta["digest"] = files.json_digest(meta)
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 

@@ -196,14 +196,9 @@ def summary(step: Step, history: list[dict]) -> dict[str, Any]:
     """Final figures of training; those of the predictions are added to them."""
     seconds = sum(row["seconds"] for row in history)
     images = sum(row["seconds"] * row["images_per_second"] for row in history)
-    return {
-        "network": step.recipe.network,
-        "parameters": networks.parameter_count(step.network),
-        "epochs": len(history),
-        "best_epoch": step.best["epoch"] if step.recipe.keep == "best" else len(history),
-        "seconds": seconds,
-        "images_per_second": images / seconds,
-        "device": device_name(step.device),
-        "precision": precision(step.recipe, step.device),
-        "compiled": step.compiled,
-    }
+    recipe, count, device = step.recipe, networks.parameter_count(step.network), step.device
+    best = step.best["epoch"] if recipe.keep == "best" else len(history)
+    figures = {"network": recipe.network, "parameters": count, "epochs": len(history)}
+    figures |= {"best_epoch": best, "seconds": seconds, "images_per_second": images / seconds}
+    figures |= {"device": device_name(device), "precision": precision(recipe, device)}
+    return figures | {"compiled": step.compiled}

@@ -143,13 +143,10 @@ class Step:
 
     def state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """Everything that is needed to resume."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizers": [each.state_dict() for each in self.optimizers],
-            "averaged": self.ema and (self.ema.network.state_dict(), self.ema.updates),
-            "best": self.best,
-            "history": history,
-        }
+        optimizers = [each.state_dict() for each in self.optimizers]
+        averaged = self.ema and (self.ema.network.state_dict(), self.ema.updates)
+        state = {"network": self.network.state_dict(), "optimizers": optimizers}
+        return state | {"averaged": averaged, "best": self.best, "history": history}
 
     def load(self, state: dict[str, Any]) -> list[dict[str, Any]]:
         """Restore what ``state`` returned; returns the history. KeyError if anything is missing."""

@@ -7,6 +7,7 @@ properties and the accuracy in bins of them; ``errors.regression`` separates the
 import numpy as np
 import pandas as pd
 
+from tin_lib.analysis.arrays import real
 from tin_lib.analysis.statistics import wilson
 
 SIDE = 64  # pixels
@@ -27,7 +28,7 @@ def box_properties(boxes: np.ndarray) -> pd.DataFrame:
     (between the centres of box and image, pixels, 0..45), cut (0 or 1: the box reaches the border,
     so that the object may be cut off). NaN without a box (-1).
     """
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    boxes = real("boxes", boxes).reshape(-1, 4)
     boxes = np.where((boxes >= 0).all(axis=1, keepdims=True), boxes, np.nan)
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     if (sides < 1).any() or (boxes >= SIDE).any():

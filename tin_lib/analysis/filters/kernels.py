@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from tin_lib.analysis.arrays import check_finite
 from tin_lib.analysis.layers import weight
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def kernel_images(kernels: Tensor, shared: bool = False) -> np.ndarray:
             f"kernels: only those that see R, G and B are pictures, not {tuple(kernels.shape)}; "
             "show other layers by activation maximisation (filters.maximise)"
         )
+    check_finite("kernels", kernels)
     axes = (0, 1, 2, 3) if shared else (1, 2, 3)
     values = kernels.detach().cpu().numpy()
     largest = np.abs(values).max(axis=axes, keepdims=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tin_lib.analysis import statistics
+from tin_lib.analysis.arrays import real
 from tin_lib.analysis.filters.images import Images
 from tin_lib.analysis.filters.maximise import Maximised
 from tin_lib.analysis.filters.top_activations import Survey, selectivity, survey
@@ -40,7 +41,9 @@ def roughness(values: np.ndarray) -> np.ndarray:
     for which a band of the spectrum is too coarse. NaN where all is zero or
     nothing has a neighbour.
     """
-    values = np.asarray(values, dtype=np.float64)
+    values = real("values", values, infinite=True)
+    if values.ndim != 4:
+        raise ValueError(f"values: {values.shape}, must be (K, C, h, w)")
     flat = [np.diff(values, axis=axis).reshape(len(values), -1) ** 2 for axis in (2, 3)]
     steps = np.concatenate(flat, axis=1)
     energy = (values.reshape(len(values), -1) ** 2).mean(axis=1)
@@ -59,7 +62,7 @@ def kernel_roughness(weights: Tensor) -> np.ndarray:
 
 def image_roughness(images: np.ndarray) -> np.ndarray:
     """``roughness`` of pictures (K, 3, H, W), each channel about its mean."""
-    values = np.asarray(images, dtype=np.float64)
+    values = real("images", images)
     return roughness(values - values.mean(axis=(2, 3), keepdims=True))
 
 
@@ -68,6 +71,8 @@ def nearest(weights: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
     A filter of zeros has cosine 0 with all others. With a single filter: -1 and NaN.
     """
+    if weights.ndim < 2 or weights.is_complex():
+        raise ValueError(f"weights: {weights.dtype} {tuple(weights.shape)}, must be real (K, ...)")
     flat = torch.nn.functional.normalize(weights.flatten(1), dim=1)
     if len(flat) < 2:
         return np.full(len(flat), -1), np.full(len(flat), np.nan)

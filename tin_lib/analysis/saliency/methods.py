@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from tin_lib.analysis.arrays import check_inputs
 from tin_lib.analysis.layers import conv_layers, find_layer
 from tin_lib.analysis.saliency.relu_modules import has_relu_modules_only
 from tin_lib.analysis.whole_numbers import whole
@@ -39,6 +40,7 @@ def explain(
     batch_size = whole("batch_size", batch_size, 1)
     if reason := why_not(network, method):
         raise ValueError(reason)
+    check_inputs(network, images)
     with evaluation_mode(network, gradients=False):
         target = predicted_classes(network, images, batch_size) if target is None else target
         check_target(network, images, target)
@@ -96,8 +98,8 @@ def parse_methods(names: str) -> list[str]:
 
 def check_target(network: "Network", images: Tensor, target: Tensor) -> None:
     """Raise ValueError unless ``target`` names a class of the network for each image."""
-    if target.shape != images.shape[:1]:
-        raise ValueError(f"target: {tuple(target.shape)} for {len(images)} images; give one each")
+    if target.shape != images.shape[:1] or target.dtype != torch.int64:
+        raise ValueError(f"target: {target.dtype} {tuple(target.shape)}; give an int64 an image")
     if len(target) and not 0 <= int(target.min()) <= int(target.max()) < network.num_classes:
         raise ValueError(f"target: classes go from 0 to {network.num_classes - 1}")
 
@@ -105,6 +107,7 @@ def check_target(network: "Network", images: Tensor, target: Tensor) -> None:
 @torch.no_grad()
 def predicted_classes(network: nn.Module, images: Tensor, batch_size: int = CHUNK) -> Tensor:
     """The class with the highest score for each image, int64 (N,)."""
+    check_inputs(network, images)
     parts = images.split(whole("batch_size", batch_size, 1))
     return torch.cat([network(part).argmax(1) for part in parts])
 
