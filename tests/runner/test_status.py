@@ -53,7 +53,7 @@ def test_an_interrupted_run_and_a_running_one(start: Any, stand: Any) -> None:
     (line,) = [line for line in shown(start.run) if line.startswith("02_left")]
     assert line.startswith("02_left interrupted, since 20")
     assert line.endswith(": epoch 4 10/99 images")
-    assert shown(start.run)[-1].startswith("next: tin ")
+    assert shown(start.run)[-1].startswith("next: tin")
     with files.only_one(start.run / study.LOCK, "the workbook"):
         lines = shown(start.run)
     assert lines[0].endswith(", RUNNING")
