@@ -43,9 +43,11 @@ def test_train(commands: kills.Commands, data: Path, tmp_path: Path, fault: Call
     folder = tmp_path / "run"
     arguments = ["train", "vgg_like", *SMALL, "--data", data, "--out", folder / "fit"]
     answers = kills.killed_and_resumed(commands, arguments, folder, fault, 16)
-    for answer in answers:  # an epoch's line comes after its checkpoint
+    # An epoch's line comes after its checkpoint. Epochs as short as these are not all saved: saving
+    # takes at most a tenth of the time.
+    for answer in answers:
         again = set(kills.epochs(answer["killed"]["output"])) & set(kills.epochs(answer["output"]))
-        assert len(again) <= 1, answer
+        assert len(again) <= 2, answer
 
 
 @pytest.mark.parametrize("share", [0.15, 0.35, 0.55, 0.75, 0.9])

@@ -102,7 +102,9 @@ class NetworkMaps:
         """The stored views of an image, uint8 (7, 64, 64); None if there are none to be read."""
         path = self.path(method)
         record = _read(path, row) if path else b""
-        if record[-4:] != _checksum(record[:-4]):  # a hole, a partial or a changed record
+        if len(record) != RECORD or record[-4:] != _checksum(
+            record[:-4]
+        ):  # a hole, a partial or a changed record
             return None
         return np.frombuffer(record, np.uint8, RECORD - 4).reshape(SHAPE).copy()
 
