@@ -54,7 +54,8 @@ def test_a_newcomer_browses_without_training(tmp_path: Path, capsys: Any) -> Non
     assert not list(run.rglob("history.jsonl"))
     page = (run / "report" / "published.html").read_text()
     assert "was not trained here" in page
-    assert "other training images" in page  # the sample's first twelve of each class
+    # The sample's first twelve of each class.
+    assert "trained on other images than those in these data" in page
     assert (run / "saliency" / "browser" / "index.html").is_file()
     results = pd.read_csv(run / "results.csv")
     assert results.name.tolist() == ["vgg_like"]
