@@ -1,6 +1,9 @@
-"""The process: its cores."""
+"""The process: its cores and the names of its devices."""
 
 import os
+import re
+
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 def usable_cores() -> frozenset[int]:

@@ -178,7 +178,9 @@ def test_own_networks_and_nothing_else_are_passed_on(own, monkeypatch):
 def test_a_changed_source_of_an_own_network_makes_its_step_run_again(own, tmp_path):
     def key(name):
         workbook = load_workbook(own)
-        return state.key(workbook, workbook.steps[name], final(own)[name], "f", tmp_path)
+        return state.digest(
+            state.parts(workbook, workbook.steps[name], final(own)[name], "f", tmp_path)
+        )
 
     before = {name: key(name) for name in ("02_own", "03_file", "01_first")}
     (own / "my_module.py").write_text("changed = True\n")

@@ -197,7 +197,7 @@ def test_values_fit_their_own_hint_and_no_foreign_one(data, hint):
 
 def key(folder, run, parameters, fingerprint="f", name="02_left"):
     workbook = load_workbook(folder)
-    return state.key(workbook, workbook.steps[name], parameters, fingerprint, run)
+    return state.digest(state.parts(workbook, workbook.steps[name], parameters, fingerprint, run))
 
 
 def test_the_key_changes_with_what_the_step_depends_on_only(toys, tmp_path):

@@ -70,14 +70,14 @@ def pack(data: str | Path, *, workers: int | None = None, progress: Progress | N
 
 def open_packed(root: Path, workers: int | None = None, progress: Progress | None = None) -> Packed:
     """Open the packed form of ``root``, an absolute path; pack it first if necessary."""
-    places = _places(root)
-    if packed := _find(places):
+    places = places_of(root)
+    if packed := find(places):
         return packed
     nearest = next(folder for folder in places[0].parents if folder.is_dir())
     target = places[0 if os.access(nearest, os.W_OK) else -1]
     home = files.make_folder(target.parent)
     with files.waiting_lock(home / "lock", "tmp-*"):
-        if packed := _find(places):  # another process has just made it
+        if packed := find(places):  # another process has just made it
             return packed
         with naming(target), tempfile.TemporaryDirectory(prefix="tmp-", dir=home) as temporary:
             new = Path(temporary) / "new"
@@ -114,7 +114,7 @@ def _line(name: str, status: os.stat_result) -> str:
     return f"{name} {status.st_size} {status.st_mtime_ns}\n"
 
 
-def _places(root: Path) -> list[Path]:
+def places_of(root: Path) -> list[Path]:
     """Where the packed form of ``root`` as it is now may be, the preferred place first."""
     name = f"v{FORMAT}-{source_signature(root)[:32]}"
     home = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
@@ -124,7 +124,7 @@ def _places(root: Path) -> list[Path]:
     return [*places, files.cache_folder() / "packed" / home / name]
 
 
-def _find(places: list[Path]) -> Packed | None:
+def find(places: list[Path]) -> Packed | None:
     """Return a whole packed form, or None."""
     for place in places:
         with contextlib.suppress(Exception):  # absent or damaged in any way
@@ -151,8 +151,8 @@ def _load(folder: Path) -> Packed:
     packed = Packed(folder, meta, columns)
     for name in newer:
         _check_images(packed.split(name), columns[name])
-    with contextlib.suppress(OSError):  # so that they are not checked again
-        os.utime(folder / "meta.json") if newer else None
+    if newer and os.access(folder / "meta.json", os.W_OK):  # so that they are not checked again
+        os.utime(folder / "meta.json")
     return packed
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import threading
 import time
@@ -14,6 +13,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+from tin_lib.process import DEVICE
 
 TIMEOUT = timedelta(hours=3)  # to wait for a process that writes; a lost one is noticed at once
 LOST = "another process has failed or was ended"
@@ -67,7 +68,7 @@ def choose_device(device: str) -> torch.device:
     on_gpu = torch.cuda.is_available()
     if device == "auto":
         return torch.device("cuda" if on_gpu else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+    if not DEVICE.fullmatch(device):
         raise ValueError(f"device={device!r} is not supported; use auto, cpu or cuda")
     if device != "cpu" and not on_gpu:
         raise ValueError(f"device={device!r}: no CUDA device is available here; use cpu or auto")

@@ -102,9 +102,8 @@ class NetworkMaps:
         """The stored views of an image, uint8 (7, 64, 64); None if there are none to be read."""
         path = self.path(method)
         record = _read(path, row) if path else b""
-        if len(record) != RECORD or record[-4:] != _checksum(
-            record[:-4]
-        ):  # a hole, a partial or a changed record
+        changed = len(record) != RECORD or record[-4:] != _checksum(record[:-4])
+        if changed:  # or a hole, or a partial record
             return None
         return np.frombuffer(record, np.uint8, RECORD - 4).reshape(SHAPE).copy()
 
@@ -137,8 +136,8 @@ def _write(path: Path, row: int, views: bytes) -> None:
 
 
 def _checksum(views: bytes) -> bytes:
-    """CRC-32, four bytes; that of no views, and of zeros, is not that of a hole of the file."""
-    return (zlib.crc32(views) if len(views) == RECORD - 4 else 0).to_bytes(4, "little")
+    """CRC-32, four bytes; that of zeros is not 0, which is what a hole of the file has."""
+    return zlib.crc32(views).to_bytes(4, "little")
 
 
 class MapStore:

@@ -1,11 +1,12 @@
 """Shared by the subcommands: the parser, options for data and networks."""
 
 import argparse
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tin_lib.process import DEVICE
 
 MOVED = "where the data are now, if they have moved (default: the recorded folder)"
 PAPER = "paper"
@@ -50,7 +51,7 @@ def given(text: str) -> str:
 
 def device(text: str) -> str:
     """A device's name, checked before any work; whether there is one shows later."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+    if not DEVICE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r}: use auto, cpu or cuda")
     return text
 

@@ -23,7 +23,7 @@ def packed_fingerprint(data: str) -> str:
 
     if data == "sample" and not (cache_folder() / build.NAME).is_dir():
         return ""
-    found = packed._find(packed._places(layout.find_root(data)))
+    found = packed.find(packed.places_of(layout.find_root(data)))
     return found.meta["fingerprint"] if found else ""
 
 

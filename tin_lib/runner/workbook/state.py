@@ -90,13 +90,6 @@ def parts(
     return {name: digest(value) for name, value in values.items()}
 
 
-def key(
-    workbook: Workbook, step: Step, parameters: dict[str, Any], fingerprint: str, run: Path
-) -> str:
-    """All parts of what a step's result depends on as one digest."""
-    return digest(parts(workbook, step, parameters, fingerprint, run))
-
-
 def weights_digest(weights: Any) -> str | None:
     """Digest of the file of starting weights, if the step has one: its content may change."""
     if not isinstance(weights, str):
