@@ -7,8 +7,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from tin_lib import __version__
+from tin_lib.lab.process import end_process
 from tin_lib.runner.commands import (
     completion,
     data,
@@ -149,5 +151,10 @@ def escape_unprintable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def program() -> NoReturn:
+    """The installed command: ``main``, and the end of the process."""
+    end_process(main())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

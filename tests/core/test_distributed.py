@@ -21,6 +21,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from tiny_data import make_tiny
 from tin_lib.augment import AugmentSpec
+from tin_lib.lab.process import end_process
 from tin_lib.recipes import Recipe
 from tin_lib.train import distributed, fit
 recipe = Recipe("vgg_like", epochs={epochs}, lr=0.002, width=0.25, batch_size=25, momentum=0.9,
@@ -28,6 +29,7 @@ recipe = Recipe("vgg_like", epochs={epochs}, lr=0.002, width=0.25, batch_size=25
                 augment=AugmentSpec(mode="paper_fresh"), precision="float32")
 fit(recipe, make_tiny(), {out!r}, device="cpu")
 distributed.leave()
+end_process(0)
 """
 
 

@@ -17,7 +17,7 @@ import torch
 
 from tin_lib import runs, train
 from tin_lib.data import TinyImageNet, open_data
-from tin_lib.lab.process import end_with_parent, start_child, thread_environment
+from tin_lib.lab.process import end_process, end_with_parent, start_child, thread_environment
 from tin_lib.process import usable_cores
 from tin_lib.progress import Progress, say
 from tin_lib.recipes import Recipe
@@ -130,4 +130,4 @@ def main(request: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    end_process(main(json.loads(sys.argv[1])))

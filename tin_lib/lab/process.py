@@ -1,4 +1,4 @@
-"""Child processes: their environment, starting them, and ending together with their parent."""
+"""Child processes: their environment, starting them, and how they end."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 # All three: PyTorch asks MKL before OpenMP, and numpy asks OpenBLAS.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -59,3 +59,16 @@ def end_with_parent(first: Callable[[], object] = lambda: None) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def end_process(status: int) -> NoReturn:
+    """End this process with ``status``; under torchrun without Python's own end.
+
+    DistributedDataParallel keeps gloo's threads alive (seen in torch 2.14). One that asks for the
+    interpreter during its end aborts: "terminate called without an active exception".
+    """
+    if "WORLD_SIZE" in os.environ:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
