@@ -29,8 +29,8 @@ def test_per_class_counts() -> None:
     assert classes.images.tolist() == [4, 2, 0]
     assert classes.errors.tolist() == [3, 0, 0]
     assert classes.error_rate.tolist()[:2] == [0.75, 0.0]
-    assert classes.loc["n1", ["taken_for", "taken_count"]].tolist() == ["owl", 2]
-    assert classes.loc["n2", ["taken_for", "taken_count"]].tolist() == ["", 0]
+    assert classes.loc["n1", ["predicted_as", "predicted_as_count"]].tolist() == ["owl", 2]
+    assert classes.loc["n2", ["predicted_as", "predicted_as_count"]].tolist() == ["", 0]
     assert classes.loc["n3", ["error_rate", "low", "high"]].isna().all()
     # Wilson's interval for 3 of 4, as printed by statsmodels' proportion_confint
     assert classes.loc["n1", ["low", "high"]].tolist() == pytest.approx([0.3006, 0.9544], abs=1e-4)
@@ -95,7 +95,7 @@ def test_table3_stands_beside_the_papers() -> None:
 def test_examples_show_the_most_confident_of_each_kind() -> None:
     predictions = table("1>1 1>1 1>2 1>3 2>1 2>2", [0.2, 0.9, 0.3, 0.8, 0.5, 0.6])
     chosen = errors.examples(predictions, "n1", count=1)
-    assert chosen.group.tolist() == ["right", "wrong", "taken for it"]
+    assert chosen.group.tolist() == ["correct", "missed", "false positive"]
     assert chosen.row.tolist() == [1, 3, 4]
     assert chosen.predicted.tolist() == ["n1", "n3", "n1"]
     with pytest.raises(ValueError, match="no image is labelled 'n3'"):
@@ -143,7 +143,7 @@ def test_most_confused_pairs() -> None:
     assert pairs.share.tolist() == [0.75, 0.5]
     assert ((pairs.low < pairs.share) & (pairs.share < pairs.high)).all()
     mutual = errors.mutually_confused(counts, NAMES)
-    assert len(mutual) == 1  # owls are taken for cats, never the other way
+    assert len(mutual) == 1  # owls are predicted as cats, never the other way
     row = mutual.iloc[0]
     assert (row.first_name, row.second_name, row.forth, row.back) == ("cat", "dog", 3, 1)
     assert (row.forth_share, row.back_share) == (0.75, 0.5)

@@ -162,7 +162,7 @@ def test_trusting_a_file_makes_it_known_here_and_to_child_processes(
 def test_a_changed_function_is_another_network(
     file: Path, tiny: TinyImageNet, tmp_path: Path
 ) -> None:
-    """Its fit is not taken for that of the function as it was."""
+    """Its fit is not mistaken for that of the earlier function."""
     first = networks.build_digest(networks.trust(f"{file}:build"))
     recipe = recipes.get("quick", "separable.py:build", epochs=1)
     train.fit(recipe, tiny, tmp_path / "net", progress=None)

@@ -83,7 +83,7 @@ def test_another_checksum(fault, server: Server, tmp_path: Path, tin, length: bo
 
 
 def test_half_a_data_set_there(fault, official: Path, server: Server, tmp_path, tin) -> None:
-    """Unpacked by hand and stopped: it is not silently taken for the data set."""
+    """Unpacked by hand and stopped: it is not silently used as the data set."""
     with fault("advice followed", "half a data set"):
         folder = tmp_path / "tiny-imagenet-200"
         shutil.copytree(official, folder)

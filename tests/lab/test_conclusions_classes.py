@@ -21,9 +21,9 @@ def classes(wrong: list[int], taken: list[int] | None = None, images: int = 10) 
     """Per-class errors; ``taken``: of these for thing 3."""
     named = names(len(wrong))
     table = pd.DataFrame({"wnid": list(named), "name": list(named.values())})
-    table["images"], table["errors"], table["taken_count"] = images, wrong, taken or wrong
+    table["images"], table["errors"], table["predicted_as_count"] = images, wrong, taken or wrong
     table["error_rate"] = table.errors / images
-    return table.assign(taken_for=["thing 3" if count else "" for count in wrong])
+    return table.assign(predicted_as=["thing 3" if count else "" for count in wrong])
 
 
 NO_PAIRS = pd.DataFrame(columns=["label_name", "predicted_name", "count", "images"])
@@ -55,17 +55,17 @@ def test_class_errors_with_one_at_each_end() -> None:
     assert record.above_chance
     assert (record.best, record.best_rate) == (("thing 0",), 0.1)
     assert (record.worst, record.worst_rate) == (("thing 3",), 0.9)
-    assert record.taken_for == "thing 3"
+    assert record.predicted_as == "thing 3"
     assert (record.confused, record.confused_images) == ((("thing 3", "thing 1"),), 4)
     assert record.issues == 2
-    assert judged(classes([1, 5, 6, 9], [1, 1, 1, 4])).taken_for == ""
+    assert judged(classes([1, 5, 6, 9], [1, 1, 1, 4])).predicted_as == ""
 
 
 def test_class_errors_that_tie_and_a_network_without_errors() -> None:
     record = judged(classes([0] * 7 + [3, 3]))
     assert record.best == tuple(f"thing {number}" for number in range(7))
     assert record.worst == ("thing 7", "thing 8")
-    assert record.taken_for == ""
+    assert record.predicted_as == ""
     perfect = judged(classes([0, 0]))
     assert (perfect.best, perfect.worst, perfect.confused) == ((), (), ())
     assert perfect.best_rate == 0

@@ -52,7 +52,8 @@ def executed(text="- **Yes**: it learns (95 % interval 0.5 to 0.7). More follows
         ("**No**: it was 0.5 (p = 0.01). Next.", "No: it was 0.5 (p = 0.01)."),
         ("- The [vote](a.ipynb) is `right`\n- more", "The vote is right."),
         ("The best rates:\n\n- one: 0.1", "The best rates."),
-        ("Is it so? **Yes**.", "Is it so?"),
+        ("Is it so? **Yes** at 5 %. Next.", "Is it so? Yes at 5 %."),
+        ("Is it so?", "Is it so?"),
         ("", ""),
     ],
 )
@@ -66,6 +67,9 @@ def test_a_finding_is_what_the_last_section_computed():
     unfinished.cells[-1].outputs = []
     assert finding(unfinished) == ""
     assert finding(new_notebook(cells=executed().cells[:3])) == ""
+    linked = executed()  # a link to the next notebook stands above the heading, in the same cell
+    linked.cells[-2].source = "*Why?* See [09](09.ipynb).\n\n" + linked.cells[-2].source
+    assert finding(linked) == finding(executed())
 
 
 def test_the_thumbnail_is_of_the_first_figure_or_of_the_tagged_cell():

@@ -77,10 +77,10 @@ def most_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -
 
 
 def mutually_confused(counts: pd.DataFrame, names: Mapping[str, str], k: int = 20) -> pd.DataFrame:
-    """The k pairs of classes most often taken for each other, at least once in each direction.
+    """The k pairs of classes most often predicted as each other, at least once in each direction.
 
     Ranked by the smaller of the two shares, then by their sum. Columns: first, second (wnids),
-    first_name, second_name, forth, back (images of the first taken for the second, and the
+    first_name, second_name, forth, back (images of the first predicted as the second, and the
     reverse), forth_share, back_share (0..1, of the label's images).
     """
     k = whole("k", k, 1)

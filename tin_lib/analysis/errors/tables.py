@@ -44,9 +44,9 @@ def per_class(predictions: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFra
     Returns
     -------
     One row per class, in class order: wnid, name, images, errors, error_rate, low, high (0..1, 95 %
-    Wilson interval; NaN without images), taken_for (class most often predicted instead; the first
-    in class order for a tie; empty without errors), taken_count, paper_errors (errors of 50 images
-    by the paper's VGG-16; NaN for classes that its Table 3 does not list).
+    Wilson interval; NaN without images), predicted_as (class most often predicted instead; the
+    first in class order for a tie; empty without errors), predicted_as_count (images), paper_errors
+    (errors of 50 images by the paper's VGG-16; NaN for classes that its Table 3 does not list).
     """
     check_labels(predictions, names)
     wrong = predictions[predictions.predicted != predictions.label]
@@ -55,11 +55,11 @@ def per_class(predictions: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFra
     table["errors"] = _count(wrong.label, names)
     table["error_rate"] = table.errors / table.images.where(table.images > 0)
     table["low"], table["high"] = wilson(table.errors, table.images)
-    taken = {
+    instead = {
         label: _most_frequent(group, names) for label, group in wrong.groupby("label").predicted
     }
-    table["taken_for"] = [names.get(taken.get(wnid, ("", 0))[0], "") for wnid in names]
-    table["taken_count"] = [taken.get(wnid, ("", 0))[1] for wnid in names]
+    table["predicted_as"] = [names.get(instead.get(wnid, ("", 0))[0], "") for wnid in names]
+    table["predicted_as_count"] = [instead.get(wnid, ("", 0))[1] for wnid in names]
     return table.assign(paper_errors=table.name.map(PAPER_ERRORS).astype(float))
 
 
@@ -129,9 +129,9 @@ def table3(
 def examples(predictions: pd.DataFrame, wnid: str, count: int = 6) -> pd.DataFrame:
     """Choose example images of a class (the paper's Figure 7).
 
-    Returns up to ``count`` rows of each group, the most confident first: ``right`` (of the class,
-    predicted correctly), ``wrong`` (of the class, predicted as another), ``taken for it`` (of
-    another class, predicted as this one).
+    Returns up to ``count`` rows of each group, the most confident first: ``correct`` (of the
+    class, and predicted as it), ``missed`` (of the class, predicted as another), ``false positive``
+    (of another class, predicted as this one).
     Columns: group, row (of predictions, hence of the split), file, label, predicted, probability.
     """
     if wnid not in set(predictions.label):
@@ -139,8 +139,8 @@ def examples(predictions: pd.DataFrame, wnid: str, count: int = 6) -> pd.DataFra
     table = predictions.assign(row=range(len(predictions)))
     table = table.sort_values("probability", ascending=False, kind="stable", ignore_index=True)
     of_class, found = table.label == wnid, table.predicted == wnid
-    wrong, taken = of_class & ~found, ~of_class & found
-    groups = {"right": of_class & found, "wrong": wrong, "taken for it": taken}
+    groups = {"correct": of_class & found, "missed": of_class & ~found}
+    groups["false positive"] = ~of_class & found
     parts = [table[mask].head(count).assign(group=name) for name, mask in groups.items()]
     columns = ["group", "row", "file", "label", "predicted", "probability"]
     return pd.concat(parts, ignore_index=True)[columns]

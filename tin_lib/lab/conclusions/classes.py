@@ -43,7 +43,7 @@ class ClassRecord:
     best_rate: float  # 0..1
     worst: tuple[str, ...]
     worst_rate: float
-    taken_for: str  # what a single worst class is taken for in more than half of its errors
+    predicted_as: str  # the prediction for more than half of a single worst class's errors
     confused: tuple[tuple[str, str], ...]  # most frequent confusions, label and prediction
     confused_images: int  # of each of them
     boxes: tuple[BoxVerdict, ...]
@@ -78,7 +78,7 @@ def judge_class_errors(
         float(low.error_rate.min()),
         tuple(high.name) if differ else (),
         float(high.error_rate.max()),
-        mostly_taken_for(high) if differ else "",
+        mostly_predicted_as(high) if differ else "",
         tuple(zip(top.label_name, top.predicted_name, strict=True)),
         int(top["count"].max()) if len(top) else 0,
         judge_boxes(regression),
@@ -86,10 +86,11 @@ def judge_class_errors(
     )
 
 
-def mostly_taken_for(worst: pd.DataFrame) -> str:
-    """The class that takes more than half of the errors of a single worst class; else empty."""
+def mostly_predicted_as(worst: pd.DataFrame) -> str:
+    """The class predicted in more than half of the errors of a single worst class; else empty."""
     first = worst.iloc[0]
-    return first.taken_for if len(worst) == 1 and first.taken_count > first.errors / 2 else ""
+    most = len(worst) == 1 and first.predicted_as_count > first.errors / 2
+    return first.predicted_as if most else ""
 
 
 def judge_boxes(regression: pd.DataFrame) -> tuple[BoxVerdict, ...]:
@@ -130,7 +131,7 @@ def extremes(record: ClassRecord) -> str:
     """Which classes have the lowest and the highest error rate."""
     if not record.best:
         return f"all classes have the same error rate, {percent(record.best_rate)}"
-    mostly = f", mostly predicted as {record.taken_for}" if record.taken_for else ""
+    mostly = f", mostly predicted as {record.predicted_as}" if record.predicted_as else ""
     return (
         f"lowest error rate ({percent(record.best_rate)}): **{join_some(record.best)}**; "
         f"highest ({percent(record.worst_rate)}): **{join_some(record.worst)}**{mostly}"

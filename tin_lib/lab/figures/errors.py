@@ -45,9 +45,9 @@ def per_class(classes: pd.DataFrame) -> go.Figure:
 
 def _class_hover(rows: pd.DataFrame, axis: str = "y") -> dict[str, Any]:
     """Hover text of a class: its errors and its most frequent wrong prediction."""
-    text = f"%{{{axis}}}: %{{customdata[0]}} of %{{customdata[1]}} wrong%{{customdata[2]}}"
-    taken = [f", most often predicted as {name}" if name else "" for name in rows.taken_for]
-    custom = [list(row) for row in zip(rows.errors, rows.images, taken)]
+    text = f"%{{{axis}}}: %{{customdata[0]}} of %{{customdata[1]}} misclassified%{{customdata[2]}}"
+    instead = [f", most often predicted as {name}" if name else "" for name in rows.predicted_as]
+    custom = [list(row) for row in zip(rows.errors, rows.images, instead)]
     return {"customdata": custom, "hovertemplate": f"{text}<extra></extra>"}
 
 
@@ -171,7 +171,7 @@ def agreement(table: pd.DataFrame) -> go.Figure:
 def examples(
     chosen: pd.DataFrame, pictures: np.ndarray, names: Mapping[str, str], zoom: int = 2
 ) -> go.Figure:
-    """Figure 7: images of a class in three rows: correct, missed, and wrongly predicted as it.
+    """Figure 7: images of a class in three rows: correct, missed, false positives.
 
     ``chosen``: from ``errors.examples``. ``pictures``: uint8 (N, 3, 64, 64), those of the
     whole split. The title of each image is its prediction (or label) and the probability.
@@ -192,8 +192,8 @@ def _blank(pictures: np.ndarray) -> np.ndarray:
 
 def _title(row: Any, group: str, names: Mapping[str, str]) -> str:
     """Two short lines above an image."""
-    first = {"right": "correct", "wrong": f"→ {names[row.predicted]}"}
-    what = first.get(group, f"is {names[row.label]}")
+    first = {"correct": "correct", "missed": f"→ {names[row.predicted]}"}
+    what = first.get(group, f"label {names[row.label]}")
     return f"{shorten(what, TITLE)}<br>{row.probability:.0%}"
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-SECTION = "what was found"
+SECTION = re.compile(r"^#+ *what was found", re.IGNORECASE | re.MULTILINE)
 ENDS = re.compile(r"(?<=[.!?])(?=\s+[A-Z*\"])|\n\s*\n|\n\s*[-*] ")
 
 
@@ -15,7 +15,7 @@ def finding(notebook: Any) -> str:
     reached = False
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            reached = reached or cell.source.lstrip("# ").lower().startswith(SECTION)
+            reached = reached or bool(SECTION.search(cell.source))
         elif reached:
             texts = [each.get("data", {}).get("text/markdown") for each in cell.get("outputs", [])]
             if text := next((text for text in texts if text), None):
@@ -24,9 +24,13 @@ def finding(notebook: Any) -> str:
 
 
 def first_sentence(markdown: str) -> str:
-    """The first sentence, or the first item of a list; ends with a full stop or other mark."""
+    """The first sentence, or the first item of a list; ends with a full stop or other mark.
+
+    A question is followed by the next sentence, its answer.
+    """
     text = re.sub(r"^\s*[-*] +", "", markdown.strip())
-    sentence = plain(ENDS.split(text, maxsplit=1)[0]).rstrip(":;,")
+    first, *rest = (plain(part).rstrip(":;,") for part in ENDS.split(text, maxsplit=2))
+    sentence = f"{first} {rest[0]}" if rest and first.endswith("?") else first
     return sentence if not sentence or sentence[-1] in ".!?" else sentence + "."
 
 
