@@ -2,7 +2,7 @@
 
     def test_a_cut_checkpoint(fault):
         for tenth in range(10):
-            with fault("cut file", f"checkpoint {tenth}/10"):
+            with fault("truncated file of a fit", f"checkpoint {tenth}/10"):
                 ...  # asserts
 
 A fault counts as tried when the block begins and as survived when it ends without an exception.

@@ -72,7 +72,7 @@ def test_edits_never_change_a_label(
             rows.insert(number, list(rows[number]))
         else:
             rows[number], rows[0] = rows[0], rows[number]
-    with fault("edited annotations", "some fields"):
+    with fault("randomly edited annotations", "some fields"):
         check_labels(edited, "\n".join("\t".join(row) for row in rows).encode(), rows)
 
 
@@ -96,7 +96,7 @@ def check_labels(root: Path, content: bytes, rows: list[list[str]]) -> None:
 @given(st.binary(max_size=120))
 def test_any_bytes(fault, edited: Path, content: bytes) -> None:
     """Too few to be right: one message, of this file."""
-    with fault("edited annotations", "any bytes"):
+    with fault("randomly edited annotations", "any bytes"):
         (edited / VAL).write_bytes(content)
         with pytest.raises(BOTH, match=re.escape(str(edited / VAL))):
             labels_of_val(edited)
@@ -114,6 +114,6 @@ def test_any_bytes(fault, edited: Path, content: bytes) -> None:
 def test_what_does_not_matter(fault, official, edited, order, end, code, gap, suffix, last) -> None:
     rows = annotation_rows(official)
     text = end.join(gap.join(rows[i]).replace(".JPEG", suffix) for i in order) + end * last
-    with fault("edited annotations", "form alone"):
+    with fault("randomly edited annotations", "form alone"):
         (edited / VAL).write_bytes(text.encode(code))
         assert labels_of_val(edited) == {row[0]: row[1] for row in rows}

@@ -204,7 +204,7 @@ def test_cut_at_every_tenth(fault, official: Path, tmp_path: Path, form: str) ->
     archive = FORMATS[form](tmp_path / f"data.{form}", contents(official))
     whole = archive.read_bytes()
     for tenth in range(10):
-        with fault("cut archive", f"{form} {tenth}/10"):
+        with fault("truncated archive", f"{form} {tenth}/10"):
             archive.write_bytes(whole[: len(whole) * tenth // 10])
             refused(archive, tmp_path, "damaged|not a whole zip|cut short")
 

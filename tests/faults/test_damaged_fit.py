@@ -47,7 +47,7 @@ def flipped(content: bytes, place: float) -> bytes:
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("tenth", range(10))
 def test_a_cut_file(name: str, tenth: int, fit: runs.Fit, tmp_path: Path, fault: Callable) -> None:
-    with fault("cut file of a fit", f"{name} at {tenth}/10"):
+    with fault("truncated file of a fit", f"{name} at {tenth}/10"):
         cut = damaged(fit, tmp_path / "net", name, lambda c: c[: len(c) * tenth // 10])
         with pytest.raises(ValueError, match=name) as caught:
             READERS[name](cut)
@@ -69,7 +69,7 @@ def test_a_flipped_bit(
 @pytest.mark.parametrize("name", JSON)
 @pytest.mark.parametrize("tenth", range(10))
 def test_cut_json(name: str, tenth: int, fit: runs.Fit, tmp_path: Path, fault: Callable) -> None:
-    with fault("cut file of a fit", f"{name} at {tenth}/10"):
+    with fault("truncated file of a fit", f"{name} at {tenth}/10"):
         cut = damaged(fit, tmp_path / "net", name, lambda c: c[: len(c) * tenth // 10])
         with pytest.raises(ValueError, match=name):
             getattr(cut, name.removesuffix(".json"))
@@ -84,7 +84,7 @@ def test_a_cut_checkpoint(tenth: int, tiny: TinyImageNet, tmp_path: Path, fault:
         train.fit(recipe, tiny, folder, device="cpu", progress=CutOff(1))
     path = folder / "checkpoint.pt"
     content = path.read_bytes()
-    with fault("cut file of a fit", f"checkpoint.pt at {tenth}/10"):
+    with fault("truncated file of a fit", f"checkpoint.pt at {tenth}/10"):
         path.write_bytes(content[: len(content) * tenth // 10])
         with pytest.raises(ValueError, match=r"not a usable checkpoint.*delete it"):
             train.fit(recipe, tiny, folder, device="cpu", progress=None)
@@ -108,7 +108,7 @@ def test_cut_after_it_was_read(fit: runs.Fit, tmp_path: Path, fault: Callable) -
         np.testing.assert_array_equal(rows, logits)
         torch.testing.assert_close(network(images), scores)
 
-    with fault("cut while it is open", "weights and logits"):
+    with fault("truncated while open", "weights and logits"):
         in_child(read)
 
 

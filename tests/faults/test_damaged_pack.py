@@ -71,7 +71,7 @@ def test_a_file_cut_to_every_tenth(
 ) -> None:
     expected, size = whole(root), (folder / name).stat().st_size
     for tenth in range(10):
-        with fault("cut packed file", f"{name} at {tenth}/10"):
+        with fault("truncated packed file", f"{name} at {tenth}/10"):
             os.truncate(folder / name, size * tenth // 10)
             same(open_data(root), expected)
             assert len(builds) == tenth + 1
@@ -173,7 +173,7 @@ def test_cut_while_it_is_mapped(root: Path, folder: Path, fault: Callable) -> No
         "to the device": to_the_device,
     }
     for name, reader in readers.items():
-        with fault("cut while it is mapped", name):
+        with fault("truncated while memory-mapped", name):
             in_child(lambda reader=reader: read(reader))  # type: ignore[misc]
 
 
@@ -187,7 +187,7 @@ def to_the_device(data: TinyImageNet) -> object:
 
 def test_packed_again_while_it_is_mapped(root: Path, folder: Path, fault: Callable) -> None:
     """A repack replaces the file: what was opened before goes on with the old one."""
-    with fault("replaced while it is mapped", "packed again"):
+    with fault("replaced while memory-mapped", "packed again"):
         data, before = open_data(root), np.array(open_data(root).train.images)
         (folder / "meta.json").write_text("{}")
         after = open_data(root)

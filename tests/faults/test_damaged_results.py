@@ -1,4 +1,4 @@
-"""Features, saliency maps, and what the filter browser keeps, cut short or with bytes changed."""
+"""Features, saliency maps and cached filters, truncated or with bytes changed."""
 
 import dataclasses
 import os
@@ -30,7 +30,11 @@ Damage = Callable[[bytes], bytes]
 def damages() -> Iterator[tuple[str, str, Damage]]:
     """Kind, name and function of each way in which a file is damaged."""
     for tenth in TENTHS:
-        yield "cut", f"at {tenth}/10", lambda content, t=tenth: content[: len(content) * t // 10]
+        yield (
+            "truncated",
+            f"at {tenth}/10",
+            lambda content, t=tenth: content[: len(content) * t // 10],
+        )
     for place in PLACES:
         yield "flipped byte in", f"at {place:.0%}", lambda content, p=place: flipped(content, p)
 
@@ -114,7 +118,7 @@ def test_features_that_are_cut_after_they_were_read(
         os.truncate(tmp_path / "train.npy", 0)
         np.testing.assert_array_equal(rows, expected)
 
-    with fault("cut while it is open", "features"):
+    with fault("truncated while open", "features"):
         in_child(check)
 
 
@@ -152,7 +156,7 @@ def test_saliency_maps(fit: runs.Fit, tiny: TinyImageNet, tmp_path: Path, fault:
     (path,) = tmp_path.rglob("*.maps")
     content = path.read_bytes()
     for kind, place, damage in damages():
-        with fault(f"{kind} maps", place):
+        with fault(f"{kind} saliency maps", place):
             path.write_bytes(damage(content))
             for found, wanted in zip(maps(), expected, strict=True):
                 np.testing.assert_array_equal(found, wanted)
@@ -180,13 +184,13 @@ def test_what_the_filter_browser_keeps(
     for path in paths:
         content = path.read_bytes()
         for kind, place, damage in damages():
-            with fault(f"{kind} what the filter browser keeps", f"{path.suffix} {place}"):
+            with fault(f"{kind} cached filters", f"{path.suffix} {place}"):
                 path.write_bytes(damage(content))
                 for found, wanted in zip(compute(), expected, strict=True):
                     np.testing.assert_array_equal(found, wanted)
         for at in range(0, len(content), max(1, len(content) // 150)):
             changed = content[:at] + bytes([content[at] ^ 0x41]) + content[at + 1 :]
-            with fault("flipped byte in what the filter browser keeps", f"{path.suffix} {at}"):
+            with fault("flipped byte in cached filters", f"{path.suffix} {at}"):
                 path.write_bytes(changed)
                 store = FilterStore(fit, images, 1, tmp_path)
                 layer = next(iter(store.layers))

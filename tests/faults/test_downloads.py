@@ -39,7 +39,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def test_an_archive_in_place_of_a_folder(fault, official: Path, archive, tmp_path, tin) -> None:
-    with fault("advice followed", "an archive given as the data"):
+    with fault("advice of a message followed", "an archive given as the data"):
         path = tmp_path / "my data's.zip"
         path.write_bytes(archive)
         status, told = tin("pack", path)
@@ -53,7 +53,7 @@ def test_an_archive_in_place_of_a_folder(fault, official: Path, archive, tmp_pat
 
 
 def test_absent_data(fault, official: Path, server: Server, tmp_path: Path, tin) -> None:
-    with fault("advice followed", "no such folder"):
+    with fault("advice of a message followed", "no such folder"):
         folder = tmp_path / "with blanks" / "tiny-imagenet-200"
         status, told = tin("pack", folder)
         assert status == 2
@@ -63,7 +63,7 @@ def test_absent_data(fault, official: Path, server: Server, tmp_path: Path, tin)
 
 
 def test_a_mirror_of_another_size(fault, official: Path, server: Server, tmp_path, tin) -> None:
-    with fault("advice followed", "a mirror of another size"):
+    with fault("advice of a message followed", "a mirror of another size"):
         words = ("download", tmp_path, "--source", server.url)
         status, told = tin(*words)
         assert (status, "expected 248,100,043" in told) == (2, True)
@@ -73,7 +73,7 @@ def test_a_mirror_of_another_size(fault, official: Path, server: Server, tmp_pat
 
 @pytest.mark.parametrize("length", [True, False])
 def test_another_checksum(fault, server: Server, tmp_path: Path, tin, length: bool) -> None:
-    with fault("advice followed", f"another checksum, {length=}"):
+    with fault("advice of a message followed", f"another checksum, {length=}"):
         server.length = length
         words = ("download", tmp_path, "--source", server.url)
         status, told = tin(*words, "--md5", "0" * 32)
@@ -84,7 +84,7 @@ def test_another_checksum(fault, server: Server, tmp_path: Path, tin, length: bo
 
 def test_half_a_data_set_there(fault, official: Path, server: Server, tmp_path, tin) -> None:
     """Unpacked by hand and stopped: it is not silently used as the data set."""
-    with fault("advice followed", "half a data set"):
+    with fault("advice of a message followed", "half a data set"):
         folder = tmp_path / "tiny-imagenet-200"
         shutil.copytree(official, folder)
         shutil.rmtree(folder / "train" / "n00000002")
@@ -103,7 +103,7 @@ def test_half_a_data_set_there(fault, official: Path, server: Server, tmp_path, 
 def test_a_web_page_in_place_of_the_archive(
     fault, archive: bytes, server: Server, tmp_path: Path, tin, length: bool, md5: str
 ) -> None:
-    with fault("web page for an archive", f"{length=}, md5 {md5}"):
+    with fault("web page instead of an archive", f"{length=}, md5 {md5}"):
         server.body, server.length = PAGE, length
         words = ("download", tmp_path, "--source", server.url, "--md5", "none")
         status, told = tin(*words[:-1], md5)
@@ -116,7 +116,7 @@ def test_a_web_page_while_resuming(
     fault, archive: bytes, server: Server, tmp_path: Path, tin
 ) -> None:
     """What had come is kept, though the network's login page has answered since."""
-    with fault("web page for an archive", "while resuming"):
+    with fault("web page instead of an archive", "while resuming"):
         half = len(archive) // 2
         part = _part_name(tmp_path, server.url)
         part.write_bytes(archive[:half])
@@ -134,7 +134,7 @@ def test_cut_at_every_tenth(fault, official: Path, archive, server: Server, tmp_
     expected = open_data(official).fingerprint
     for tenth in range(10):
         for later in (False, True):
-            with fault("cut download", f"at {tenth}/10, {later=}"):
+            with fault("interrupted download", f"at {tenth}/10, {later=}"):
                 at = len(archive) * tenth // 10
                 words = ("download", tmp_path, "--source", server.url, "--md5", "none")
                 server.requested, server.cuts = [], [at] + [0] * 4 * later
@@ -152,7 +152,7 @@ def test_cut_by_a_server_that_tells_no_length(
     fault, archive: bytes, server: Server, tmp_path: Path, tin
 ) -> None:
     """It looks complete; the next call must not resume from it."""
-    with fault("cut download", "no length told"):
+    with fault("interrupted download", "no length told"):
         server.length, server.cuts = False, [len(archive) // 3]
         words = ("download", tmp_path, "--source", server.url, "--md5", "none")
         status, told = tin(*words)
@@ -184,7 +184,7 @@ def test_a_full_disk_is_told_at_once(fault, server: Server, tmp_path: Path, tin)
 def test_addresses_and_folders_that_cannot_be(
     fault, tmp_path: Path, tin, words, message, monkeypatch
 ) -> None:
-    with fault("wrong address", " ".join(words)):
+    with fault("wrong download address", " ".join(words)):
         monkeypatch.chdir(tmp_path)
         Path("FILE").write_text("")
         status, told = tin("download", *words)

@@ -36,15 +36,15 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
 def test_nobody_reads_what_is_printed(fault: Callable[..., Any]) -> None:
     train = " ".join(SMALL)
     for line in (f"tin {' '.join(VOTE)} | true", f"tin {train} one | true", "tin --help | true"):
-        with fault("environment", line[:20]):
+        with fault("environment variables and streams", line[:20]):
             done = shell(f"{line.partition(' |')[0]} | (sleep 0.1; exec true)")
             assert "Traceback" not in done.stderr
             assert "Broken pipe" not in done.stderr
             assert "Exception ignored" not in done.stderr
-    with fault("environment", "the interrupted fit goes on"):
+    with fault("environment variables and streams", "the interrupted fit goes on"):
         assert tin(*SMALL, "one").returncode == 0
     for closed in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
-        with fault("environment", f"streams closed: {closed}"):
+        with fault("environment variables and streams", f"streams closed: {closed}"):
             out = f"closed{len(closed)}{closed[0]}"
             done = shell(f"tin {train} '{out}' {closed}")
             assert done.returncode == 0, done.stderr
@@ -57,21 +57,24 @@ def test_nobody_reads_what_is_printed(fault: Callable[..., Any]) -> None:
 
 def test_no_home_and_no_locale(fault: Callable[..., Any], folder: Path) -> None:
     gone = ("HOME", "TIN_CACHE", "XDG_CACHE_HOME")
-    with fault("environment", "HOME cannot be written"):
+    with fault("environment variables and streams", "HOME cannot be written"):
         done = tin(*SMALL, "a", without=gone, HOME="/proc")
         assert done.returncode == 2
         assert "cannot be written" in done.stderr
         assert "set the environment variable TIN_CACHE" in done.stderr
-    with fault("environment", "the advice: TIN_CACHE, in ASCII, without HOME and TERM"):
+    with fault(
+        "environment variables and streams",
+        "the advice: TIN_CACHE, in ASCII, without HOME and TERM",
+    ):
         given = ASCII | {"TIN_CACHE": str(folder / "cache"), "COLUMNS": "abc", "TMPDIR": "/none"}
         done = tin(*SMALL, "é", without=(*gone, "TERM"), **given)
         assert done.returncode == 0, done.stderr
         assert Path("é", "summary.json").is_file()
-    with fault("environment", "XDG_CACHE_HOME is a file"):
+    with fault("environment variables and streams", "XDG_CACHE_HOME is a file"):
         done = tin(*SMALL, "a", without=gone, XDG_CACHE_HOME=str(folder / "a.txt"))
         assert done.returncode == 2
         assert "set the environment variable TIN_CACHE" in done.stderr
-    with fault("environment", "a message that the terminal's encoding lacks"):
+    with fault("environment variables and streams", "a message that the terminal's encoding lacks"):
         done = tin("vote", "é→.txt", "--fallback", "a.txt", "-o", "out.txt", **ASCII)
         assert done.returncode == 2
         assert done.stderr.startswith("tin: ")
@@ -81,7 +84,7 @@ def test_no_home_and_no_locale(fault: Callable[..., Any], folder: Path) -> None:
 def test_working_directory_deleted(fault: Callable[..., Any], folder: Path) -> None:
     train = f"tin {' '.join(SMALL)} {folder}/fit"
     for line in (train, f"tin {' '.join(VOTE)}", "tin run --run x"):
-        with fault("environment", f"working directory deleted: {line[:9]}"):
+        with fault("environment variables and streams", f"working directory deleted: {line[:9]}"):
             done = shell(f"mkdir gone; cd gone; rmdir ../gone; {line}")
             assert done.returncode == 2
             said = "tin: the working directory does not exist any more; cd to another\n"
@@ -99,7 +102,10 @@ def test_figures_are_in_an_exported_page(
         ("1", "", "plotly_mimetype+sphinx_gallery"),
         ("1", "plotly_mimetype", "plotly_mimetype"),
     ):
-        with fault("environment", f"renderer of figures: batch {batch}, chosen {chosen}"):
+        with fault(
+            "environment variables and streams",
+            f"renderer of figures: batch {batch}, chosen {chosen}",
+        ):
             monkeypatch.setenv("TIN_BATCH", batch)
             monkeypatch.setenv("PLOTLY_RENDERER", chosen)
             monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")

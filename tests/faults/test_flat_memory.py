@@ -17,7 +17,7 @@ from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets import ConfusionBrowser, FilterBrowser, SaliencyBrowser
 from tin_lib.recipes import Recipe
 
-KIND = "long use"
+KIND = "memory over long use"
 
 
 @pytest.mark.parametrize("kind", [SaliencyBrowser, FilterBrowser, ConfusionBrowser])

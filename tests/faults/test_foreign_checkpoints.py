@@ -59,7 +59,7 @@ def plain() -> State:
 def test_keys_around_the_state_dict(
     plain: State, tmp_path: Path, fault: Callable[..., Any]
 ) -> None:
-    path, kind = tmp_path / "peer.pth", "foreign checkpoint"
+    path, kind = tmp_path / "peer.pth", "checkpoint of another library"
     for outer, inner in itertools.product(WRAPPERS, (*WRAPPERS[:5], "")):
         with fault(kind, f"under {outer} {inner}"):
             torch.save({outer: {inner: plain} if inner else plain, "epoch": 3}, path)
@@ -78,11 +78,11 @@ def test_prefixes_of_names(plain: State, tmp_path: Path, fault: Callable[..., An
     path = tmp_path / "peer.pth"
     pairs = ["".join(each) for each in itertools.permutations(PREFIXES, 2)]
     for prefix in (*PREFIXES, *pairs, "model.module._orig_mod."):
-        with fault("foreign checkpoint", f"prefix {prefix}"):
+        with fault("checkpoint of another library", f"prefix {prefix}"):
             torch.save({"state_dict": {prefix + k: v for k, v in plain.items()}}, path)
             check_read(path, plain)
     own = nn.Sequential(OrderedDict(model=nn.Sequential(OrderedDict(net=nn.Conv2d(3, 4, 1)))))
-    with fault("foreign checkpoint", "names that begin with such a prefix themselves"):
+    with fault("checkpoint of another library", "names that begin with such a prefix themselves"):
         state = {k: v + 1 for k, v in own.state_dict().items()}
         for prefix in ("", "module.", "model."):
             torch.save({prefix + k: v for k, v in state.items()}, path)
@@ -99,11 +99,11 @@ def test_suffixes_and_formats(plain: State, tmp_path: Path, fault: Callable[...,
         "parameters": lambda path: torch.save(parameters(plain), path),
     }
     for (form, save), suffix in itertools.product(savers.items(), SUFFIXES):
-        with fault("foreign checkpoint", f"{form} as {suffix or 'no suffix'}"):
+        with fault("checkpoint of another library", f"{form} as {suffix or 'no suffix'}"):
             save(path := tmp_path / f"peer-{form}{suffix}")
             check_read(path, plain)
     for kind in (torch.float16, torch.bfloat16, torch.float64):
-        with fault("foreign checkpoint", f"{kind}"):
+        with fault("checkpoint of another library", f"{kind}"):
             halves = {k: v.to(kind) if v.is_floating_point() else v for k, v in plain.items()}
             torch.save(halves, path := tmp_path / "half.pth")
             check_read(path, plain, kind)
@@ -118,14 +118,14 @@ def test_objects_beside_the_weights(
 ) -> None:
     path = tmp_path / "peer.pth"
     for (name, value), zipped in itertools.product(EXTRAS.items(), (True, False)):
-        with fault("foreign checkpoint", f"{name} beside the weights, zipped={zipped}"):
+        with fault("checkpoint of another library", f"{name} beside the weights, zipped={zipped}"):
             held = {"state_dict": plain, "extra": value}
             torch.save(held, path, _use_new_zipfile_serialization=zipped)
             check_read(path, plain)
-    with fault("foreign checkpoint", "counts beside the weights in the state dict"):
+    with fault("checkpoint of another library", "counts beside the weights in the state dict"):
         torch.save({"epoch": 3, "accuracy": 0.4} | plain, path)
         check_read(path, plain)
-    with fault("foreign checkpoint", "NumPy arrays for weights"):
+    with fault("checkpoint of another library", "NumPy arrays for weights"):
         torch.save({k: v.numpy() for k, v in plain.items()}, path)
         check_refused(path, "no state dict of tensors", "features.0.weight (numpy")
 
@@ -134,12 +134,14 @@ def test_own_files_of_other_networks(
     plain: State, tmp_path: Path, fault: Callable[..., Any]
 ) -> None:
     for suffix in (".safetensors", ".pth", ".bin"):
-        with fault("foreign checkpoint", f"own weights of another network as {suffix}"):
+        with fault("checkpoint of another library", f"own weights of another network as {suffix}"):
             networks.save(networks.create("alexnet", 3, 0.1), path := tmp_path / f"own{suffix}")
             check_refused(path, "holds alexnet at width 0.1")
             with pytest.raises(ValueError, match="give its folder as network"):
                 load_file_(nn.Linear(2, 2), path, "linear")
-    with fault("foreign checkpoint", "own weights of other classes under another suffix"):
+    with fault(
+        "checkpoint of another library", "own weights of other classes under another suffix"
+    ):
         other = networks.create("vgg16", 7, 0.1, batchnorm=True)
         networks.save(other, path := tmp_path / "seven.pt")
         check_read(path, other.features.state_dict(prefix="features."))

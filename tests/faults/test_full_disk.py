@@ -80,7 +80,7 @@ def test_a_full_disk_is_named_and_the_old_file_kept(
 
 
 def test_a_read_only_file_system_is_named(small_disk: Path, fault: Callable) -> None:
-    with fault("read-only", "array"):
+    with fault("read-only folder", "array"):
         subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
         with pytest.raises(OSError, match="read-only; choose another folder"):
             files.write_array(small_disk / "array.npy", np.zeros(3))
@@ -97,7 +97,7 @@ def test_a_limit_on_files_is_not_called_a_full_disk(
             WRITES[name](tmp_path / name)
         assert not os.listdir(tmp_path)
 
-    with fault("limit on files", name):
+    with fault("limit on file size", name):
         in_child(write)
 
 

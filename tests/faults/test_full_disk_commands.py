@@ -131,7 +131,7 @@ def test_a_read_only_folder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     disk = tmp_path / "disk"
-    with fault("read-only", verb), mounted(disk, "16m") as change:
+    with fault("read-only folder", verb), mounted(disk, "16m") as change:
         arguments = commands(disk, root, fit, published)[verb]
         change("ro")
         capsys.readouterr()
@@ -171,7 +171,7 @@ def test_read_only_data_and_no_place_for_a_cache(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     disk = tmp_path / "disk"
-    with fault("read-only", "data and home"), mounted(disk, "16m") as change:
+    with fault("read-only folder", "data and home"), mounted(disk, "16m") as change:
         root = data_folder.write_folder(disk / "tiny")
         monkeypatch.setenv("HOME", str(disk))
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)

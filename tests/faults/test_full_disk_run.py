@@ -49,7 +49,7 @@ def test_a_read_only_folder(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     disk = tmp_path / "disk"
-    with fault("read-only", "run"), mounted(disk, "64m") as change:
+    with fault("read-only folder", "run"), mounted(disk, "64m") as change:
         change("ro")
         assert tin(*arguments) == 2
         said = one_message(capsys)

@@ -38,7 +38,7 @@ NUMBERS = ("-1.5", "+3", "-2e-05", "-.5", "00012")
 def test_a_formula_is_text_in_a_spreadsheet(tmp_path: Path, fault: Callable, cell: str) -> None:
     """As cell, as a column's name and in an index; read again it is as it was."""
     table = pd.DataFrame({"name": [cell, "vgg16"], cell: ["a", cell], "value": [-1.5, 2.0]})
-    with fault("formula in a table", repr(cell)):
+    with fault("spreadsheet formula in a table", repr(cell)):
         files.write_table(table, tmp_path / "a.csv")
         with open(tmp_path / "a.csv", newline="") as file:
             cells = [text for row in csv.reader(file) for text in row]
@@ -47,7 +47,7 @@ def test_a_formula_is_text_in_a_spreadsheet(tmp_path: Path, fault: Callable, cel
         assert cells.count(f"'{cell}") == 3
         again = files.read_table(tmp_path / "a.csv", dtype={"value": float})
         pd.testing.assert_frame_equal(again, table, check_dtype=False)
-    with fault("formula in a table", f"index {cell!r}"):
+    with fault("spreadsheet formula in a table", f"index {cell!r}"):
         files.write_table(table.set_index("name"), tmp_path / "b.csv", index=True)
         again = files.read_table(tmp_path / "b.csv", dtype={"value": float})
         assert again["name"].tolist() == table["name"].tolist()
@@ -213,7 +213,7 @@ def test_links_out_of_the_run_are_not_copied_into_the_report(
         files.atomic_write(folder / "maps" / "a.js", "1")
         (folder / "b.js").symlink_to("maps/a.js")  # within the run: kept
         (folder / "link").symlink_to(secret if kind == "folder" else secret / "index.html")
-    with fault("link out of a run", kind):
+    with fault("symbolic link out of a run", kind):
         build.build(run, load_workbook(run.parent / "book"))
         report = run / "report"
         copied = [path for path in report.rglob("*") if path.is_file()]

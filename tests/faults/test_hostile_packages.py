@@ -43,7 +43,7 @@ def test_what_the_audit_says(
     (tmp_path / "answer.json").write_text(json.dumps({"dependencies": packages}))
     tool.write_text(f"#!/bin/sh\ncat {tmp_path / 'answer.json'}\nexit {status}\n")
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    with fault("vulnerable package", words):
+    with fault("audit of vulnerable packages", words):
         found, lines = audit.verdict(audit.ask(str(tool)))
         assert found == status
         assert words in "\n".join(lines)
@@ -55,7 +55,7 @@ def test_an_audit_without_an_answer_says_so(tmp_path: Path, fault: Callable, scr
     if script:
         tool.write_text(script)
         tool.chmod(0o755)
-    with fault("vulnerable package", f"no answer: {script!r}"):
+    with fault("audit of vulnerable packages", f"no answer: {script!r}"):
         status, lines = audit.verdict(audit.ask(str(tool)))
         assert status == 0
         assert "NOT DONE" in lines[0]

@@ -100,7 +100,7 @@ def test_files_of_a_fit(
     fit: runs.Fit, marker: Path, fault: Callable, name: str, form: Callable
 ) -> None:
     form(Payload(marker), fit.path / name)
-    with fault("pickled payload", f"{name}, {form.__name__}"):
+    with fault("code in another file", f"{name}, {form.__name__}"):
         refused(lambda: READERS[name](fit), fit.path / name, marker)
 
 
@@ -110,9 +110,9 @@ def test_starting_weights(
     tmp_path: Path, marker: Path, fault: Callable, suffix: str, form: Callable
 ) -> None:
     form(Payload(marker), path := tmp_path / f"weights.{suffix}")
-    with fault("pickled payload", f"weights.{suffix}, {form.__name__}"):
+    with fault("code in another file", f"weights.{suffix}, {form.__name__}"):
         refused(lambda: read_state_dict(path), path, marker)
-    with fault("pickled payload", f"published.{suffix}, {form.__name__}"):
+    with fault("code in another file", f"published.{suffix}, {form.__name__}"):
         refused(lambda: networks.load(path), path, marker)
 
 
@@ -124,7 +124,7 @@ def test_a_checkpoint(
     train.fit(recipe, tiny, tmp_path / "fit", device="cpu", progress=None)
     (tmp_path / "fit" / "summary.json").unlink()
     form(Payload(marker), path := tmp_path / "fit" / "checkpoint.pt")
-    with fault("pickled payload", f"checkpoint, {form.__name__}"):
+    with fault("code in another file", f"checkpoint, {form.__name__}"):
         refused(
             lambda: train.fit(recipe, tiny, tmp_path / "fit", device="cpu", progress=None),
             path,
@@ -156,7 +156,7 @@ def test_a_packed_split(
         meta["splits"]["val"]["columns_sha256"] = files.file_digest(path.with_name("val.npz"))
         meta["splits"]["val"]["image_bytes"] = path.with_name("val.npy").stat().st_size
         files.write_json(path.parent / "meta.json", meta)
-        with fault("pickled payload", f"packed {name}, {form.__name__}"):
+        with fault("code in another file", f"packed {name}, {form.__name__}"):
             try:
                 assert open_data(root).fingerprint == before
             except ValueError as error:
@@ -189,12 +189,12 @@ def test_features(
     assert opened.rows("val").shape == (32, 2)
     form(Payload(marker), tmp_path / "val.npy")
     form(Payload(marker), tmp_path / "head.safetensors")
-    with fault("pickled payload", f"features, {form.__name__}"):
+    with fault("code in another file", f"features, {form.__name__}"):
         refused(lambda: opened.rows("val"), tmp_path / "val.npy", marker)
-    with fault("pickled payload", f"output layer beside features, {form.__name__}"):
+    with fault("code in another file", f"output layer beside features, {form.__name__}"):
         refused(opened.head, tmp_path / "head.safetensors", marker)
     form(Payload(marker), tmp_path / "features.json")
-    with fault("pickled payload", f"features.json, {form.__name__}"):
+    with fault("code in another file", f"features.json, {form.__name__}"):
         refused(lambda: features.open_features(tmp_path), tmp_path / "features.json", marker)
 
 
@@ -229,7 +229,7 @@ def test_what_browsers_keep(
         assert kept
         for path in kept:
             form(Payload(marker), path)
-        with fault("pickled payload", f"{what}, {form.__name__}"):
+        with fault("code in another file", f"{what}, {form.__name__}"):
             again = compute()
             assert not marker.exists()
             assert again.shape == before.shape
@@ -241,5 +241,5 @@ def test_a_zip_named_as_weights(tmp_path: Path, marker: Path, fault: Callable) -
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", pickle.dumps(Payload(marker)))
         archive.writestr("archive/version", "3\n")
-    with fault("pickled payload", "torch's format by hand"):
+    with fault("code in another file", "torch's format by hand"):
         refused(lambda: read_state_dict(path), path, marker)

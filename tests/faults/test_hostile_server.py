@@ -128,7 +128,7 @@ def test_the_reader_is_let_in(server: Server) -> None:
 )
 def test_without_the_token(server: Server, fault: Callable, method: str, path: str) -> None:
     path = path.replace("THEIRS", server.kernel)
-    with fault("stranger at the server", f"no token: {method} {path}"):
+    with fault("unauthorised request to the browser", f"no token: {method} {path}"):
         headers = UPGRADE if path.endswith("channels") else {}
         assert server.closed(path, method, **headers)
 
@@ -140,9 +140,9 @@ def test_another_host_name(server: Server, fault: Callable, host: str) -> None:
     """A name of the attacker's whose address becomes 127.0.0.1 after its page was loaded."""
     host = host.replace("PORT", str(server.port))
     for path in (f"/?token={server.token}", f"/api/kernels/{server.kernel}"):
-        with fault("stranger at the server", f"Host {host} {path[:9]}"):
+        with fault("unauthorised request to the browser", f"Host {host} {path[:9]}"):
             assert server.closed(path, Host=host, Cookie=server.cookie)
-    with fault("stranger at the server", f"WebSocket, Host {host}"):
+    with fault("unauthorised request to the browser", f"WebSocket, Host {host}"):
         path = f"/api/kernels/{server.kernel}/channels"
         assert server.closed(path, Host=host, Cookie=server.cookie, **UPGRADE)
 
@@ -157,7 +157,7 @@ def test_another_origin(server: Server, fault: Callable, origin: str) -> None:
         ("POST", f"/voila/api/shutdown/{server.kernel}", {}),
         ("GET", f"{kernel}/channels", UPGRADE),
     ):
-        with fault("stranger at the server", f"Origin {origin}: {method} {path}"):
+        with fault("unauthorised request to the browser", f"Origin {origin}: {method} {path}"):
             assert server.closed(path, method, Origin=origin, Cookie=server.cookie, **more)
     assert server.ask(kernel, Cookie=server.cookie)[0] == 200  # it still runs
 
@@ -171,7 +171,7 @@ def test_another_origin(server: Server, fault: Callable, origin: str) -> None:
 def test_paths_that_leave_the_folder(
     server: Server, fault: Callable, prefix: str, path: str
 ) -> None:
-    with fault("stranger at the server", prefix + path):
+    with fault("unauthorised request to the browser", prefix + path):
         status, _, body = server.ask(prefix + path, Cookie=server.cookie)
         assert status >= 400
         assert b"root:" not in body
@@ -180,10 +180,10 @@ def test_paths_that_leave_the_folder(
 def test_it_listens_here_only_and_follows_no_strangers_settings(
     server: Server, fault: Callable
 ) -> None:
-    with fault("stranger at the server", "settings in the working folder"):
+    with fault("unauthorised request to the browser", "settings in the working folder"):
         assert not (server.folder / "ran").exists()
         assert server.closed("/")
-    with fault("stranger at the server", "the address"):
+    with fault("unauthorised request to the browser", "the address"):
         lines = Path(f"/proc/{server.process}/net/tcp").read_text().splitlines()[1:]
         mine = [row.split()[1] for row in lines if row.split()[3] == "0A"]
         here = [address for address in mine if address.endswith(f":{server.port:04X}")]
@@ -191,13 +191,13 @@ def test_it_listens_here_only_and_follows_no_strangers_settings(
 
 
 def test_the_token_is_in_no_file_and_no_command_line(server: Server, fault: Callable) -> None:
-    with fault("stranger at the server", "reading the command lines"):
+    with fault("unauthorised request to the browser", "reading the command lines"):
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 assert server.token.encode() not in path.read_bytes()
             except OSError:
                 continue  # it has ended
-    with fault("stranger at the server", "reading the temporary folders"):
+    with fault("unauthorised request to the browser", "reading the temporary folders"):
         folder = server.folder.parent / "temporary"
         ours = [*folder.glob("tin-browse-*"), *folder.glob("voila_*")]
         assert len(ours) >= 2

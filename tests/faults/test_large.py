@@ -20,7 +20,7 @@ from tin_lib.runner.report.results import collect_results
 from tin_lib.runner.workbook import same_data
 
 resource = pytest.importorskip("resource", reason="limits of a process are of Unix")
-KIND = "large"
+KIND = "large data set or run"
 CLASSES, TRAIN, VAL = 200, 500, 50  # images a class: the size of Tiny ImageNet
 LIMIT = 3 << 30  # bytes
 FITS = 100

@@ -140,7 +140,10 @@ SYSTEMS += ("._val_0.JPEG", ".nfs0001", ".Trash-1000", "System Volume Informatio
 def test_what_systems_leave_in_folders(
     fault, official: Path, expected: TinyImageNet, tmp_path: Path, name: str, folder: bool
 ) -> None:
-    with fault("other systems' files", f"{name!r}, {folder=}"), copied(official, tmp_path) as root:
+    with (
+        fault("files of other operating systems", f"{name!r}, {folder=}"),
+        copied(official, tmp_path) as root,
+    ):
         for place in (*FOLDERS, "test", "test/images"):
             if folder:
                 (root / place / name).mkdir()
@@ -168,7 +171,7 @@ def test_nested_folders(
 def test_class_ids_that_look_like_numbers(fault, official: Path, tmp_path: Path, ids: str) -> None:
     """Their order is that of text: 10 before 9."""
     numbers = (9, 10, 101)
-    with fault("digits as class ids", ids), copied(official, tmp_path) as root:
+    with fault("numbers as class ids", ids), copied(official, tmp_path) as root:
         given = {wnid: ids.format(number) for wnid, number in zip(CLASSES, numbers, strict=True)}
         for path in ("wnids.txt", "words.txt", "val/val_annotations.txt"):
             text = (root / path).read_text()
@@ -196,14 +199,14 @@ def test_data_that_moved(fault, official: Path, tmp_path: Path, monkeypatch) -> 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with copied(official, tmp_path) as root:
         before, packed = open_data(root).fingerprint, pack(root)
-        with fault("data moved", "renamed after packing"):
+        with fault("data set moved", "renamed after packing"):
             root = root.rename(tmp_path / "moved")
             assert pack(root) == root / packed.relative_to(tmp_path / "data")
             assert open_data(root).fingerprint == before
-        with fault("data moved", "copied after packing"):
+        with fault("data set moved", "copied after packing"):
             shutil.copytree(root, tmp_path / "copy")
             assert open_data(tmp_path / "copy").fingerprint == before
-        with fault("data moved", "the old place names what to do"):
+        with fault("data set moved", "the old place names what to do"):
             told = refused(tmp_path / "data", "no such folder; `tin download", FileNotFoundError)
             assert str(tmp_path / "data") in told
 
@@ -231,7 +234,7 @@ def new_image(root: Path) -> None:
 
 @pytest.mark.parametrize("change", [replace_image, swap_labels, change_box, new_image])
 def test_edited_after_packing(fault, official: Path, tmp_path: Path, change: Change) -> None:
-    with fault("data edited", change.__name__), copied(official, tmp_path) as root:
+    with fault("data set edited", change.__name__), copied(official, tmp_path) as root:
         before = open_data(root)
         change(root)
         after = open_data(root)

@@ -174,7 +174,7 @@ def test_what_is_advised_works(
     fault, official: Path, tmp_path: Path, name, change, message, advised
 ) -> None:
     labels = {file: wnid for file, wnid, *_ in annotation_rows(official)}
-    with fault("refused layout", name), copied(official, tmp_path) as root:
+    with fault("unsupported data layout", name), copied(official, tmp_path) as root:
         change(root)
         refused(root, message, BOTH)
         advised(root)
@@ -198,19 +198,19 @@ ABSENT: list[tuple[str, Callable[[Path], Path], str]] = [
 @pytest.mark.parametrize(("name", "place", "message"), ABSENT, ids=[row[0] for row in ABSENT])
 def test_another_folder_given(fault, official: Path, tmp_path: Path, name, place, message) -> None:
     above = "a/b/c/data" if name == "three levels deep" else "data"
-    with fault("another folder", name), copied(official, tmp_path / "in", above) as root:
+    with fault("wrong data folder", name), copied(official, tmp_path / "in", above) as root:
         given = tmp_path / "in" if name == "three levels deep" else place(root)
         refused(given, message, BOTH)
 
 
 @pytest.mark.parametrize("name", ["train", "val", "train/n00000001/images", "val/images"])
 def test_a_part_that_is_absent(fault, official: Path, tmp_path: Path, name: str) -> None:
-    with fault("refused layout", f"{name} absent"), copied(official, tmp_path) as root:
+    with fault("unsupported data layout", f"{name} absent"), copied(official, tmp_path) as root:
         shutil.rmtree(root / name)
         refused(root, "unpack the data again|give a folder with both", BOTH)
 
 
 @pytest.mark.parametrize("given", ["~nobody_of_this_name/data", "", None, 5, b"data", ["data"]])
 def test_no_folder_at_all(fault, given: object) -> None:
-    with fault("another folder", repr(given)):
+    with fault("wrong data folder", repr(given)):
         refused(given, "no such folder|must be a folder|holds neither", BOTH)  # type: ignore[arg-type]

@@ -131,10 +131,10 @@ def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_home(fault, official: Path, expected, tmp_path: Path, monkeypatch, capsys) -> None:
     no_home(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    with fault("no home", "data that can be written"), copied(official, tmp_path) as root:
+    with fault("no home folder", "data that can be written"), copied(official, tmp_path) as root:
         assert pack(root).parent == root / ".tin_packed"
         same(open_data(root), expected)
-    with fault("no home", "the sample"):
+    with fault("no home folder", "the sample"):
         assert main(["pack", "sample"]) == 2
         told = capsys.readouterr().err
         assert (
@@ -142,7 +142,10 @@ def test_no_home(fault, official: Path, expected, tmp_path: Path, monkeypatch, c
         )
         monkeypatch.setenv("TIN_CACHE", str(tmp_path / "cache"))  # as is advised
         assert files.cache_folder().parent == tmp_path / "cache"
-    with fault("no home", "TIN_CACHE in an unknown home"), copied(official, tmp_path) as root:
+    with (
+        fault("no home folder", "TIN_CACHE in an unknown home"),
+        copied(official, tmp_path) as root,
+    ):
         monkeypatch.setenv("TIN_CACHE", "~nobody/cache")
         refused(root, "home folder of ~nobody/cache is not known; set .*TIN_CACHE", OSError)
     assert not list(tmp_path.glob("~*"))
@@ -150,7 +153,10 @@ def test_no_home(fault, official: Path, expected, tmp_path: Path, monkeypatch, c
 
 @pytest.mark.parametrize("cache", ["file", "file/below", "/proc/none"])
 def test_a_cache_that_cannot_be(fault, official: Path, tmp_path: Path, monkeypatch, cache) -> None:
-    with fault("no place to pack", f"TIN_CACHE={cache}"), copied(official, tmp_path) as root:
+    with (
+        fault("no writable folder for packed data", f"TIN_CACHE={cache}"),
+        copied(official, tmp_path) as root,
+    ):
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("TIN_CACHE", str(tmp_path / cache))
         refused(root, "cannot be written .*; set the environment variable TIN_CACHE to an", OSError)
@@ -173,7 +179,10 @@ def test_nowhere_to_write(fault, official: Path, tmp_path: Path, home: str) -> N
     words = unprivileged()
     if words is None:
         pytest.skip("needs setpriv, or a user who is not root")
-    with fault("no place to pack", f"home {home}"), copied(official, tmp_path) as root:
+    with (
+        fault("no writable folder for packed data", f"home {home}"),
+        copied(official, tmp_path) as root,
+    ):
         given = {k: v for k, v in os.environ.items() if k not in ("TIN_CACHE", "XDG_CACHE_HOME")}
         given["HOME"] = str(tmp_path / "home") if home == "read-only" else "~"
         (tmp_path / "home").mkdir(mode=0o500)

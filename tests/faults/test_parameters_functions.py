@@ -64,14 +64,14 @@ def test_bad_values_of_each_parameter(name: str, toys: Toys, fault: Callable[...
             if {(parameter, label), (f"{name} {parameter}", label)} & RIGHT:
                 continue
             try:
-                with fault("bad argument", f"{name} {parameter}={label}"):
+                with fault("bad argument of a function", f"{name} {parameter}={label}"):
                     problem = outcome(PUBLIC[name], CALLS[name](toys) | {parameter: value}, kind)
                     assert not problem, f"{parameter}={label}: {problem}"
             except AssertionError as error:
                 problems.append(str(error).splitlines()[0])
         for label, value in equal_number(valid):
             with (
-                fault("number of another library", f"{name} {parameter}={label}"),
+                fault("number type of another library", f"{name} {parameter}={label}"),
                 contextlib.suppress(*REFUSED),
             ):
                 found = PUBLIC[name](**CALLS[name](toys) | {parameter: value})

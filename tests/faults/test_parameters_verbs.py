@@ -22,7 +22,7 @@ from data_folder import write_folder
 from tin_lib.__main__ import build_parser, main
 from tin_lib.lab.widgets.saliency import serve
 
-KIND = "bad option"
+KIND = "bad option of a command"
 HUGE, LONG = "9" * 30, "x" * 300
 FIT = "run/networks/convnet9"
 SMALL = {"--recipe": "quick", "--per-class": "4", "--set": ("epochs=1", "width=0.1")}

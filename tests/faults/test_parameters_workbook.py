@@ -65,7 +65,7 @@ def given(hint: str, value: Any) -> Any:
 def test_a_compatible_value_is_converted(
     hint: str, value: Any, expected: Any, fault: Callable
 ) -> None:
-    with fault("parameter of another type", f"{value!r} for {hint}"):
+    with fault("parameter of a wrong type", f"{value!r} for {hint}"):
         found = given(hint, value)
         assert found == expected
         assert type(found) in (int, float, bool, str, np.str_)
@@ -74,7 +74,7 @@ def test_a_compatible_value_is_converted(
 
 @pytest.mark.parametrize(("hint", "value"), REFUSED, ids=repr)
 def test_any_other_is_named_with_its_type(hint: str, value: Any, fault: Callable) -> None:
-    with fault("parameter of another type", f"{value!r} for {hint}"):
+    with fault("parameter of a wrong type", f"{value!r} for {hint}"):
         with pytest.raises(ValueError, match=rf"02_net.epochs must be {hint}, not ") as caught:
             given(hint, value)
         assert str(caught.value).endswith(f"({type(value).__name__})") or "nan" in str(caught.value)
@@ -90,7 +90,7 @@ def test_a_workbook_with_a_scalar_for_a_list(
     content = yaml.safe_load(file.read_text())
     (content if key == "optional" else content["steps"][1])[key] = value
     file.write_text(yaml.safe_dump(content))
-    with fault("workbook file", f"{key}: {value!r}"):
+    with fault("bad workbook file", f"{key}: {value!r}"):
         with pytest.raises(ValueError, match=rf"{key} must be a list of texts") as caught:
             load_workbook(tmp_path)
         assert str(file) in str(caught.value)
@@ -104,12 +104,12 @@ def test_a_step_that_is_no_mapping(item: Any, tmp_path: Path, fault: Callable) -
     content["steps"].append(item)
     file.write_text(yaml.safe_dump(content))
     refused = pytest.raises(ValueError, match=r"must be a mapping with a name that is text")
-    with fault("workbook file", f"step {item!r}"), refused:
+    with fault("bad workbook file", f"step {item!r}"), refused:
         load_workbook(tmp_path)
 
 
 def test_an_error_without_text_is_told_by_its_kind(fault: Callable) -> None:
-    with fault("unforeseen error", "an empty ValueError"):
+    with fault("unexpected error", "an empty ValueError"):
         message, status = explain(ValueError())
         assert message.startswith("ValueError")
         assert status == 1
@@ -123,7 +123,7 @@ def test_a_workbook_with_a_scalar_for_extras_or_profiles(
 ) -> None:
     file = tmp_path / "workbook.yaml"
     file.write_text(yaml.safe_dump({"steps": [], key: value} | base))
-    with fault("workbook file", f"{key}: {value!r} {base}"):
+    with fault("bad workbook file", f"{key}: {value!r} {base}"):
         with pytest.raises(ValueError, match=rf"{key} must be a (list|mapping)") as caught:
             load_workbook(file)
         assert str(file) in str(caught.value)
@@ -131,15 +131,15 @@ def test_a_workbook_with_a_scalar_for_extras_or_profiles(
 
 def test_texts_that_yaml_reads_as_something_else(fault: Callable) -> None:
     for text, value in (("2024-01-01", "2024-01-01"), ("12:30", "12:30"), ("yes", True)):
-        with fault("parameter of another type", text):
+        with fault("parameter of a wrong type", text):
             assert parse_assignments([f"01.x={text}"]) == {"01.x": value}
     for text in ("[1", "a: b: c", "!!python/name:os.system", "", "*a"):
-        with fault("parameter of another type", text):
+        with fault("parameter of a wrong type", text):
             with pytest.raises(ValueError, match=r"^-p 01\.x=.*: the value is") as caught:
                 parse_assignments([f"01.x={text}"])
             assert "\n" not in str(caught.value)
 
 
 def test_a_message_of_several_lines_is_printed_as_one(fault: Callable) -> None:
-    with fault("unforeseen error", "lines"):
+    with fault("unexpected error", "lines"):
         assert explain(ValueError("one\n  two\n\n")) == ("one; two", 2)

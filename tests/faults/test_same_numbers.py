@@ -31,7 +31,7 @@ from tin_lib.progress import Progress
 from tin_lib.recipes import Recipe
 from tin_lib.runner.verification.comparison import compare_fits
 
-KIND = "same seeds"
+KIND = "repeated with the same seed"
 LOSS = 2e-4  # relative, of the losses of a few epochs: rounding of sums in another order
 ON_GPU = 0.02  # share of val images whose prediction may differ: kernels add in any order
 

@@ -125,7 +125,7 @@ def test_a_traceback_is_shown_only_on_demand(
     capsys: pytest.CaptureFixture,
     fault: Callable,
 ) -> None:
-    with fault("unforeseen error", f"{type(error).__name__}, debug {debug}"):
+    with fault("unexpected error", f"{type(error).__name__}, debug {debug}"):
         assert run(monkeypatch, failing(error), *(["--debug"] if debug else [])) == status
         said = capsys.readouterr().err
         assert ("Traceback" in said) == debug

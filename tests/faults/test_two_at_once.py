@@ -87,10 +87,10 @@ def test_train(
     """Another recipe would move the folder aside: it is refused as the same command is."""
     folder = tmp_path / "run"
     first = ["train", "vgg_like", *SMALL, "--data", data, "--out", folder / "fit"]
-    with fault("two at once", "train"):
+    with fault("two processes at once", "train"):
         refused(commands, first, folder, capsys)
     shutil.rmtree(folder)
-    with fault("two at once", "train by another recipe"):
+    with fault("two processes at once", "train by another recipe"):
         refused(
             commands,
             first,
@@ -109,11 +109,11 @@ def test_features_and_import(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "features"
-    with fault("two at once", "features"):
+    with fault("two processes at once", "features"):
         refused(commands, ["features", fit, "--out", folder, "--data", data], folder, capsys)
     file, run = tmp_path / "p.safetensors", tmp_path / "run"
     assert command.main(["publish", str(fit), "--out", str(file)]) == 0
-    with fault("two at once", "import"):
+    with fault("two processes at once", "import"):
         refused(commands, ["import", file, "--data", data, "--run", run], run, capsys)
 
 
@@ -127,7 +127,7 @@ def test_workbook(
     run = tmp_path / "run"
     arguments = ["run", "--workbook", tmp_path / "notebooks", "--run", run, "--only", "05"]
     run.mkdir()
-    with fault("two at once", "run"):
+    with fault("two processes at once", "run"):
         with stopped(commands, arguments, run, 6) as answer:
             assert command.main(list(map(str, arguments))) == 2
             said = capsys.readouterr().err
@@ -141,7 +141,7 @@ def test_pack_waits(tmp_path: Path, fault: Callable, monkeypatch: pytest.MonkeyP
     root, cache = data_folder.write_folder(tmp_path / "tiny"), tmp_path / "cache"
     monkeypatch.setenv("TIN_CACHE", str(cache))
     made: list[Path] = []
-    with fault("two at once", "pack"), kills.commands(TIN_CACHE=str(cache)) as apart:
+    with fault("two processes at once", "pack"), kills.commands(TIN_CACHE=str(cache)) as apart:
         whole = apart.run(["pack", root], cache)
         shutil.rmtree(cache)
         cache.mkdir()

@@ -56,7 +56,7 @@ def test_no_code_in_a_checkpoint_runs(
         "argparse": Payload(argparse.FileType("w"), str(made)),
     }
     for (name, call), wrapped in itertools.product(calls.items(), (True, False)):
-        with fault("payload", f"{name}, beside the weights: {wrapped}"):
+        with fault("code in a checkpoint", f"{name}, beside the weights: {wrapped}"):
             held = {"state_dict": plain, "extra": call} if wrapped else call
             torch.save(held, path := tmp_path / "evil.pth")
             with contextlib.suppress(ValueError):
@@ -102,25 +102,25 @@ def test_what_is_no_file_of_weights(
     }
     for name, (data, word) in odd.items():
         for suffix in (".pth", ".safetensors"):
-            with fault("foreign checkpoint", f"{name} as {suffix}"):
+            with fault("checkpoint of another library", f"{name} as {suffix}"):
                 (path := tmp_path / f"odd{suffix}").write_bytes(data)
                 check_refused(path, word)
     for tenth in range(1, 10):
-        with fault("cut file", f"foreign checkpoint {tenth}/10"):
+        with fault("truncated checkpoint of another library", f"foreign checkpoint {tenth}/10"):
             path.write_bytes(content[: len(content) * tenth // 10])
             check_refused(path, "damaged")
-    with fault("foreign checkpoint", "ONNX"):
+    with fault("checkpoint of another library", "ONNX"):
         (path := tmp_path / "net.onnx").write_bytes(b"\x08\x07\x12\x07pytorch")
         check_refused(path, "not a file of weights")
     with (
-        fault("foreign checkpoint", "a folder without a fit"),
+        fault("checkpoint of another library", "a folder without a fit"),
         pytest.raises(FileNotFoundError, match=r"weights\.safetensors does not exist"),
     ):
         networks.create("vgg16", 3, 0.1, weights=str(tmp_path))
-    with fault("foreign checkpoint", "a pipe"):
+    with fault("checkpoint of another library", "a pipe"):
         os.mkfifo(path := tmp_path / "pipe")
         check_refused(path, "regular file")
-    with fault("foreign checkpoint", "told on the command line"):
+    with fault("checkpoint of another library", "told on the command line"):
         (path := tmp_path / "page.pth").write_bytes(odd["HTML"][0])
         given = ["--recipe", "quick", "--set", f"weights={path}", "--out", str(tmp_path / "fit")]
         assert main(["train", "vgg16", *given]) == 2
@@ -149,11 +149,11 @@ def test_the_advice_how_to_convert_works(
         "state dict in a class": {"model": plain, "half": Fraction(1, 3)},
     }
     for name, held in forms.items():
-        with fault("advice", f"convert: {name}"):
+        with fault("advice for converting a checkpoint", f"convert: {name}"):
             torch.save(held, path)
             exec(check_refused(path, "may run any code").partition("\n")[2], {})
             check_read(tmp_path / "state.pth", plain)
-    with fault("advice", "convert: TorchScript"):
+    with fault("advice for converting a checkpoint", "convert: TorchScript"):
         torch.jit.script(whole.features).save(str(path))
         exec("import torch; " + check_refused(path, "TorchScript").partition("dict: ")[2], {})
         state = torch.load("state.pth", weights_only=True)
@@ -184,12 +184,12 @@ def test_weights_that_do_not_fit_are_named(
         "other network": ({"conv1.weight": torch.ones(3)}, "it lacks features.0.weight"),
     }
     for name, (state, word) in odd.items():
-        with fault("foreign checkpoint", f"{name} weights"):
+        with fault("checkpoint of another library", f"{name} weights"):
             torch.save({"state_dict": state}, path)
             check_refused(path, "does not fit", word)
     counters = {k: v for k, v in plain.items() if "num_batches" not in k}
     for held in (counters, OrderedDict(counters)):
-        with fault("foreign checkpoint", "BatchNorm without counters"):
+        with fault("checkpoint of another library", "BatchNorm without counters"):
             vars(held).update(_metadata={"": {"version": 2}}) if held is not counters else None
             torch.save(held, path)
             check_read(path, counters)

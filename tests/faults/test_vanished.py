@@ -69,7 +69,7 @@ def survived(
     folder.mkdir()
     prepare()
     at = int(whole["operations"] * share)
-    with fault("folder vanishes", f"{arguments[0]}, {happens.__name__} at {share:.0%}"):
+    with fault("folder removed during use", f"{arguments[0]}, {happens.__name__} at {share:.0%}"):
         with stopped(commands, arguments, folder, at) as answer:
             happens(folder / written)
         output = answer.result()["output"]

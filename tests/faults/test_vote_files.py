@@ -104,7 +104,7 @@ def write(path: Path, content: str | bytes) -> None:
 
 def test_forms_that_are_read(folder: Path, fault: Callable[..., Any]) -> None:
     for name, content in READ.items():
-        with fault("vote file", name):
+        with fault("bad prediction file of a vote", name):
             write(folder / "x.txt", content)
             assert vote("x.txt", "a.txt") == 0
             assert sorted((folder / "out.txt").read_text().splitlines(True)) == sorted(LINES)
@@ -116,7 +116,7 @@ def test_forms_that_are_refused(
 ) -> None:
     for name, (content, word) in REFUSED.items():
         for place, given in (("first", ("x.txt", "a.txt")), ("second", ("a.txt", "x.txt"))):
-            with fault("vote file", f"{name}, {place}"):
+            with fault("bad prediction file of a vote", f"{name}, {place}"):
                 write(folder / "x.txt", content)
                 assert vote(*given) == 2, name
                 text = capsys.readouterr().err
@@ -129,12 +129,12 @@ def test_forms_that_are_refused(
 def test_numbers_do_not_vote_with_names(
     folder: Path, fault: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with fault("vote file", "numbers and names"):
+    with fault("bad prediction file of a vote", "numbers and names"):
         write(folder / "a.txt", with_labels("cat", "dog"))
         write(folder / "x.txt", with_labels("0", "1"))
         assert vote("a.txt", "x.txt") == 2
         assert NAMING in capsys.readouterr().err
-    with fault("vote file", "class ids of which some are numbers"):
+    with fault("bad prediction file of a vote", "class ids of which some are numbers"):
         write(folder / "a.txt", with_labels("7", "cat"))
         write(folder / "x.txt", with_labels("7"))
         assert vote("a.txt", "x.txt") == 0
@@ -145,13 +145,15 @@ def test_files_named_twice_and_pipes(
 ) -> None:
     (folder / "link.txt").symlink_to("a.txt")
     for other in ("a.txt", "./a.txt", str(folder / "a.txt"), "link.txt"):
-        with fault("vote file", f"a.txt and {other}"):
+        with fault("bad prediction file of a vote", f"a.txt and {other}"):
             assert vote("a.txt", other) == 2
             assert "a.txt, which votes already" in capsys.readouterr().err
-    with fault("vote file", "one file that is its own fallback under another name"):
+    with fault(
+        "bad prediction file of a vote", "one file that is its own fallback under another name"
+    ):
         assert main(["vote", "a.txt", "--fallback", "./link.txt", "-o", "out.txt"]) == 0
     for fallback in ("pipe", "a.txt"):
-        with fault("vote file", f"a pipe, fallback {fallback}"):
+        with fault("bad prediction file of a vote", f"a pipe, fallback {fallback}"):
             os.mkfifo("pipe")
             writer = threading.Thread(target=Path("pipe").write_text, args=(CSV,))
             writer.start()
@@ -160,10 +162,10 @@ def test_files_named_twice_and_pipes(
             os.unlink("pipe")
             assert Path("out.txt").read_text() == BASE
     for name, word in (("absent.txt", "does not exist"), (".", "is a folder"), ("x" * 300, "")):
-        with fault("vote file", f"no file: {name[:9]}"):
+        with fault("bad prediction file of a vote", f"no file: {name[:9]}"):
             assert vote("a.txt", name) == 2
             assert word in capsys.readouterr().err
-    with fault("vote file", "the output is an input"):
+    with fault("bad prediction file of a vote", "the output is an input"):
         assert main(["vote", "a.txt", "--fallback", "a.txt", "-o", "a.txt"]) == 0
         assert Path("a.txt").read_text() == BASE
 
@@ -171,7 +173,7 @@ def test_files_named_twice_and_pipes(
 def test_scores_that_are_no_numbers(fault: Callable[..., Any]) -> None:
     sound = np.zeros((3, 4), np.float32)
     for value in (np.nan, np.inf, -np.inf):
-        with fault("scores", f"{value}"):
+        with fault("NaN or infinite scores", f"{value}"):
             odd = sound.copy()
             odd[1, 2] = value
             with pytest.raises(ValueError, match="network 2 of 2 hold NaN or inf"):
