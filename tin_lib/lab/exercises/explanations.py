@@ -15,8 +15,8 @@ from tin_lib.networks.base import SIZE
 def uniform_map(answer: Any) -> str:
     """Share of a uniform map within the box, less the box's share of the area."""
     look = (
-        "Say the box covers a quarter of the image. What share of a map that is the same "
-        "everywhere lies within it? Subtract the box's share."
+        "Suppose that the box covers a quarter of the image. Which share of a uniform map is "
+        "inside it? Subtract the box's share of the area."
     )
     return mark(answer, 0.0, look)
 
@@ -37,7 +37,7 @@ def brightest_row(answer: Any, network: Network, inputs: Tensor) -> str:
     found = saliency.absolute(saliency.explain(network, inputs[:1]))[0]
     look = (
         "`saliency.absolute(saliency.explain(chosen, inputs))[0]` is the map, 64×64. `argmax()` "
-        "counts its pixels row by row from 0, so that 64 of them are one row."
+        "counts its pixels row by row from 0, so 64 of them are one row."
     )
     return mark(answer, int(found.argmax()) // found.shape[-1], look)
 
@@ -46,8 +46,8 @@ def striped_kernel(answer: Any) -> str:
     """Roughness of the kernel with a row of 1 and a row of -1."""
     right = float(filters.roughness(np.array([[[[1, 1], [-1, -1]]]]))[0])
     look = (
-        "There are four pairs of neighbours: two beside each other, which differ by 0, and two "
-        "above each other, which differ by 2. Divide the mean of the squares by twice 1."
+        "There are four pairs of neighbours: two horizontal pairs, which differ by 0, and two "
+        "vertical pairs, which differ by 2. Divide the mean square difference by 2 × 1."
     )
     return mark(answer, right, look, within=0.001)
 
@@ -61,7 +61,7 @@ def active_filters(answer: Any, survey: filters.Survey) -> str:
 def seeds_agree(answer: Any, seeds: int) -> str:
     """Probability that chance alone makes the same of two networks the rougher for all seeds."""
     look = (
-        "That the first is the rougher for every seed has the probability one half to the power "
-        "of the number of seeds. The second may be it as well."
+        "The first network is rougher for every seed with probability one half to the power of "
+        "the number of seeds; the same holds for the second network. Add both."
     )
     return mark(answer, 2 * 0.5**seeds, look, within=0.001)
