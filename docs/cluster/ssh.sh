@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# `tin run` or `tin sweep` over machines that this one reaches by SSH without a password:
+# `tin run` or `tin sweep` on machines that this one can log in to by SSH without a password:
 #   HOSTS="node1 node2" docs/cluster/ssh.sh run --data DIR/tiny-imagenet-200 --run runs/NAME --profile paper
-# This folder must be on a file system that all of them see under the same path; so must the data
-# and the run. The scheduler runs here. The same command resumes from what is finished.
+# This folder, the data and the run must be on a file system that all machines mount under the same
+# path. The scheduler runs on this machine. Rerun the same command to resume.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 : "${HOSTS:?name the machines: HOSTS=\"node1 node2\"}"
@@ -16,6 +16,6 @@ trap exit INT TERM
 for host in "${hosts[@]}"; do
   ssh "$host" "$(printf '%q ' "$PWD/docs/cluster/workers.sh" --scheduler-file "$about")" &
 done
-# At least one worker a machine; those of its other GPUs join as they come up.
+# Waits for one worker per machine; the workers of its other GPUs are used as soon as they connect.
 address=$(.venv/bin/python docs/cluster/wait_for_workers.py "$about" "${#hosts[@]}")
 .venv/bin/tin "$@" --cluster "$address"
