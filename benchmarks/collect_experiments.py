@@ -69,7 +69,7 @@ def facts(run: Path, names: list[str]) -> dict[str, str]:
         + f"; {processor()['processor']}, {'with' if processor()['amx'] else 'without'} AMX",
         "fits on": str(files.read_json(fit)["device"]),
         "versions": ", ".join(sorted(versions)),
-        "seconds of each notebook, with the fits that it made": ", ".join(
+        "seconds of each notebook, including its fits": ", ".join(
             f"{name[:2]}: {record['seconds']:,.0f}" for name, record in records.items()
         ),
         "fits": f"{len(list(run.glob('experiments/fits/*/summary.json'))):,} finished, "
@@ -117,11 +117,12 @@ def features_lines(folder: Path) -> list[str]:
     how += [machine["note"]] if machine["note"] else []
     lines += [
         f"`{machine['command']}`, commit {str(machine['commit'])[:7]}, {machine['processor']} "
-        f"({machine['cores']} cores), {'; '.join(how)}. The networks have ImageNet's weights, and "
-        "Tiny ImageNet's images come from ImageNet. The paper's best network, which also had them: "
-        f"{paper.RESULTS['vgg16']['val']} on val.",
+        f"({machine['cores']} cores), {'; '.join(how)}. The networks were pre-trained on "
+        "ImageNet, from which Tiny ImageNet's images are taken. The paper's best network, also "
+        f"pre-trained on ImageNet, reaches {paper.RESULTS['vgg16']['val']} on val.",
         "",
-        "| network | input | val (95 % interval) | its own head, 200 classes | features | probe |",
+        "| network | input | val (95 % interval) | val of its own output layer, cut to 200 classes "
+        "| time for the features | time for the probe |",
         "|---|---|---|---|---|---|",
     ]
     for row in table.itertuples():

@@ -97,7 +97,7 @@ def test_comparison_with_the_paper(val: float, word: str) -> None:
 def test_penalty_share() -> None:
     history = pd.DataFrame({"penalty": [3.0, 1.0], "train_loss": [1.0, 3.0]})
     text = conclusions.penalty_share(SimpleNamespace(history=lambda: history))  # type: ignore[arg-type]
-    assert "75.0 % of the loss in the first epoch and 25.0 % in the last (1.000 beside" in text
+    assert "75.0 % of the loss in the first epoch and 25.0 % in the last (1.000, with" in text
 
 
 def test_audit_of_the_sample_and_of_data_without_boxes() -> None:

@@ -190,14 +190,14 @@ def test_arms_are_compared_over_seeds(difference: float, outcome: str) -> None:
     assert last.outcome == "undecided"
     assert first.spread == pytest.approx(0.1)
     assert record.accuracies == {"penalised": 0.9, "unregularised": 0.9}
-    assert "there is no roughness to compare" in inside.arms_text(record)
+    assert "cannot be measured" in inside.arms_text(record)
 
 
 def test_arms_at_chance_get_no_verdict() -> None:
     fits = {("penalised", 0): made_fit(), ("unregularised", 0): made_fit(right=10)}
     record = inside.judge_arms(arms(0.3), fits)
     assert record.at_chance == 1
-    assert inside.arms_text(record).startswith("No verdict on the pair: 1 of its networks")
+    assert inside.arms_text(record).startswith("No verdict on this comparison: 1 of its")
 
 
 def test_filters_of_a_real_run(run: runs.Run) -> None:

@@ -79,16 +79,16 @@ def test_closing_text_for_each_outcome() -> None:
     seconds = pd.DataFrame({"arm": ["from scratch, plain"], "seconds": [5.0]})
     for outcome, word in (("yes", "Yes"), ("no", "No"), ("undecided", "Undecided")):
         text = conclusions.layerwise(compared(outcome), by_stage(0.1, 0.25), seconds)
-        claim = "layer-wise pre-training gives a better network (plain) than the same number of"
+        claim = "layer-wise pre-training (plain) gives a more accurate network than the same number"
         assert f"**{word}**: {claim}" in text
         assert "-20.0 points, 95 % interval -30.0 to -10.0, 3 seeds, adjusted p = 0.004" in text
         assert "layer-wise, plain: 25.0 % ± 1.0 points" in text
         assert "layer-wise, plain 4.0 s and from scratch, plain 5.0 s" in text
-        assert "3.8 % on val, and 13.1 %" in text
+        assert "3.8 % with layer-wise pre-training and 13.1 %" in text
 
 
 def test_the_best_stage_is_named_if_it_is_not_the_last() -> None:
     falling = conclusions.by_stage(by_stage(0.1, 0.3, 0.2))
-    assert "10.0 % after the first stage, 20.0 % after the last, the most (30.0 %) after" in falling
-    assert "the most" not in conclusions.by_stage(by_stage(0.1, 0.2, 0.3))
+    assert "10.0 % after the first stage, 20.0 % after the last, the highest (30.0 %)" in falling
+    assert "the highest" not in conclusions.by_stage(by_stage(0.1, 0.2, 0.3))
     assert "30.0 % after the last" in conclusions.by_stage(by_stage(0.3))

@@ -91,6 +91,6 @@ def test_the_text_of_an_ensemble_word_for_word() -> None:
         "comparisons. A vote counts as better only if it is better than each network, since the "
         "best one was chosen on these images.\n"
         "- The mean correlation of errors is 0.732 (0.732 in the paper, for three networks).\n"
-        "- Every network misclassifies 25.0 % of the images; at least one is right on the other "
-        "75.0 %."
+        "- Every network misclassifies 25.0 % of the images; at least one classifies the "
+        "other 75.0 % correctly."
     )

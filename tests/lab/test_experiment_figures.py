@@ -93,6 +93,8 @@ def test_sentences_give_outcome_and_numbers(table: pd.DataFrame) -> None:
 
 def test_a_single_seed_is_named_as_such(table: pd.DataFrame) -> None:
     row = table.assign(paired=1).iloc[1]
-    assert "1 seed (so the interval is for other images only)" in effects.effect(row)
+    assert "1 seed (so the interval does not cover the variation between seeds)" in effects.effect(
+        row
+    )
     assert effects.mean_and_deviation(0.455, NAN) == "45.5 % (one seed)"
     assert effects.mean_and_deviation(0.455, 0.012) == "45.5 % ± 1.2 points"

@@ -157,7 +157,7 @@ def test_range_tests_beside_the_rates_tried(fits: arms.Fits) -> None:
     assert len(figure.layout.shapes) == 2 * 2 * 2  # band and line, two kinds, both rows
     best = learning_rates.judge_best(table, arms.compare(fits, {}))
     text = learning_rates.range_text(spread, best)
-    assert "of the rates tried the best is 0.1" in text
+    assert "Of the rates tried, the best is 0.1" in text
     flat = {("vgg16", 0): pd.DataFrame(columns | {"loss": 2.3, "smoothed": 2.3})}
     nothing = lr_range.spread(lr_range.suggestions(flat))
     assert "no suggestion" in learning_rates.range_text(nothing, best)

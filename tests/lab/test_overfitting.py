@@ -54,7 +54,7 @@ def test_whether_the_gap_grows(slope: float, noise: float, right: int, outcome: 
     assert growth.widest.n == 3
     text = overfitting.growth_text(growth, table)
     assert ("No verdict" in text) == (outcome == "untested")
-    assert "Width 4 against 0.5" in text
+    assert "Width 4 minus width 0.5" in text
 
 
 def test_slopes_are_exact_without_noise_and_leave_out_seeds_that_diverged() -> None:

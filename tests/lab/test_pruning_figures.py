@@ -45,7 +45,7 @@ def test_a_worse_arm_is_a_loss(losses: pd.DataFrame) -> None:
     one_shot, iterative = conclusions.losses(losses).split("\n\n")
     assert "**Yes** with 10 % and 1 % kept; undecided with 50 % kept." in one_shot
     assert "The largest difference: 1 % kept, -30.0 points, 95 % interval -32.0 to" in one_shot
-    assert "**Undecided** on the whole; yes with 1 % kept; no with 10 % kept." in iterative
+    assert "**Undecided** overall; yes with 1 % kept; no with 10 % kept." in iterative
 
 
 def test_methods_are_asked_whether_they_are_better() -> None:

@@ -38,7 +38,7 @@ def test_each_comparison_is_a_sentence_with_its_outcome() -> None:
     assert text.count("**Yes**: *start* is more accurate than *scratch* (+") == 2
     assert text.count("**Undecided**: *frozen* is more accurate than *scratch* (") == 2
     assert "*scratch* is more" not in text
-    assert "most accurate of the second table is *start*: " in text
+    assert "The most accurate probe is *start*: " in text
 
 
 def test_the_papers_figure_only_for_all_classes() -> None:

@@ -1,4 +1,4 @@
-"""Many fits side by side: trained once, resumed, refused, recorded when they diverge."""
+"""Many fits in parallel: trained once, resumed, refused, recorded when they diverge."""
 
 import dataclasses
 import json

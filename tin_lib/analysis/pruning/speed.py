@@ -1,7 +1,7 @@
 """What pruning saves in time: training steps, inference, and one dense layer, measured.
 
 All arms take turns in every round, so that what else the machine does meets all alike. On a CPU one
-thread computes, as in fits side by side. Figures are one machine's. A ratio's interval is the range
+thread computes, as in fits in parallel. Figures are one machine's. A ratio's interval is the range
 over the rounds: of six rounds it covers the median ratio with a probability of 97 %.
 """
 

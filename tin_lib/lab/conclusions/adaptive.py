@@ -48,9 +48,13 @@ def verdict_text(found: dict[tuple[str, str], Any]) -> str:
     if shuffled == "no":
         return "**No**: shares assigned at random help the worst classes more."
     if uniform == shuffled == "yes":
-        return f"**Yes**: {ADAPTIVE} copies help the worst classes, more than shuffled shares."
+        return (
+            f"**Yes**: {ADAPTIVE} copies help the worst classes, and more than shuffled shares do."
+        )
     if uniform == "yes":
-        return "**Undecided**: the worst classes gain, but the shuffled shares may do as much."
+        return (
+            "**Undecided**: the worst classes gain, but not clearly more than with shuffled shares."
+        )
     return "**Undecided**: the worst classes do not gain significantly."
 
 
@@ -58,7 +62,7 @@ def regression_text(table: pd.DataFrame) -> str:
     """How much of the worst classes' error is the choice itself."""
     chosen, same, fresh = table[WORST]
     if pd.isna([chosen, same, fresh]).any():
-        return "Regression to the mean: not known, since fits diverged."
+        return "Regression to the mean: not measured, because fits diverged."
     return (
         f"Regression to the mean: the worst classes have an error rate of {percent(chosen)} on the "
         f"held-out images that selected them, {percent(same)} on validation images with the same "

@@ -120,8 +120,8 @@ def class_errors_text(record: ClassRecord) -> str:
     name, accuracy = catalog.title(record.network), percent(record.accuracy)
     if not record.above_chance:
         return (
-            f"- **No verdicts**: {name} classifies {accuracy} of the images correctly, not clearly "
-            f"above chance, so that its errors say nothing about classes or boxes.\n{issues}"
+            f"- **No verdicts**: {name} classifies {accuracy} of the images correctly, which is "
+            f"not clearly above chance: its errors say nothing about classes or boxes.\n{issues}"
         )
     lines = [f"- {name} classifies {accuracy} of the images correctly; {extremes(record)}."]
     return "\n".join([*lines, confusions(record), *explanation(record.boxes), issues])
@@ -149,9 +149,9 @@ def confusions(record: ClassRecord) -> str:
 
 
 def explanation(verdicts: tuple[BoxVerdict, ...]) -> list[str]:
-    """Whether small, thin and off-centre objects have more errors."""
+    """Whether images of small, thin and off-centre objects are misclassified more often."""
     reasons = {verdict.reason for verdict in verdicts}
-    start = "- Small, thin, off-centre? The paper's explanation"
+    start = "- The paper's explanation by small, thin and off-centre objects"
     if len(reasons) == 1 and "" not in reasons:
         return [f"{start} was not tested: {reasons.pop()}."]
     lines = [f"    - {verdict_text(verdict)}." for verdict in verdicts]

@@ -17,8 +17,8 @@ DENSE_RATE = 0.5  # the networks' own rate of dropout after dense 1; their optio
 LARGEST = 0.95  # rate of dropout in the networks, whatever the option says
 CLAIMS = {
     DROPOUT: "{network}: DropConnect is more accurate than dropout at the same rate",
-    NONE: "{network}: DropConnect is more accurate than dropping nothing",
-    MEAN: "{network}: DropConnect's moments are more accurate than its mean weights",
+    NONE: "{network}: DropConnect is more accurate than no dropout",
+    MEAN: "{network}: DropConnect is more accurate with inference by moments than by mean weights",
 }
 
 

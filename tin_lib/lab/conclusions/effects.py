@@ -49,5 +49,7 @@ def effect(row: Row) -> str:
     interval = f"95 % interval {100 * row.low:.1f} to {100 * row.high:.1f}"
     p = "< 0.001" if row.p_adjusted < 0.001 else f"= {row.p_adjusted:.3f}"
     seeds = count_noun(row.paired, "seed")
-    seeds += " (so the interval is for other images only)" if row.paired == 1 else ""
+    seeds += (
+        " (so the interval does not cover the variation between seeds)" if row.paired == 1 else ""
+    )
     return f"{points(row.difference)}, {interval}, {seeds}, adjusted p {p}"

@@ -129,7 +129,7 @@ def official_text(record: AuditRecord) -> list[str]:
     if record.official is None:
         return []
     if record.official:
-        return ["These counts are those of the official data set."]
+        return ["These counts are the same as in the official data set."]
     known = join_and(f"{count:,} {name}" for name, count in GRAYSCALE.items())
     return [
         f"The official data set has {known} grayscale files and {IDENTICAL['groups']} "

@@ -148,8 +148,8 @@ def arms_text(record: ArmRecord) -> str:
     accuracies = f"The mean validation accuracies are {reached}."
     if record.at_chance:
         return (
-            f"No verdict on the pair: {record.at_chance} of its networks are not clearly above "
-            f"chance. {accuracies}"
+            f"No verdict on this comparison: {record.at_chance} of its networks are not clearly "
+            f"above chance. {accuracies}"
         )
     return " ".join([*(arm_text(each) for each in record.verdicts), accuracies])
 
@@ -157,7 +157,7 @@ def arms_text(record: ArmRecord) -> str:
 def arm_text(verdict: ArmVerdict) -> str:
     """One layer's verdict as text."""
     if np.isnan(verdict.penalised) or np.isnan(verdict.unregularised):
-        return f"In the {verdict.place} convolution there is no roughness to compare."
+        return f"The roughness of the {verdict.place} convolution cannot be measured."
     conclusion = {
         "yes": "rougher without regularisation, as the paper supposes",
         "no": "rougher with penalties, contrary to what the paper supposes",
@@ -166,6 +166,6 @@ def arm_text(verdict: ArmVerdict) -> str:
     return (
         f"In the {verdict.place} convolution, roughness is {verdict.penalised:.3f} with penalties "
         f"and {verdict.unregularised:.3f} without regularisation (standard deviation over "
-        f"filters {verdict.spread:.2f}); the difference over {verdict.seeds} pairs of the same "
-        f"seed is {verdict.low:+.3f} to {verdict.high:+.3f}: {conclusion}."
+        f"filters {verdict.spread:.2f}); 95 % interval of the difference over {verdict.seeds} "
+        f"seeds: {verdict.low:+.3f} to {verdict.high:+.3f}. Outcome: {conclusion}."
     )

@@ -11,8 +11,8 @@ from tin_lib.lab.formatting import join_and, percent, rows
 
 LAYERWISE, SCRATCH = "layer-wise", "from scratch"
 CLAIM = (
-    "layer-wise pre-training gives a better network ({kind}) than the same number of updates "
-    "from scratch"
+    "layer-wise pre-training ({kind}) gives a more accurate network than the same number of "
+    "updates from scratch"
 )
 
 
@@ -60,7 +60,7 @@ def by_stage(stages: pd.DataFrame) -> str:
         text = f"{name}: {percent(first.val_accuracy)} after the first stage"
         text += f", {percent(last.val_accuracy)} after the last"
         if best.stage != last.stage:
-            text += f", the most ({percent(best.val_accuracy)}) after stage {best.stage}"
+            text += f", the highest ({percent(best.val_accuracy)}) after stage {best.stage}"
         found.append(text)
     return f"By stage, {'; '.join(found)}."
 
@@ -70,7 +70,9 @@ def time(stages: pd.DataFrame, scratch: pd.DataFrame) -> str:
     chains = stages.groupby("arm", sort=False)["seconds"].sum()
     whole = scratch.groupby("arm", sort=False)["seconds"].mean()
     parts = [f"{name} {seconds:.1f} s" for name, seconds in [*chains.items(), *whole.items()]]
-    return f"Training one network took {join_and(parts)} (without evaluation; fits side by side)."
+    return (
+        f"Training one network took {join_and(parts)} (without evaluation; fits ran in parallel)."
+    )
 
 
 def layerwise(table: pd.DataFrame, stages: pd.DataFrame, scratch: pd.DataFrame) -> str:
@@ -80,9 +82,9 @@ def layerwise(table: pd.DataFrame, stages: pd.DataFrame, scratch: pd.DataFrame) 
     ``stages``: of ``layerwise.stage_table``; ``scratch``: of ``arms.by_fit``, from scratch.
     """
     paper = (
-        f"The paper's network, layer-wise pre-trained without dropout, penalties or augmentation, "
-        f"reached {percent(PAPER['layer-wise'])} on val, and {percent(PAPER['plain'])} trained as "
-        "usual: one training of each."
+        f"The paper's network without dropout, penalties and augmentation reached a validation "
+        f"accuracy of {percent(PAPER['layer-wise'])} with layer-wise pre-training and "
+        f"{percent(PAPER['plain'])} with standard training (one run each)."
     )
     return "\n\n".join(
         [outcomes(table), reached(table), by_stage(stages), time(stages, scratch), paper]

@@ -16,7 +16,7 @@ from tin_lib.lab.formatting import join_and, rows
 NAN = float("nan")
 PAPER_RATE = 0.1  # at which the paper trained the 9-layer ConvNet
 PLAIN, NESTEROV = "plain SGD", "Nesterov momentum and decay"
-CLAIM = "decay and Nesterov momentum keep the {network} from converging at {rate:g}"
+CLAIM = "decay and Nesterov momentum prevent the {network} from converging at the rate {rate:g}"
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,8 @@ def range_text(spread: pd.DataFrame, best: tuple[Best, ...]) -> str:
         best_rate = tried.get(str(name), float("nan"))
         beside = "none converges" if np.isnan(best_rate) else f"the best is {best_rate:g}"
         lines.append(
-            f"{title}: the loss falls fastest at {steepest}, a tenth of the rate of the smallest "
-            f"loss is {tenth} (seeds with a suggestion: {seeds}); of the rates tried {beside}."
+            f"{title}: the loss falls fastest at {steepest}; a tenth of the rate with the smallest "
+            f"loss is {tenth} (seeds with a suggestion: {seeds}). Of the rates tried, {beside}."
         )
     return "\n".join(f"- {line}" for line in lines)
 

@@ -168,7 +168,7 @@ def answer(record: SaliencyRecord) -> str:
         f"{question}: of {count_noun(len(outcomes), 'pair')} of network and method, {yes} beat "
         f"every baseline (a map that uses no network), {no} are worse than one, and "
         f"{len(outcomes) - yes - no} are undecided. Compared by "
-        f"{'place and ' if boxes else ''}order of pixels, the maps better than every baseline are: "
+        f"{'location and ' if boxes else ''}pixel order, the maps better than every baseline are: "
         f"{pairs(record, 'yes')}; for these the paper's sentence does not hold. Worse than a "
         f"baseline: {pairs(record, 'no')}; for these it holds. Undecided: "
         f"{pairs(record, 'undecided')}. (Paired differences on {image_counts(record)}, Holm's "

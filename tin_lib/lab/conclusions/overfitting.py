@@ -117,7 +117,7 @@ def together(outcomes: list[str], wanted: str) -> str:
 
 def impact_text(impact: Impact) -> str:
     """The record as text."""
-    words = "augmentation has the largest effect on validation accuracy of all steps"
+    words = "of all steps, augmentation has the largest effect on validation accuracy"
     lines = [
         f"- {row.arm} against {row.against}: {effect(row)}"
         if row.p_adjusted == row.p_adjusted
@@ -202,7 +202,7 @@ def growth_text(growth: Growth, table: pd.DataFrame) -> str:
     interval = interval if known else "no interval"  # of a single seed
     text = (
         f"{head}: the gap grows with the width of the VGG-like network. It is {gaps}; the slope is "
-        f"{points(growth.slope)} per doubling of the width. Width {wide:g} against {narrow:g}: "
+        f"{points(growth.slope)} per doubling of the width. Width {wide:g} minus width {narrow:g}: "
         f"{points(test.mean)}, {interval} over {count_noun(test.n, 'seed')}."
     )
     if growth.outcome == "untested":

@@ -14,7 +14,8 @@ QUESTIONS = {  # method that is compared: what is asked of it
     "iterative": "Does pruning step by step keep more accuracy than pruning at once?",
     "per layer": "Does pruning every layer by the same share keep more accuracy than pruning the "
     "network's smallest weights?",
-    "filters": "Does removing filters keep more accuracy than removing as many single weights?",
+    "filters": "Does removing filters keep more accuracy than removing the same share of single "
+    "weights?",
 }
 WORDS = {"untested": "not tested (both at chance level, or no finished fits in common)"}
 FLIPPED = {"yes": "no", "no": "yes"}
@@ -59,7 +60,7 @@ def verdict_text(verdict: Verdict) -> str:
         for word in dict.fromkeys((verdict.outcome, "yes", "no", "undecided", "untested"))
         if word in verdict.shares
     }
-    first = found.pop(verdict.outcome, "on the whole")
+    first = found.pop(verdict.outcome, "overall")
     parts = [f"**{verdict.outcome.capitalize()}** {first}"]
     parts += [f"{WORDS.get(word, word)} {where}" for word, where in found.items()]
     text = f"{verdict.question} {'; '.join(parts)}."
@@ -113,7 +114,7 @@ def speeds(tables: Mapping[str, pd.DataFrame]) -> str:
         for what, table in tables.items()
         for row in rows(table.iloc[1:])
     ]
-    head = "Is it at least 5 % faster than the dense network? (Figures of one machine.)"
+    head = "Is it at least 5 % faster than the dense network? (Measured on one machine.)"
     zeros = [
         r
         for t in tables.values()

@@ -38,16 +38,14 @@ def text(fit: runs.Fit) -> str:
         f"It classifies **{percent(summary['val_accuracy'])} of the validation images** correctly "
         f"(top-5 accuracy {percent(summary['val_top5'])}); "
         f"{_compared(difference)}.",
-        "The data are those that it was trained on."
-        if same
-        else "It was trained on other images than those in these data.",
+        "The data are those that it was trained on." if same else "It was trained on other data.",
     ]
     return " ".join(sentences) + f'\n\nIn notebook 07 set `network = "{fit.name}"`.'
 
 
 def _compared(difference: float) -> str:
-    """The accuracy here beside the card's, in words."""
+    """The accuracy here compared with the card's, in words."""
     if abs(difference) <= SAME:
-        return "that is what its card says"
+        return "this is the accuracy on its model card"
     side = "more" if difference > 0 else "less"
-    return f"{100 * abs(difference):.2f} points {side} than its card says"
+    return f"{100 * abs(difference):.2f} points {side} than its model card says"

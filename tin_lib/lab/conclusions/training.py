@@ -48,7 +48,7 @@ def training(fit: runs.Fit) -> str:
         f"The network has {s['parameters']:,} parameters and trained "
         f"{count_noun(s['epochs'], 'epoch')} in {s['seconds']:,.0f} s, "
         f"{s['images_per_second']:,.0f} images/s on {s['device']}{precision}.",
-        f"The highest validation accuracy was that of epoch {best.epoch:.0f} "
+        f"The highest validation accuracy was reached in epoch {best.epoch:.0f} "
         f"({percent(best.val_accuracy)}).",
         paper_text(s["network"], compare_with_paper(fit)),
     ]
@@ -113,8 +113,8 @@ def paper_text(network: str, compared: PaperComparison) -> str:
     if compared.width:
         limits.append(f"{compared.width:g} × its width")
     return (
-        f"The paper reports {percent(paper.RESULTS[network]['val'])} on validation: this is "
-        f"{'the same' if abs(points) < 0.05 else difference}"
+        f"The paper reports a validation accuracy of {percent(paper.RESULTS[network]['val'])}: "
+        f"this is {'the same' if abs(points) < 0.05 else difference}"
         f"{', with ' + join_and(limits) if limits else ''}."
     )
 
@@ -138,6 +138,6 @@ def penalty_share(fit: runs.Fit) -> str:
     shares = [row.penalty / (row.penalty + row.train_loss) for row in (first, last)]
     return (
         f"The penalties are {percent(shares[0])} of the loss in the first epoch and "
-        f"{percent(shares[1])} in the last ({last.penalty:.3f} beside a cross-entropy of "
+        f"{percent(shares[1])} in the last ({last.penalty:.3f}, with a cross-entropy of "
         f"{last.train_loss:.3f})."
     )

@@ -28,7 +28,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
 def best_text(probes: pd.DataFrame, classes: int) -> str:
     """The most accurate arm of a table of probes; beside the paper's figure for all classes."""
     best = max(rows(probes), key=lambda row: row.mean)
-    text = f"The most accurate of the second table is *{best.arm}*: {percent(best.mean)}."
+    text = f"The most accurate probe is *{best.arm}*: {percent(best.mean)}."
     if classes != CLASSES:
         return f"{text} The paper's figures are for {CLASSES} classes, not for these {classes}."
     return f"{text} The paper's best network, VGG-16, reaches {percent(RESULTS['vgg16']['val'])}."

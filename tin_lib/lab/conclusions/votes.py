@@ -122,8 +122,8 @@ def similarity(record: EnsembleRecord) -> list[str]:
     if record.networks < 2:
         return ["There is only one network, so there is no correlation of errors."]
     missed = (
-        f"Every network misclassifies {percent(record.missed)} of the images; at least one is "
-        f"right on the other {percent(1 - record.missed)}."
+        f"Every network misclassifies {percent(record.missed)} of the images; at least one "
+        f"classifies the other {percent(1 - record.missed)} correctly."
     )
     if record.correlation != record.correlation:  # NaN
         return ["The error correlation is undefined: at most one network's errors vary.", missed]

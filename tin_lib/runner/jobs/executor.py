@@ -107,7 +107,7 @@ def open_executor(jobs: int = 1, cluster: str | None = None) -> Iterator[Executo
     """An executor of ``jobs`` threads on this machine, or of the dask cluster at ``cluster``.
 
     It is for what starts a process itself (``run_in_process``). Where this machine has several
-    GPUs, jobs side by side see one each. Raises ValueError if ``jobs`` is not from 1 to
+    GPUs, parallel jobs see one each. Raises ValueError if ``jobs`` is not from 1 to
     MOST_JOBS, or no cluster answers.
     """
     if not 1 <= jobs <= MOST_JOBS:

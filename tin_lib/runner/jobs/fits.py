@@ -1,4 +1,4 @@
-"""Many fits side by side, each in a folder that is named by what it is made from."""
+"""Many fits in parallel, each in a folder named by its recipe, data and starting weights."""
 
 import atexit
 import contextlib
@@ -57,7 +57,7 @@ def train_all(
     data: the same fit is trained once, also when another call asks for it, and an interrupted call
     resumes. A fit whose loss diverges is recorded and returned as a DivergedFit.
 
-    ``jobs``: fits side by side; None: one for each CPU thread, or for each GPU. ``device``: auto,
+    ``jobs``: fits in parallel; None: one for each CPU thread, or for each GPU. ``device``: auto,
     cpu or cuda. Raises ValueError, before anything is trained, for recipes that do not fit and for
     data that other processes cannot open; RuntimeError, after the other fits, if one failed;
     Stopped, a KeyboardInterrupt.

@@ -1,4 +1,4 @@
-"""A sweep: one recipe trained with every combination of some fields' values, side by side."""
+"""A sweep: one recipe trained with every combination of some fields' values, in parallel."""
 
 import contextlib
 import hashlib
