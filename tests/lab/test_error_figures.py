@@ -33,7 +33,7 @@ def test_accuracy_draws_each_interval_and_the_papers_marks() -> None:
     table = pd.DataFrame(rows, columns=["name", "kind", "accuracy"])
     table = table.assign(low=table.accuracy - 0.1, high=table.accuracy + 0.2, correct=1, images=2)
     figure = ensemble_figures.accuracy(table, {"vgg16": 0.535, "alexnet": 0.1})
-    assert [trace.name for trace in figure.data] == ["network", "vote", "the paper's"]
+    assert [trace.name for trace in figure.data] == ["network", "vote", "the paper"]
     assert list(figure.data[0].y) == ["VGG-16"]
     assert figure.data[1].error_x.array[0] == pytest.approx(0.2)
     assert figure.data[1].error_x.arrayminus[0] == pytest.approx(0.1)

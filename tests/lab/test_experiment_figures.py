@@ -48,7 +48,7 @@ def test_effects_are_drawn_by_outcome_in_points(table: pd.DataFrame) -> None:
 def test_effects_without_a_comparison_say_so(table: pd.DataFrame) -> None:
     figure = experiments.effects(table[:1])
     assert not figure.data
-    assert "compared" in figure.layout.annotations[0].text
+    assert "nothing to compare" in figure.layout.annotations[0].text
 
 
 def test_gaps_show_both_accuracies(table: pd.DataFrame) -> None:

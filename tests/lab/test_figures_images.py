@@ -111,7 +111,7 @@ def test_what_cannot_be_drawn_is_refused(arguments: dict, message: str) -> None:
 
 
 def test_a_grid_of_nothing_says_so() -> None:
-    assert images.grid([]).layout.annotations[0].text == "none"
+    assert images.grid([]).layout.annotations[0].text == "No images."
 
 
 @pytest.mark.parametrize("box", [(0, 0, 0, 0), (63, 63, 63, 63), (5, 0, 5, 63), (0, 0, 63, 63)])

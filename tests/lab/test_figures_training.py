@@ -26,7 +26,7 @@ def test_curves_show_training_and_validation() -> None:
 def test_a_high_loss_of_the_first_epoch_does_not_flatten_the_others() -> None:
     flat = training.curves(history().assign(val_loss=[90.0, 2.0, 1.5, 1.2, 1.0]))
     assert flat.layout.yaxis.range == pytest.approx((0, 1.1 * 2.5))  # training's second epoch
-    assert "↑ 90.0 in the first epoch" in [note.text for note in flat.layout.annotations]
+    assert "↑ first epoch: 90.0" in [note.text for note in flat.layout.annotations]
     assert next(iter(flat.data[1].y)) == 90.0
     for usual in (history().assign(train_loss=2.0, val_loss=2.0), history(1)):
         assert training.curves(usual).layout.yaxis.range is None

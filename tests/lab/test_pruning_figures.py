@@ -108,7 +108,7 @@ def test_sizes_are_shares_of_the_dense_file(stored: pd.DataFrame) -> None:
     assert "signal passes: one-shot, 10 % (conv9)." in text
     figure = figures.sizes(stored)
     lines = {trace.name: list(trace.y) for trace in figure.data}
-    assert lines["sparse file (values and gaps)"] == [0.1375, 1.0]
+    assert lines["sparse file (values and index differences)"] == [0.1375, 1.0]
     assert lines["dense file, filters removed"] == [0.11]
 
 

@@ -34,7 +34,7 @@ def allotment(errors: pd.DataFrame) -> go.Figure:
         figure.add_trace(bars.update(hovertemplate="%{text}: %{y:.2f}"), row=2, col=1)
     figure.add_hline(y=1, line={"color": style.TEXT, "dash": "dot"}, row=2, col=1)
     figure.update_yaxes(title="error", tickformat=".0%", rangemode="tozero", row=1)
-    figure.update_yaxes(title="copies ÷ mean", rangemode="tozero", row=2)
+    figure.update_yaxes(title="copies / mean of all classes", rangemode="tozero", row=2)
     shown = {"tickvals": places, "ticktext": names} if len(table) <= NAMED else {"title": "classes"}
     figure.update_xaxes(showgrid=False)
     figure.update_xaxes(row=2, showticklabels=len(table) <= NAMED, **shown)
@@ -55,7 +55,7 @@ def changes(table: pd.DataFrame) -> go.Figure:
             figure.add_trace(trace, row=1, col=column)
     figure.add_hline(y=0, line={"color": style.TEXT, "width": 1})
     figure.update_xaxes(title="held-out error of the class", tickformat=".0%")
-    figure.update_yaxes(title="change of validation accuracy (points)", col=1)
+    figure.update_yaxes(title="change in validation accuracy (percentage points)", col=1)
     legend = {"orientation": "h", "y": -0.2, "yanchor": "top"}
     return style.apply(figure.update_layout(height=420, legend=legend))
 

@@ -8,7 +8,10 @@ from tin_lib.analysis.errors.boxes import PROPERTIES
 from tin_lib.lab.figures import style
 
 VIEWS = {"all images": 0, "within classes": 4, "across classes": 2}  # view -> colour's number
-MODELS = {"alone": ("circle-open", "one property at a time"), "together": ("circle", "all four")}
+MODELS = {
+    "alone": ("circle-open", "one property at a time"),
+    "together": ("circle", "all four together"),
+}
 
 
 def accuracy_by_box(binned: pd.DataFrame) -> go.Figure:
@@ -92,7 +95,7 @@ def _forest(rows: pd.DataFrame, model: str) -> go.Scatter:
         marker={"symbol": symbol, "size": 10, "color": colour, "line": {"width": 2}},
         error_x={"type": "data", "symmetric": False, "thickness": 2, "width": 4, **reach},
         customdata=rows[["odds_low", "odds_high", "unit"]].to_numpy(),
-        hovertemplate="%{customdata[2]}: × %{x:.2f} (%{customdata[0]:.2f} to "
+        hovertemplate="%{customdata[2]}: odds ratio %{x:.2f} (%{customdata[0]:.2f} to "
         f"%{{customdata[1]:.2f}}), {name}<extra></extra>",
     )
 

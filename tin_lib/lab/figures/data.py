@@ -41,7 +41,9 @@ def channel_histograms(counts: np.ndarray, mean: np.ndarray, std: np.ndarray) ->
 
     ``counts``: integers (3, 256), pixels of each value; ``mean`` and ``std``: (3,), 0..255 units.
     """
-    figure = make_subplots(cols=2, subplot_titles=("Before", "After: (value − mean) / deviation"))
+    figure = make_subplots(
+        cols=2, subplot_titles=("Before normalisation", "After: (value − mean) / std")
+    )
     values, shares = np.arange(256), counts / counts.sum(axis=1, keepdims=True)
     for channel, (name, colour, dash) in enumerate(CHANNELS):
         line = {"color": colour, "dash": dash}
@@ -54,7 +56,7 @@ def channel_histograms(counts: np.ndarray, mean: np.ndarray, std: np.ndarray) ->
             trace = go.Scatter(x=x.round(4), y=y.round(6), name=name, line=line, legendgroup=name)
             figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
     figure.update_xaxes(title="pixel value (0..255)", row=1, col=1)
-    figure.update_xaxes(title="normalised value (deviations)", row=1, col=2)
+    figure.update_xaxes(title="normalised value (standard deviations)", row=1, col=2)
     # The spikes of black and white pixels (0 and 255) would flatten the rest, so they are clipped.
     highest = 1.2 * shares[:, 1:-1].max()
     figure.update_yaxes(title="density", range=[0, highest], col=1)

@@ -52,10 +52,10 @@ def _marks(names: list[str], values: list[float]) -> go.Scatter:
     return go.Scatter(
         x=values,
         y=[catalog.title(name) for name in names],
-        name="the paper's",
+        name="the paper",
         mode="markers",
         marker=marker,
-        hovertemplate="the paper's %{y}: %{x:.1%}<extra></extra>",
+        hovertemplate="%{y} in the paper: %{x:.1%}<extra></extra>",
     )
 
 

@@ -39,7 +39,7 @@ def per_class(classes: pd.DataFrame) -> go.Figure:
         x=0, xref="paper", y=mean, text=f"all classes: {mean:.1%}", showarrow=False, yshift=10
     )
     figure.update_yaxes(title="error rate", tickformat=".0%", range=[0, 1])
-    figure.update_xaxes(title="classes, best to worst", showgrid=False)
+    figure.update_xaxes(title="classes, from the lowest to the highest error rate", showgrid=False)
     return style.apply(figure.update_layout(height=440))
 
 
@@ -141,7 +141,7 @@ def confused_pairs(pairs: pd.DataFrame) -> go.Figure:
 
 
 def agreement(table: pd.DataFrame) -> go.Figure:
-    """Images by number of networks that are wrong, and the number under independence.
+    """Images by number of networks that misclassify them, and the number under independence.
 
     ``table``: from ``errors.agreement``.
     """
@@ -150,7 +150,7 @@ def agreement(table: pd.DataFrame) -> go.Figure:
         y=table.images,
         name="measured",
         marker={"color": style.PALETTE[0]},
-        hovertemplate="%{x} networks wrong: %{y} images<extra></extra>",
+        hovertemplate="misclassified by %{x} networks: %{y} images<extra></extra>",
     )
     marker = {"symbol": "diamond", "size": 12, "color": style.PALETTE[1]}
     expected = go.Scatter(
@@ -159,10 +159,10 @@ def agreement(table: pd.DataFrame) -> go.Figure:
         name="if errors were independent",
         mode="markers",
         marker=marker,
-        hovertemplate="expected for %{x}: %{y:.0f} images<extra></extra>",
+        hovertemplate="expected if independent: %{y:.0f} images<extra></extra>",
     )
     figure = go.Figure([measured, expected])
-    figure.update_xaxes(title="networks that are wrong on an image", dtick=1)
+    figure.update_xaxes(title="number of networks that misclassify an image", dtick=1)
     figure.update_yaxes(title="validation images")
     figure.update_layout(height=380, legend={"orientation": "h", "y": 1.15})
     return style.apply(figure)

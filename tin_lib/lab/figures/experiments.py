@@ -25,7 +25,7 @@ def effects(table: pd.DataFrame, title: str = "") -> go.Figure:
     """
     compared = table[table["difference"].notna()]
     if compared.empty:
-        return style.nothing("No arm is compared with another.")
+        return style.nothing("There is nothing to compare.")
     figure = go.Figure()
     labels = compared["arm"] + " − " + compared["against"]
     for outcome, colour in OUTCOMES.items():

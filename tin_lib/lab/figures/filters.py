@@ -15,7 +15,7 @@ TILE = 48  # screen pixels to which a small kernel is enlarged
 TITLES = {
     "kernel_roughness": "Roughness of kernels",
     "image_roughness": "Roughness of images",
-    "similarity": "Largest cosine<br>with another filter",
+    "similarity": "Cosine similarity to<br>the most similar filter",
     "dead": "Share of dead filters",
     "selectivity": "Class selectivity",
 }

@@ -33,12 +33,12 @@ def grid(
     ``images``: uint8 (N, 3, H, W), (N, H, W, 3), (N, H, W), or a list of such images. ``titles``:
     N short texts above the tiles, ``<br>`` breaks a line. ``boxes``: integers (N, 4) x0, y0, x1,
     y1, inclusive pixels, outlined; a row of -1 has no box. ``hover``: N texts shown under the mouse
-    (default: the titles). Without images the figure says "none". Raises ValueError if sizes
+    (default: the titles). Without images the figure says so. Raises ValueError if sizes
     differ, or if the numbers of titles, boxes or hover texts do not match.
     """
     tiles = [to_rgb(image) for image in images]
     if not tiles:
-        return style.nothing("none")
+        return style.nothing("No images.")
     titles = list(titles) if titles is not None else [""] * len(tiles)
     hover = list(hover) if hover is not None else titles
     _check(tiles, titles, hover, boxes)

@@ -17,7 +17,10 @@ from tin_lib.lab.figures.training import AXES
 
 Panel = tuple[str, str]  # network and optimizer
 PANEL_HEIGHT = 260  # pixels
-KINDS = {"steepest": ("steepest descent", "solid"), "tenth": ("a tenth of the minimum's", "dash")}
+KINDS = {
+    "steepest": ("steepest descent", "solid"),
+    "tenth": ("a tenth of the rate with the smallest loss", "dash"),
+}
 
 
 def by_rate(fits: Fits, panels: Mapping[str, Panel], measure: str = "train_loss") -> go.Figure:

@@ -12,7 +12,7 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star")
 FORMATS = {
     "dense": "dense file",
     "compressed": "dense file with zeros, compressed (zlib)",
-    "sparse": "sparse file (values and gaps)",
+    "sparse": "sparse file (values and index differences)",
 }
 REMOVED = "dense file, filters removed"
 SHARE = "share of the weights that are kept (log scale)"
@@ -81,7 +81,7 @@ def speeds(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     for number, (what, table) in enumerate(tables.items()):
         rest = table.iloc[1:]
         bars = {"array": rest["high"] - rest["ratio"], "arrayminus": rest["ratio"] - rest["low"]}
-        text = rest["images_per_second"].map("{:,.0f} a second".format)
+        text = rest["images_per_second"].map("{:,.0f} images/s".format)
         trace = go.Scatter(x=rest["ratio"], y=[[what] * len(rest), rest["arm"]], text=text)
         marker = {"color": style.PALETTE[number % len(style.PALETTE)], "size": 9}
         marker |= {"symbol": SYMBOLS[number % len(SYMBOLS)]}

@@ -13,10 +13,10 @@ from tin_lib.lab.formatting import method_title
 
 TITLES = ("original", "preprocessed", "absolute", "positive", "negative")
 MEASURES = {
-    "beyond the box": "share of the map within the box, beyond the box's share",
-    "pointing": "highest pixel within the box",
-    "insertion": "mean probability, inserting (high is good)",
-    "deletion": "mean probability, deleting (low is good)",
+    "beyond the box": "share of saliency inside the box<br>minus the box's share of the area",
+    "pointing": "pointing game: maximum<br>inside the box",
+    "insertion": "insertion: mean probability<br>(higher is better)",
+    "deletion": "deletion: mean probability<br>(lower is better)",
 }
 SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -60,7 +60,9 @@ def measures(table: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(**ticks, range=[len(methods) - 0.5, -0.5], showgrid=False, zeroline=False)
     figure.update_xaxes(tickformat=".0%")
     legend = {"orientation": "h", "y": -0.1}
-    return style.apply(figure.update_layout(height=drawn + 100, legend=legend, margin_l=140))
+    return style.apply(
+        figure.update_layout(height=drawn + 120, legend=legend, margin_l=140, margin_t=60)
+    )
 
 
 def _dots(part: pd.DataFrame, y: list[float], number: int) -> go.Scatter:
@@ -101,12 +103,12 @@ def curves(table: pd.DataFrame, network: str) -> go.Figure:
             trace.update(legendgroup=str(method), showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
     figure.update_xaxes(title="share of the pixels", tickformat=".0%")
-    figure.update_yaxes(title="probability of the winning class", col=1, rangemode="tozero")
+    figure.update_yaxes(title="probability of the predicted class", col=1, rangemode="tozero")
     return style.apply(figure.update_layout(height=380))
 
 
 def randomisation(table: pd.DataFrame) -> go.Figure:
-    """Rank correlation of maps before and after layers were reinitialised, with 95 % intervals.
+    """Rank correlation of maps before and after layers were re-initialised, with 95 % intervals.
 
     ``table``: from ``saliency.parameter_randomisation``. A panel for each method, a line for each
     network.
@@ -124,7 +126,7 @@ def randomisation(table: pd.DataFrame) -> go.Figure:
             trace.update(showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
     figure.update_yaxes(
-        title="rank correlation with the trained network's", col=1, range=[-0.3, 1.05]
+        title="rank correlation with<br>the trained network's maps", col=1, range=[-0.3, 1.05]
     )
-    figure.update_xaxes(title="reinitialised")
+    figure.update_xaxes(title="re-initialised<br>layers")
     return style.apply(figure.update_layout(height=400))

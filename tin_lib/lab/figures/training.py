@@ -55,7 +55,7 @@ def _limit_loss(figure: go.Figure, losses: pd.DataFrame) -> go.Figure:
     if not first > FLAT * later:  # also if there is one epoch only
         return figure
     figure.update_yaxes(range=[0, 1.1 * later], row=1, col=1)
-    text = f"↑ {first:.1f} in the first epoch"
+    text = f"↑ first epoch: {first:.1f}"
     place = {"xref": "x domain", "yref": "y domain", "x": 0.02, "y": 1, "yanchor": "top"}
     return figure.add_annotation(text=text, showarrow=False, xanchor="left", **place)
 

@@ -17,14 +17,14 @@ def learning_curves(table: pd.DataFrame, chance: float | None = None) -> go.Figu
     for number, (arm, part) in enumerate(table.groupby("arm", sort=False)):
         found = part.groupby("per_class")["val_accuracy"].agg(["mean", "min", "max", "size"])
         bars = {"array": found["max"] - found["mean"], "arrayminus": found["mean"] - found["min"]}
-        text = [f"{arm}: {row.mean:.1%}, mean of {row.size}" for row in found.itertuples()]
+        text = [f"{arm}: {row.mean:.1%}, mean of {row.size} probes" for row in found.itertuples()]
         line = go.Scatter(x=found.index, y=found["mean"], name=arm, text=text, error_y=bars)
         dash = DASHES[number // len(style.PALETTE) % len(DASHES)]
         colour = style.PALETTE[number % len(style.PALETTE)]
         line.update(line={"color": colour, "dash": dash}, mode="lines+markers")
         figure.add_trace(line.update(hovertemplate="%{x} images per class<br>%{text}"))
     if chance is not None:
-        note = {"annotation_text": "chance", "annotation_position": "bottom right"}
+        note = {"annotation_text": "chance level", "annotation_position": "bottom right"}
         figure.add_hline(y=chance, line={"color": style.TEXT, "dash": "dot", "width": 1}, **note)
     ticks = sorted(table["per_class"].unique())
     names = {"tickvals": ticks, "ticktext": [f"{tick:,}" for tick in ticks]}
