@@ -15,6 +15,7 @@ from tin_lib import files
 from tin_lib.analysis import features, runs
 from tin_lib.analysis.features import extraction, pretrained, store
 from tin_lib.analysis.features.backbone import Backbone, Preprocessing
+from tin_lib.analysis.work_report import Stopped
 from tin_lib.data import TinyImageNet
 
 NETWORK = "torchvision:mobilenet_v3_small"
@@ -74,7 +75,7 @@ def test_interrupted_work_continues_with_the_same_numbers(
         return compute(work, images)
 
     monkeypatch.setattr(extraction.Work, "batch", batch)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped, match="Stopped after 32 of 128 images; run the command again"):
         features.extract(backbone, tiny, tmp_path / "cut", options=options)
     partly = features.open_features(tmp_path / "cut", tiny)
     assert partly.header["splits"]["train"]["done"] == 32  # two chunks of two batches

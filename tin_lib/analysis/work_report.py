@@ -7,6 +7,17 @@ from typing import Any
 from tin_lib import progress
 
 
+class Stopped(KeyboardInterrupt):
+    """Work was interrupted and can resume: how much was done, of how much, in which unit."""
+
+    def __str__(self) -> str:
+        done, total, unit = self.args
+        return f"Stopped after {done:,} of {total:,} {unit}; run the command again to resume"
+
+    def _render_traceback_(self) -> list[str]:  # IPython shows this line alone
+        return [str(self).replace("command", "cell")]
+
+
 class WorkReport:
     """Count done, rate and time left: a bar for a person, lines in a log; a context manager.
 

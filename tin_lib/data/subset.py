@@ -83,11 +83,11 @@ def _part(
     packed: Packed, classes: tuple[int, ...], per_class: int | None, holdout: float, seed: int
 ) -> Part:
     """The part without parameters that change nothing: equal images have equal fingerprints."""
+    counts = np.bincount(packed.columns["train"]["labels"])
     if per_class is not None and per_class < 1:
-        raise ValueError(f"per_class must be at least 1, not {per_class}")
+        raise ValueError(f"per_class must lie between 1 and {counts.max()}, not {per_class}")
     if not 0 <= holdout < 1:
         raise ValueError(f"holdout must be at least 0 and below 1, not {holdout}")
-    counts = np.bincount(packed.columns["train"]["labels"])
     images = per_class if per_class is not None and per_class < counts.max() else None
     subset = classes if len(classes) < len(counts) else None
     return Part(subset, images, holdout, seed if holdout else 0)
@@ -126,7 +126,7 @@ def _train_rows(
         count = round(part.holdout * len(own))
         if not 0 < count < len(own):
             share = f"holdout={part.holdout} of {len(own)} images a class"
-            raise ValueError(f"{share} leaves none on one side")
+            raise ValueError(f"{share} leaves none on one side; one is {1 / len(own):.2g}")
         held.append(generator.choice(own, count, replace=False))
     out = np.sort(np.concatenate(held))
     return np.setdiff1d(rows, out, assume_unique=True), out

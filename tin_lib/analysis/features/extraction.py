@@ -17,7 +17,7 @@ from tin_lib.analysis.disk_cache import safe_name
 from tin_lib.analysis.features import store
 from tin_lib.analysis.features.backbone import Backbone
 from tin_lib.analysis.whole_numbers import whole
-from tin_lib.analysis.work_report import WorkReport
+from tin_lib.analysis.work_report import Stopped, WorkReport
 from tin_lib.data import Split, TinyImageNet
 from tin_lib.train.device import kept_blocks
 from tin_lib.train.distributed import choose_device
@@ -61,7 +61,8 @@ def extract(
 
     Interrupted, the same call continues after the last complete chunk, in the recorded precision;
     on a CPU the features are then the same. What is there already is not computed again. Raises
-    ValueError if the folder holds other features, or another process is writing to it.
+    ValueError if the folder holds other features, or another process is writing to it; Stopped, a
+    KeyboardInterrupt.
     """
     options, folder = options or Options(), Path(folder)
     parts = [data.split(name) for name in splits]
@@ -73,7 +74,10 @@ def extract(
         for part in parts:
             store.add_split(features, part.name, len(part))
         work = Work(backbone, features, options, choose_device(options.device))
-        work.run(parts)
+        try:
+            work.run(parts)
+        except KeyboardInterrupt:
+            raise Stopped(work.done(parts), sum(map(len, parts)), "images") from None
     return store.open_features(folder, data)
 
 
@@ -144,8 +148,7 @@ class Work:
 
     def run(self, parts: list[Split]) -> None:
         """Compute what is missing."""
-        state = self.features.header["splits"]
-        left = sum(len(part) - state[part.name]["done"] for part in parts)
+        left = sum(map(len, parts)) - self.done(parts)
         if not left:
             return
         self.backbone.module.to(self.device)
@@ -155,6 +158,10 @@ class Work:
             stack.enter_context(kept_blocks(self.device))
             for part in parts:
                 self.split(part, report)
+
+    def done(self, parts: list[Split]) -> int:
+        """The number of rows that are written."""
+        return sum(self.features.header["splits"][part.name]["done"] for part in parts)
 
     def split(self, part: Split, report: WorkReport) -> None:
         """Compute a split's missing rows, chunk by chunk."""

@@ -17,7 +17,7 @@ import torch
 
 from tin_lib import catalog, files, networks, runs
 from tin_lib.analysis.arms import DIVERGED, AnyFit, DivergedFit
-from tin_lib.analysis.work_report import WorkReport
+from tin_lib.analysis.work_report import Stopped, WorkReport
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.process import start_child
 from tin_lib.networks.pretrained import weights_digest
@@ -30,17 +30,6 @@ from tin_lib.train import checkpoint
 Key = TypeVar("Key", bound=Hashable)
 EVERY = 20.0  # seconds between lines of progress in a log
 _workers: "dict[tuple[int, Path], list[Worker]]" = {}  # of this process, by jobs and folder of logs
-
-
-class Stopped(KeyboardInterrupt):
-    """The fits were interrupted: finished of all."""
-
-    def __str__(self) -> str:
-        done, total = self.args
-        return f"Stopped after {done} of {total} fits; run the command again to resume"
-
-    def _render_traceback_(self) -> list[str]:  # IPython shows this line alone
-        return [str(self).replace("command", "cell")]
 
 
 def train_all(
@@ -81,7 +70,7 @@ def train_all(
             run_all(requests, number, folder / "logs")
     except KeyboardInterrupt:  # by their folders: a worker's answer comes after its fit's files
         done = sum(ended(path, recipe, data) for path, recipe in missing.items())
-        raise Stopped(done, len(missing)) from None
+        raise Stopped(done, len(missing), "fits") from None
     return {key: open_any(path) for key, path in paths.items()}
 
 
