@@ -1,205 +1,222 @@
 """A browser of the saliency maps of a run's images."""
 
-import html
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
-from tin_lib import catalog
-from tin_lib.analysis import errors, runs
-from tin_lib.analysis.saliency.store import MapStore
+from tin_lib import augment, catalog
+from tin_lib.analysis import errors, runs, saliency
+from tin_lib.analysis.saliency import METHODS
+from tin_lib.analysis.saliency.store import CHANNELS, MapStore
 from tin_lib.data import Split, TinyImageNet
+from tin_lib.lab.figures.tiles import sheet
 from tin_lib.lab.formatting import method_title
-from tin_lib.lab.widgets.base import Browser, data_of
-from tin_lib.lab.widgets.canvas import Canvas
-from tin_lib.lab.widgets.parts import Strip
-from tin_lib.lab.widgets.prefetch import Pause
-from tin_lib.lab.widgets.saliency import saliency_card
-from tin_lib.lab.widgets.saliency.saliency_controls import SaliencyControls
-from tin_lib.lab.widgets.saliency.view import View, checked, matching
+from tin_lib.lab.widgets import module
+from tin_lib.lab.widgets.prefetch import Pause, Prefetcher
+from tin_lib.lab.widgets.saliency.view import View, check_known, checked, matching
 
-PAGE = 60  # thumbnails at a time
-STEPS = (1, -1, 2)  # neighbours that are prefetched
+COLUMNS = 6  # of a sheet of thumbnails
 
 
 class Key(NamedTuple):
-    """What determines a picture."""
+    """What determines a map."""
 
+    network: str
+    method: str
     row: int
-    networks: tuple[str, ...]
-    methods: tuple[str, ...]
-    box: bool
-    overlay: float
 
 
-class SaliencyBrowser(Browser):
+class SaliencyBrowser(module.Browser):
     """Step through a run's images and see which pixels matter, by network and method.
 
     ``run``: a run or its folder. ``data``: the data it was trained on; None opens them. ``split``:
-    val or test. ``view``: parameters of ``View``, such as the ``view`` of another browser. Maps are
-    computed when first shown, and kept in RUN/saliency/maps. Raises ValueError for unknown
-    parameters, and for data that the run was not trained on.
+    val or test. ``page``: whether it is alone on a web page. ``view``: parameters of ``View``, such
+    as the ``view`` of another browser. Maps are computed when first shown, and kept in
+    RUN/saliency/maps. Raises ValueError for unknown parameters, and for data that the run was not
+    trained on.
     """
+
+    _esm = module.module("saliency")
 
     def __init__(
         self,
         run: runs.Run | str | Path,
         data: TinyImageNet | None = None,
         split: str = "val",
+        page: bool = False,
         **view: Any,
     ) -> None:
-        super().__init__(run, "saliency")
+        super().__init__(module.as_run(run), page)
         self.split = _split(self.run, data, split)
         self.store = MapStore(self.run.fits, self.split, self.run.path / "saliency" / "maps")
         self.ids = self.run.first.class_ids
         self.class_names = errors.short_names(self.ids, self.run.first.class_names)
-        self.row_of = {file: row for row, file in enumerate(self.split.files)}
-        boxes = bool((self.split.boxes >= 0).any())
-        self.controls = SaliencyControls(list(self.run.fits), self.class_names, boxes)
-        self.strip = Strip(label="images: arrow keys or a click choose one")
-        self.rows = np.zeros(0, np.int64)
-        self.arrange([self.controls, self.strip])
+        self.row_of = {str(file): row for row, file in enumerate(self.split.files)}
+        self.prefetcher = Prefetcher(self.make)
+        self.description = describe(self.run, self.store, self.split, list(METHODS)) | {
+            "alone": page
+        }
         self.look(**view)
-        self.controls.on_change(self._controls_changed)
-        self.controls.on_step(self.go)
-        self.strip.observe(lambda change: self.go(change.new), "selected")
 
     def look(self, **view: Any) -> None:
-        """Show a view; parameters that are not given have their defaults."""
+        """Show a view; parameters that are not given have their usual values.
+
+        Raises ValueError, naming the parameter and the known values, for an unknown value.
+        """
         try:
             asked = View(**view)
         except TypeError as error:
             raise ValueError(f"SaliencyBrowser: {error}; parameters are those of View") from None
-        known = list(self.run.fits), self.controls.method_names, self.ids
-        self._apply(checked(asked, *known))
-        self.controls.put(self._view)
+        asked = checked(asked, list(self.run.fits), list(METHODS), self.ids)
+        for name in ("file", "pinned"):
+            if (value := getattr(asked, name)) and value not in self.row_of:
+                raise ValueError(f"{name}={value!r}: {self.split.name} has no such image")
+        shown = asked.parameters()
+        if asked.networks == tuple(self.run.fits):
+            del shown["networks"]
+        self.state = shown
 
-    def _controls_changed(self, change: View) -> None:
-        """Follow the controls; the image stays if it still matches."""
-        if change.networks and change.methods:
-            self._apply(replace(change, file=self._view.file))
-            self.controls.put(self._view)  # completes the name of a class
-        else:
-            self.set_message("Choose at least one network and one method.")
-
-    def _apply(self, view: View) -> None:
-        """Find the images that match a view, and show its own or the first."""
+    @property
+    def rows(self) -> np.ndarray:
+        """Rows of the images that match the view, int64."""
+        view = self._view()
         predicted = {name: self.store.of(name).predicted for name in view.networks}
-        rows = matching(view, self.split.labels, predicted, self.ids)
-        changed = not np.array_equal(rows, self.rows)
-        self.rows, self._view = rows, view
-        if view.file and view.file not in self.row_of:
-            raise ValueError(f"file={view.file!r}: {self.split.name} has no such image")
-        found = np.flatnonzero(rows == self.row_of.get(view.file, -1))
-        self.index = int(found[0]) if len(found) else 0
-        self._fill_strip(anew=changed)
-        self._show()
+        return matching(view, self.split.labels, predicted, self.ids)
 
-    def go(self, index: int) -> None:
-        """Show the image with this number among the matching ones."""
-        if not 0 <= index < len(self.rows) or index == self.index:
-            return
-        self.index = index
-        self._show()
-        self._fill_strip(anew=False)
+    def _view(self) -> View:
+        return checked(View(**self.state), list(self.run.fits), list(METHODS), self.ids)
 
-    def step(self, by: int) -> None:
-        """Move by a number of images, at most to the first or last."""
-        self.go(min(max(self.index + by, 0), len(self.rows) - 1))
+    def answer(self, kind: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """Answer the page: thumbnails, an image with its predictions, maps; or prefetch maps."""
+        if kind == "maps":
+            key = Key(request["network"], request["method"], self._row(request["image"]))
+            data = self.prefetcher.get(key)
+            return ({"notice": self.store.problem} if self.store.problem else {}), [data]
+        if kind == "image":
+            row = self._row(request["image"])
+            best = {name: self.best(name, row) for name in self.run.fits}
+            box = self.split.boxes[row].tolist()
+            return {"best": best, "box": box}, [np.array(self.split.images[row]).tobytes()]
+        if kind == "thumbnails":
+            rows = [self._row(image) for image in request["images"]]
+            picture = sheet(np.array(self.split.images[rows]), COLUMNS, quality=90)
+            return {"columns": COLUMNS}, [picture]
+        if kind == "expect":
+            if self.live:
+                rows = [self._row(image) for image in request["images"]]
+                chosen = pairs(request["networks"], request["methods"])
+                self.prefetcher.expect([Key(*pair, row) for pair in chosen for row in rows])
+            return {}, []
+        raise ValueError(f"kind={kind!r}: choose thumbnails, image, maps or expect")
 
-    def _show(self) -> None:
-        self.controls.set_position(self.index, len(self.rows))
-        if not len(self.rows):
-            self.picture.value = _no_match()
-            self.set_message("No image matches. Widen the choice: any class, all images.")
-            return
-        row = int(self.rows[self.index])
-        self._view = replace(self._view, file=str(self.split.files[row]))
-        near = [self.index + step for step in STEPS]
-        keys = [self.key(int(self.rows[i])) for i in near if 0 <= i < len(self.rows)]
-        self.show(self.key(row), self.describe(row), keys)
+    def _row(self, image: Any) -> int:
+        if not isinstance(image, int) or not 0 <= image < len(self.split):
+            raise ValueError(f"image={image!r}: {self.split.name} has 0 to {len(self.split) - 1}")
+        return image
 
-    def _fill_strip(self, anew: bool) -> None:
-        """Fill the strip with the page of thumbnails that contains the image."""
-        first = self.index // PAGE * PAGE
-        if anew or first != self.strip.first:
-            rows = self.rows[first : first + PAGE]
-            names = [f"{self.split.files[row]}, {self.title_of(row)}" for row in rows]
-            shown = self.index if len(self.rows) else -1
-            self.strip.fill(self.split.images[rows], names, shown, first, len(self.rows))
-        elif len(self.rows):
-            self.strip.selected = self.index
-
-    def key(self, row: int) -> Key:
-        """Return the key of an image's picture in the present view."""
-        view = self._view
-        return Key(row, view.networks, view.methods, view.box, view.overlay)
-
-    def make(self, key: Key, pause: Pause) -> bytes:
-        """Draw a picture; its maps are read, or computed."""
-        rows = []
-        for network, method in pairs(key.networks, key.methods):
-            rows.append(self._row(network, method, key.row))
-            pause()
-        box = self.split.boxes[key.row] if key.box else None
-        title = f"{self.title_of(key.row)}   ({self.split.name}/{self.split.files[key.row]})"
-        image = self.split.images[key.row]
-        subject = saliency_card.prepare(title, image, self.run.first, box)
-        return saliency_card.draw(subject, rows, key.overlay).png()
-
-    def _row(self, network: str, method: str, row: int) -> saliency_card.CardRow:
-        title = f"{catalog.title(network)} · {method_title(method)}"
-        best = self.best(network, row)
-        try:
-            return saliency_card.CardRow(title, self.store.get(network, method, row), best)
-        except ValueError as error:  # the method does not apply to the network
-            return saliency_card.CardRow(title, None, best, str(error))
-
-    def problem(self) -> str:
-        """Return why maps cannot be kept on disk; empty if they can."""
-        return self.store.problem
+    def make(self, key: Any, pause: Pause) -> bytes:
+        """Return a map's views, uint8 (7, 64, 64), as bytes; they are read, or computed."""
+        pause()
+        check_known("network", [key.network], list(self.run.fits))
+        return self.store.get(*key).tobytes()
 
     def title_of(self, row: int) -> str:
         """Return the name of an image's class."""
         label = self.split.labels[row]
         return self.class_names[self.ids[label]] if label >= 0 else "class unknown"
 
-    def best(self, network: str, row: int) -> list[tuple[str, float, bool]]:
-        """Return a network's top five for an image: name, probability, whether it is correct."""
-        shares = self.store.of(network).probabilities[row]
-        order = np.argsort(-shares, kind="stable")[:5]
-        label = self.split.labels[row]
-        return [(self.class_names[self.ids[i]], float(shares[i]), i == label) for i in order]
+    def best(self, network: str, row: int) -> list[tuple[int, float]]:
+        """Return a network's top five for an image: class and probability."""
+        return best(self.store.of(network).probabilities[[row]])[0]
 
-    def describe(self, row: int) -> str:
-        """Describe the picture in HTML, with the link that reopens it."""
-        lines = [f"<b>{html.escape(self.title_of(row))}</b>, image {self.index + 1} of"]
-        lines[0] += f" {len(self.rows)}: {html.escape(str(self.split.files[row]))}"
-        for network in self._view.networks:
-            name, share, correct = self.best(network, row)[0]
-            title, verdict = catalog.title(network), "correct" if correct else "wrong"
-            lines.append(f"{html.escape(title)}: {html.escape(name)} {share:.1%}, {verdict}")
-        return "<br>".join([*lines, self.link_html()])
+    def still(self) -> str:
+        """Return the view's image, maps and predictions as HTML without scripts."""
+        rows, view = self.rows, self._view()
+        if not len(rows):
+            return "<p>No image matches.</p>"
+        asked = self.row_of.get(view.file, -1)
+        row = asked if asked in rows else int(rows[0])
+        image = np.array(self.split.images[row])
+        inputs = augment.normalise(
+            torch.from_numpy(image[None]), self.run.first.mean, self.run.first.std
+        )
+        top = [module.still_tile("original", image, 192)]
+        top.append(module.still_tile("preprocessed", saliency.preprocessed(inputs)[0], 192))
+        parts = [f"<h4>{module.text(f'{self.title_of(row)} ({self.split.files[row]})')}</h4>"]
+        parts.append(module.still_row(top))
+        for network, method in pairs(view.networks, view.methods):
+            title = f"{catalog.title(network)} · {method_title(method)}"
+            parts.append(f"<h5>{module.text(title)}</h5>")
+            parts.append(module.still_row(self._still_row(Key(network, method, row), view)))
+        return f'<div class="tin-still">{"".join(parts)}</div>'
 
-    @property
-    def view(self) -> dict[str, Any]:
-        """Parameters that open this view again: ``SaliencyBrowser(run, **browser.view)``."""
-        shown = self._view.parameters()
-        if self._view.networks == tuple(self.run.fits):
-            del shown["networks"]
-        return shown
+    def _still_row(self, key: Key, view: View) -> list[str]:
+        label, names = self.split.labels[key.row], list(self.class_names.values())
+        lines = [
+            f"{share:.1%} {names[i]}{' (its label)' if i == label else ''}"
+            for i, share in self.best(key.network, key.row)
+        ]
+        try:
+            views = self.store.get(*key)
+        except ValueError as error:  # the method does not apply to the network
+            return [f"<p>{module.text(str(error))}</p>", module.still_lines(lines)]
+        image = np.array(self.split.images[[key.row]])
+        laid = saliency.overlay(image, views[CHANNELS["absolute"]], view.overlay)[0]
+        shown = {"overlay": laid} | {name: views[part] for name, part in CHANNELS.items()}
+        tiles = [module.still_tile(name, pixels) for name, pixels in shown.items()]
+        return [*tiles, module.still_lines(lines)]
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the arguments, after the run, that open this view again."""
+    def arguments(self, state: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the arguments, after the run, that open a view again."""
         split = {} if self.split.name == "val" else {"split": self.split.name}
-        return split | self.view
+        return split | super().arguments(state)
+
+    def close(self) -> None:
+        """Close the widget, and end its thread."""
+        self.prefetcher.close()
+        super().close()
+
+
+def describe(
+    run: runs.Run, store: MapStore, split: Split, methods: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the page knows from the start; predictions are class numbers."""
+    names = errors.short_names(run.first.class_ids, run.first.class_names)
+    networks = {
+        name: {
+            "title": catalog.title(name),
+            "predicted": store.of(name).predicted.tolist(),
+            "unavailable": store.of(name).unavailable,
+        }
+        for name in run.fits
+    }
+    return {
+        "mean": run.first.mean.tolist(),
+        "std": run.first.std.tolist(),
+        "classes": [{"id": wnid, "name": names[wnid]} for wnid in run.first.class_ids],
+        "files": split.files.tolist(),
+        "labels": split.labels.tolist(),
+        "boxes": bool((split.boxes >= 0).any()),
+        "networks": networks,
+        "methods": {method: {"title": method_title(method)} for method in methods},
+    }
+
+
+def best(probabilities: np.ndarray) -> list[list[tuple[int, float]]]:
+    """Return the five most probable classes of each image, (class, probability)."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
+    shares = np.take_along_axis(probabilities, order, axis=1)
+    return [
+        [(int(i), round(float(share), 4)) for i, share in zip(classes, row)]
+        for classes, row in zip(order, shares)
+    ]
 
 
 def pairs(networks: Sequence[str], methods: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the network and method of each row of a picture."""
+    """Yield the network and method of each row of a card."""
     for network in networks:
         for method in methods:
             yield network, method
@@ -208,10 +225,4 @@ def pairs(networks: Sequence[str], methods: Sequence[str]) -> Iterator[tuple[str
 def _split(run: runs.Run, data: TinyImageNet | None, split: str) -> Split:
     if split not in ("val", "test"):
         raise ValueError(f"split={split!r}: choose val or test, whose scores a fit keeps")
-    return data_of(run, data).split(split)
-
-
-def _no_match() -> bytes:
-    canvas = Canvas(saliency_card.WIDTH, 120)
-    canvas.text(24, 50, "No image matches.", 16)
-    return canvas.png()
+    return module.data_of(run, data).split(split)

@@ -1,6 +1,5 @@
 """The saliency browser as a web page: ``tin browse``."""
 
-import html
 import os
 import secrets
 import socket
@@ -12,9 +11,8 @@ from typing import Any
 
 from tin_lib.analysis import runs
 from tin_lib.lab.kernel import use_own_kernel
-from tin_lib.lab.widgets.parts import ASSETS
+from tin_lib.lab.widgets.module import HERE
 from tin_lib.lab.widgets.saliency.browser import SaliencyBrowser
-from tin_lib.lab.widgets.saliency.view import from_query
 
 HOST = "127.0.0.1"  # reachable from this machine only
 OPTIONS = (
@@ -26,21 +24,10 @@ OPTIONS = (
 )
 
 
-class ServedSaliencyBrowser(SaliencyBrowser):
-    """The browser in a web page, where a link can reopen the view."""
-
-    live = True  # voila executes cells without standard input, as batch runs do
-
-    def link_html(self) -> str:
-        """Return an address that opens this view again."""
-        return f'<a href="?{html.escape(self._view.query())}">Link to this view</a>'
-
-
-def page(run: str, data: str) -> ServedSaliencyBrowser:
-    """Return the browser for the page being opened, with the view in its address."""
+def page(run: str, data: str) -> SaliencyBrowser:
+    """Return the browser for the page being opened; the page's script reads the address."""
     opened = runs.open_run(run)
-    view = from_query(os.environ.get("QUERY_STRING", ""))
-    return ServedSaliencyBrowser(opened, opened.data(data), **view)
+    return SaliencyBrowser(opened, opened.data(data), page=True)
 
 
 def serve(
@@ -91,7 +78,7 @@ def application(notebook: Path, port: int, token: str, dark: bool) -> Any:
 def _template_folders() -> list[str]:
     """Return voila's search path for page templates: this package's, then the environment's."""
     before = os.environ.get("JUPYTER_PATH", "")
-    return [str(ASSETS), *([before] if before else [])]
+    return [str(HERE / "assets"), *([before] if before else [])]
 
 
 def write_notebook(folder: Path, run: Path, data: Path) -> Path:

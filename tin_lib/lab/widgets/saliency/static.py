@@ -3,23 +3,27 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from tin_lib import augment, catalog, files
-from tin_lib.analysis import errors, runs
+from tin_lib import augment, files
+from tin_lib.analysis import runs
 from tin_lib.analysis.saliency.methods import METHODS, check_options, explain
 from tin_lib.analysis.saliency.store import MapStore, NetworkMaps
 from tin_lib.data import Split, TinyImageNet
 from tin_lib.lab.figures.tiles import sheet
-from tin_lib.lab.formatting import method_title
+from tin_lib.lab.widgets import module
 from tin_lib.lab.widgets.saliency import sprites
+from tin_lib.lab.widgets.saliency.browser import best, describe
 
-ASSETS = ("index.html", "browser.css", "maps.js", "browser.js")
+TITLE = "Saliency browser"
+ABOUT = (
+    "Which pixels of an image matter? Choose a class, step through its images with the arrow keys, "
+    "and compare networks and methods."
+)
 FORMAT = "1"  # raise it when the content of a sheet changes
 BATCH = 50  # images explained at a time
 
@@ -33,13 +37,15 @@ def write_static_browser(
     methods: Sequence[str] = tuple(METHODS),
     limit: int = 200,
     progress: Progress | None = None,
+    back: str = "../../index.html",
 ) -> Path:
     """Write the page with every network's maps of ``limit`` val images, and return its path.
 
     The images are spread evenly over the classes. Six methods take about 5 KB for each image and
     network; the page says which methods a network does not support. Sheets of the same weights and
     images are kept, so that an interrupted call can be repeated. ``progress(done, total)`` counts
-    sheets. Raises ValueError for an unknown method.
+    sheets. ``back``: the address of the page's link back to the report. Raises ValueError for an
+    unknown method.
     """
     for method in methods:
         check_options(method, {})
@@ -58,12 +64,9 @@ def write_static_browser(
             progress(done, len(pairs))
     picture = sheet(np.array(split.images[:]), sprites.COLUMNS, quality=90)
     files.atomic_write(folder / "images.js", sprites.script("images", picture))
-    described = json.dumps(describe(run, store, split, rows, methods), separators=(",", ":"))
+    described = json.dumps(describe_page(run, store, rows, methods), separators=(",", ":"))
     files.atomic_write(folder / "data.js", f"const DATA = {described};\n")
-    for name in ASSETS:
-        source = resources.files("tin_lib.lab.widgets.saliency") / "assets" / name
-        files.atomic_write(folder / name, source.read_text(encoding="utf-8"))
-    return folder / "index.html"
+    return module.write_page(folder, "saliency", TITLE, ABOUT, back)
 
 
 def spread(labels: np.ndarray, limit: int) -> np.ndarray:
@@ -113,38 +116,21 @@ def explained(maps: NetworkMaps, method: str, rows: np.ndarray) -> torch.Tensor:
     return explain(maps.network, inputs, method, torch.from_numpy(maps.predicted[rows]))
 
 
-def describe(
-    run: runs.Run, store: MapStore, split: Split, rows: np.ndarray, methods: Sequence[str]
+def describe_page(
+    run: runs.Run, store: MapStore, rows: np.ndarray, methods: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the page's data except for pixels. ``split``: the chosen images, ``rows`` of val."""
-    names = errors.short_names(run.first.class_ids, run.first.class_names)
-    return {
+    """Return the page's data except for pixels: of ``rows`` of val, the chosen images."""
+    some = {name: store.of(name) for name in run.fits}
+    split = some[run.first.name].split.select(rows)
+    described = describe(run, store, split, methods)
+    for name, maps in some.items():
+        each = described["networks"][name]
+        each["predicted"] = maps.predicted[rows].tolist()
+        each["best"] = best(maps.probabilities[rows])
+    total = len(some[run.first.name].split)
+    return described | {
         "columns": sprites.COLUMNS,
-        "mean": run.first.mean.tolist(),
-        "std": run.first.std.tolist(),
-        "classes": [{"id": wnid, "name": names[wnid]} for wnid in run.first.class_ids],
-        "files": split.files.tolist(),
-        "labels": split.labels.tolist(),
-        "boxes": split.boxes.tolist(),
-        "networks": {name: describe_network(store.of(name), rows) for name in run.fits},
-        "methods": {method: method_title(method) for method in methods},
+        "alone": True,
+        "allBoxes": split.boxes.tolist(),
+        "note": f"This copy has {len(rows):,} of {total:,} images, and its maps are compressed.",
     }
-
-
-def describe_network(maps: NetworkMaps, rows: np.ndarray) -> dict[str, Any]:
-    """Return a network's title, top five predictions, and methods it does not support."""
-    return {
-        "title": catalog.title(maps.fit.name),
-        "best": best(maps.probabilities[rows]),
-        "unavailable": maps.unavailable,
-    }
-
-
-def best(probabilities: np.ndarray) -> list[list[tuple[int, float]]]:
-    """Return the five most probable classes of each image, (class, probability)."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
-    shares = np.take_along_axis(probabilities, order, axis=1)
-    return [
-        [(int(i), round(float(share), 4)) for i, share in zip(classes, row)]
-        for classes, row in zip(order, shares)
-    ]

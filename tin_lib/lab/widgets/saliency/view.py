@@ -1,9 +1,8 @@
 """Views of a saliency browser: their parameters, and the images that match them."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 
@@ -27,6 +26,7 @@ class View:
         networks, methods: the rows, in this order.
         box: outline the object's box.
         overlay: strength of the map laid over the image, 0..1.
+        pinned: another image that stays beside the shown one; empty for none.
     """
 
     label: str = ""
@@ -37,31 +37,11 @@ class View:
     methods: tuple[str, ...] = ("gradient",)
     box: bool = True
     overlay: float = 0.5
-
-    def query(self) -> str:
-        """Return the view as the query of a web address; see ``from_query``."""
-        given = {k: ",".join(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return urlencode({k: v for k, v in given.items() if v != ""}, safe=",")
+    pinned: str = ""
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters that differ from the defaults."""
         return {k: v for k, v in asdict(self).items() if v != getattr(View(), k)}
-
-
-def from_query(query: str) -> dict[str, Any]:
-    """Return parameters from the query of a web address, without those of other names.
-
-    Raises ValueError for an overlay that is not a number.
-    """
-    known = {field.name for field in fields(View)}
-    given: dict[str, Any] = {k: v for k, v in parse_qsl(query) if k in known}
-    for name in {"networks", "methods"} & set(given):
-        given[name] = tuple(part for part in given[name].split(",") if part)
-    if "box" in given:
-        given["box"] = given["box"].lower() in ("true", "1")
-    if "overlay" in given:
-        given["overlay"] = float(given["overlay"])
-    return given
 
 
 def checked(
