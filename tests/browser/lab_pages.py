@@ -1,6 +1,5 @@
 """What tests of a notebook in JupyterLab share: run it, read its outputs, look at its widgets."""
 
-import io
 import json
 import re
 import time
@@ -11,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from shots import screenshot
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-PICTURE = ".tin-browser img.widget-image"
+PICTURE = ".tin-shown canvas"
 KERNEL_IDLE = """() => {
     const session = jupyterapp.shell.currentWidget?.sessionContext;
     return session?.isReady && session.session?.kernel?.status === 'idle';
@@ -24,13 +22,12 @@ THEME = "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})"
 LIGHT_ON_DARK = """() => {
     const style = selector => getComputedStyle(document.querySelector(selector));
     const light = colour => colour.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + b / 3, 0);
-    return light(style('.tin-message').color) - light(style('.jp-Notebook').backgroundColor) > 150;
+    return light(style('.tin-browser').color) - light(style('.jp-Notebook').backgroundColor) > 150;
 }"""
 UNNAMED = """() => [...document.querySelectorAll('.tin-browser *')]
-    .filter(e => e.matches('input, select, button, img, [role]') && e.offsetParent)
+    .filter(e => e.matches('input, select, button, fieldset, [role], [tabindex]') && e.offsetParent)
     .filter(e => !(e.ariaLabel || e.labels?.length || e.innerText?.trim() || e.alt || e.title))
-    .filter(e => e.role !== 'toolbar')  // of plotly; its buttons have names
-    .filter(e => e.role !== 'status' && !e.closest('[role=listbox]')?.ariaLabel)
+    .filter(e => e.role !== 'status')
     .map(e => e.outerHTML)"""
 ACTIVE = "() => jupyterapp.shell.currentWidget.content.activeCellIndex"
 
@@ -130,20 +127,23 @@ def scroll_to_browser(page: Any) -> None:
 def opened(page: Any, lab: str, name: str, parameters: str) -> Iterator[Any]:
     """The page with the notebook run and its browser's tiles there; its console stays clean."""
     run_with(page, lab, name, parameters)
-    page.wait_for_selector(".tin-browser .tin-strip img")
+    page.wait_for_selector(PICTURE)
     yield page
     assert page.errors == []
 
 
-def shown(page: Any) -> np.ndarray:
-    """The picture as the page has it, RGB."""
-    data = page.evaluate(
-        f"""async () => {{
-            const answer = await fetch(document.querySelector('{PICTURE}').src);
-            return [...new Uint8Array(await answer.arrayBuffer())];
-        }}"""
+def canvas(page: Any, selector: str) -> np.ndarray:
+    """The pixels of a canvas, uint8 (3, H, W)."""
+    width, height, data = page.evaluate(
+        """selector => {
+            const canvas = document.querySelector(selector);
+            const { width, height } = canvas;
+            const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+            return [width, height, [...data]];
+        }""",
+        selector,
     )
-    return np.array(Image.open(io.BytesIO(bytes(data))))
+    return np.array(data, np.uint8).reshape(height, width, 4)[..., :3].transpose(2, 0, 1)
 
 
 def to_dark_theme(page: Any) -> None:

@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 import pytest
 import torch
+from lab_pages import UNNAMED, canvas
+from saliency_maps import computed, tile, wait_for_image
 from shots import screenshot
 
 from tin_lib import augment
@@ -37,59 +39,40 @@ def address(run: runs.Run, tmp_path_factory: pytest.TempPathFactory) -> str:
 def browser(page: Any, address: str) -> Any:
     """The page, opened; no error in its console at the end."""
     page.goto(address)
-    page.wait_for_selector("#rows canvas")
+    page.wait_for_selector("[data-row] canvas")
     yield page
     assert page.errors == []
 
 
 def shown(page: Any) -> str:
     """File name of the image in the title."""
-    return page.inner_text("#title").rpartition("(")[2].rstrip(")")
-
-
-def pixels(page: Any, selector: str) -> np.ndarray:
-    """A canvas as float (3, 64, 64)."""
-    data = page.evaluate(
-        "s => [...document.querySelector(s).getContext('2d').getImageData(0, 0, 64, 64).data]",
-        selector,
-    )
-    return np.array(data, float).reshape(64, 64, 4)[..., :3].transpose(2, 0, 1)
-
-
-def tile(page: Any, network: str, method: str, name: str) -> np.ndarray:
-    return pixels(page, f'[data-row="{network}/{method}"] [data-tile="{name}"]')
-
-
-def computed(run: runs.Run, images: Split, network: str, method: str, file: str) -> torch.Tensor:
-    """The signed map of an image, (1, 3, 64, 64)."""
-    fit, row = run.fits[network], list(run.data().val.files).index(file)
-    image = np.array(images.images[list(images.files).index(file)])[None]
-    inputs = augment.normalise(torch.from_numpy(image), fit.mean, fit.std)
-    target = torch.from_numpy(np.array(fit.logits("val")[row : row + 1])).argmax(1)
-    return saliency.explain(fit.network(), inputs, method, target)
+    return page.inner_text(".tin-card h3").rpartition("(")[2].rstrip(")")
 
 
 def check_pictures(page: Any, run: runs.Run, images: Split, network: str, method: str) -> None:
     """What is shown is what is computed, up to the sheets' compression."""
     file = shown(page)
     image = np.array(images.images[list(images.files).index(file)])
-    maps = computed(run, images, network, method, file)
+    maps = computed(run, list(run.data().val.files).index(file), network, method)
     views = {name: saliency.to_uint8(view(maps)) for name, view in saliency.VIEWS.items()}
-    strength = float(page.input_value("#overlay"))
+    strength = float(page.get_by_role("slider", name="overlay").input_value())
     laid = saliency.overlay(image[None], views["absolute"], strength)
     for name, wanted in [*views.items(), ("overlay", laid)]:
-        found = tile(page, network, method, name)
+        found = tile(page, network, method, name).astype(float)
         assert np.abs(found - wanted[0]).mean() < 255 * 0.1, (network, method, name)
-    assert np.abs(pixels(page, '[data-tile="original"]') - image).mean() < 255 * 0.02
+    original = canvas(page, '[data-tile="original"]').astype(float)
+    assert np.abs(original - image).mean() < 255 * 0.02
 
 
 def test_pictures_are_the_computed_ones(browser: Any, run: runs.Run, images: Split) -> None:
     check_pictures(browser, run, images, "convnet9", "gradient")
     image = np.array(images.images[list(images.files).index(shown(browser))])[None]
     inputs = augment.normalise(torch.from_numpy(image), run.first.mean, run.first.std)
-    off = pixels(browser, '[data-tile="preprocessed"]') - saliency.preprocessed(inputs)[0]
+    off = canvas(browser, '[data-tile="preprocessed"]') - saliency.preprocessed(inputs)[0].astype(
+        float
+    )
     assert np.abs(off).mean() < 255 * 0.02
-    browser.check('#methods input[value="grad_cam"]')
+    browser.get_by_label("Grad-CAM", exact=True).check()
     browser.wait_for_selector('[data-row="vgg_like/grad_cam"] canvas')
     check_pictures(browser, run, images, "vgg_like", "grad_cam")
     screenshot(browser, "static_browser")
@@ -97,24 +80,40 @@ def test_pictures_are_the_computed_ones(browser: Any, run: runs.Run, images: Spl
 
 def test_typing_a_class_and_arrow_keys(browser: Any, run: runs.Run, images: Split) -> None:
     names = list(errors.short_names(run.first.class_ids, run.first.class_names).values())
-    browser.fill("#label", names[3][:-1].upper())
-    browser.press("#label", "Tab")
-    assert browser.input_value("#label") == names[3]
+    field = browser.get_by_label("class", exact=True)
+    field.fill(names[3][:-1].upper())
+    field.press("Tab")
+    assert field.input_value() == names[3]
     mine = [str(f) for f, label in zip(images.files, images.labels) if label == 3]
-    assert browser.inner_text("#count") == f"image 1 of {len(mine)}"
-    browser.focus("#strip")
+    wait_for_image(browser, f"image 1 of {len(mine)}")
+    wait_for_image(browser, f"({mine[0]})")
+    browser.focus(".tin-strip")
     for file in mine[1:]:
         before = tile(browser, "vgg_like", "gradient", "absolute")
         browser.keyboard.press("ArrowRight")
-        browser.wait_for_function("f => document.title && title.textContent.includes(f)", arg=file)
+        wait_for_image(browser, f"({file})")
         assert (tile(browser, "vgg_like", "gradient", "absolute") != before).any()
     check_pictures(browser, run, images, "vgg_like", "gradient")
     browser.keyboard.press("ArrowRight")  # the end
     assert shown(browser) == mine[-1]
     browser.keyboard.press("Home")
-    assert shown(browser) == mine[0]
-    browser.click("#strip [role=option] >> nth=2")
-    assert shown(browser) == mine[2]
+    wait_for_image(browser, f"({mine[0]})")
+    browser.click(".tin-strip > * >> nth=2")
+    wait_for_image(browser, f"({mine[2]})")
+
+
+def test_an_unknown_class_is_answered_and_kept(browser: Any) -> None:
+    field = browser.get_by_label("class", exact=True)
+    before = shown(browser)
+    field.fill("zebra crossing")
+    field.press("Tab")
+    answer = browser.locator(".tin-controls [role=alert]").first
+    assert answer.inner_text() == 'No class has a name or id with "zebra crossing".'
+    assert field.input_value() == "zebra crossing"
+    assert shown(browser) == before
+    field.fill("")
+    field.press("Tab")
+    assert not answer.is_visible()
 
 
 @pytest.mark.parametrize("show", ["right", "wrong", "disagree"])
@@ -125,45 +124,48 @@ def test_filters(browser: Any, run: runs.Run, images: Split, show: str) -> None:
         label, given = tables[0].label[file], {t.predicted[file] for t in tables}
         kinds = {"right": given == {label}, "wrong": given != {label}, "disagree": len(given) > 1}
         wanted += kinds[show]
-    browser.select_option("#show", show)
-    expected = f"image 1 of {wanted}" if wanted else "No image matches."
-    assert browser.inner_text("#count").startswith(expected)
-    assert browser.locator("#strip [role=option]").count() == wanted
+    browser.get_by_label("show", exact=True).select_option(show)
+    wait_for_image(browser, f"image 1 of {wanted}" if wanted else "No image matches.")
+    assert browser.locator(".tin-strip [role=option]").count() == min(wanted, 24)
 
 
 def test_nothing_fits_and_back(browser: Any) -> None:
-    for network in ("convnet9", "vgg_like"):
-        browser.uncheck(f'#networks input[value="{network}"]')
-    assert browser.locator("#rows canvas").count() == 0
-    browser.select_option("#show", "disagree")
-    assert browser.inner_text("#count").startswith("No image matches.")
-    browser.select_option("#show", "all")
-    browser.check('#networks input[value="vgg_like"]')
-    browser.wait_for_selector('[data-row="vgg_like/gradient"]')
-    assert browser.locator("#rows > .tiles").count() == 1
+    browser.get_by_label("9-layer ConvNet", exact=True).uncheck()
+    browser.wait_for_selector('[data-row="convnet9/gradient"]', state="detached")
+    browser.get_by_label("VGG-like", exact=True).click()  # the last one stays
+    assert "at least one network" in browser.inner_text(".tin-shown > [role=alert]")
+    assert browser.get_by_label("VGG-like", exact=True).is_checked()
+    browser.get_by_label("show", exact=True).select_option("disagree")
+    wait_for_image(browser, "No image matches.")
+    assert browser.locator(".tin-card").count() == 0
+    browser.get_by_label("show", exact=True).select_option("all")
+    browser.wait_for_selector('[data-row="vgg_like/gradient"] canvas')
+    assert browser.locator("[data-row]").count() == 1
 
 
 def test_link_reopens_the_view(browser: Any, address: str) -> None:
-    browser.uncheck('#networks input[value="convnet9"]')
-    browser.uncheck("#box")
-    browser.fill("#overlay", "0.9")
-    browser.focus("#strip")
+    browser.get_by_label("9-layer ConvNet", exact=True).uncheck()
+    browser.get_by_label("object's box").uncheck()
+    browser.get_by_role("slider", name="overlay").fill("0.9")
+    browser.focus(".tin-strip")
     browser.keyboard.press("End")
-    file, link = shown(browser), browser.get_attribute("#link", "href")
+    wait_for_image(browser, f"image {LIMIT} of {LIMIT}")
+    browser.wait_for_function("() => !document.querySelector('.tin-outline')")
+    file, link = shown(browser), browser.url
     laid = tile(browser, "vgg_like", "gradient", "overlay")
     browser.goto("about:blank")
-    browser.goto(address + link)
-    browser.wait_for_selector("#rows canvas")
+    browser.goto(link)
+    browser.wait_for_selector("[data-row] canvas")
     assert shown(browser) == file
-    assert browser.locator(".outline").count() == 0
-    assert browser.locator("#rows > .tiles").count() == 1
+    assert browser.locator(".tin-outline").count() == 0
+    assert browser.locator("[data-row]").count() == 1
     assert (tile(browser, "vgg_like", "gradient", "overlay") == laid).all()
 
 
 def test_box_is_the_objects(browser: Any, images: Split) -> None:
     box = images.boxes[list(images.files).index(shown(browser))]
-    frame = browser.locator("#original .frame").first.bounding_box()
-    outline = browser.locator("#original .outline").first.bounding_box()
+    frame = browser.locator(".tin-frame").first.bounding_box()
+    outline = browser.locator(".tin-frame .tin-outline").first.bounding_box()
     zoom = frame["width"] / 64
     assert outline["x"] - frame["x"] == pytest.approx(box[0] * zoom, abs=1)
     assert outline["y"] - frame["y"] == pytest.approx(box[1] * zoom, abs=1)
@@ -171,12 +173,24 @@ def test_box_is_the_objects(browser: Any, images: Split) -> None:
     assert outline["height"] == pytest.approx((box[3] + 1 - box[1]) * zoom, abs=1)
 
 
-def test_every_control_has_a_label(browser: Any) -> None:
-    unlabelled = browser.evaluate(
-        """() => [...document.querySelectorAll('input, select, [role=listbox], canvas')]
-               .filter(c => !c.getAttribute('aria-label') && !c.labels?.length).length"""
+def test_names_of_controls_note_and_link_back(browser: Any, run: runs.Run) -> None:
+    assert browser.evaluate(UNNAMED) == []
+    total = len(run.data().val)
+    assert f"This copy has {LIMIT} of {total} images" in browser.inner_text(".tin-shown")
+    assert browser.get_attribute("#back", "href") == "../../index.html"
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280, 1800])
+def test_no_scroll_bar_across(browser: Any, width: int) -> None:
+    browser.set_viewport_size({"width": width, "height": 900})
+    browser.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
+    own = browser.evaluate(
+        """() => [...document.querySelectorAll('.tin-browser *')]
+               .filter(e => e.tagName !== 'INPUT' && e.scrollWidth > e.clientWidth + 1
+                            && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))
+               .map(e => e.className)"""
     )
-    assert unlabelled == 0
+    assert own == []
 
 
 def test_a_missing_sheet_says_so(page: Any, address: str, tmp_path: Path) -> None:
@@ -184,6 +198,8 @@ def test_a_missing_sheet_says_so(page: Any, address: str, tmp_path: Path) -> Non
     shutil.copytree(Path(unquote(urlparse(address).path)).parent, copy)
     (copy / "maps" / "convnet9_gradient.js").unlink()
     page.goto((copy / "index.html").as_uri())
-    page.wait_for_selector("#rows .missing")
-    assert "maps/convnet9_gradient.js is missing" in page.inner_text(".missing")
+    row = '[data-row="convnet9/gradient"]'
+    page.wait_for_selector(f"{row} .tin-answer")
+    assert "maps/convnet9_gradient.js is missing" in page.inner_text(f"{row} .tin-answer")
+    page.wait_for_selector('[data-row="vgg_like/gradient"] canvas')
     assert page.locator('[data-row="vgg_like/gradient"] canvas').count() == 4

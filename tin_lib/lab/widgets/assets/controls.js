@@ -1,9 +1,10 @@
 // Controls with names: search fields, lists, ticks, and the strip of tiles.
 
+// A label that contained a list would have the texts of its options in its name: hence aria-label.
 function labelled(parent, text, tag, attributes = {}, properties = {}) {
   const label = element(parent, "label", { className: "tin-field" });
   element(label, "span", { textContent: text });
-  return element(label, tag, properties, attributes);
+  return element(label, tag, properties, { "aria-label": text, ...attributes });
 }
 
 // A list of [value, text], of which one is chosen.

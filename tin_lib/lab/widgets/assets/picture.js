@@ -1,9 +1,12 @@
 // What a part of the page shows, as a PNG file: text stays sharp, and pixels of tiles stay squares.
 
+const MARGIN = 16; // pixels around what is saved
+const unseen = (colour) => colour === "transparent" || /^rgba\(.*, 0\)$/.test(colour);
+
 function background(node) {
   for (let each = node; each; each = each.parentElement) {
     const colour = getComputedStyle(each).backgroundColor;
-    if (colour && colour !== "transparent" && !/, 0\)$/.test(colour)) return colour;
+    if (colour && !unseen(colour)) return colour;
   }
   return "white";
 }
@@ -32,7 +35,7 @@ function paintText(context, text) {
 
 function paintBox(context, node, style) {
   const place = node.getBoundingClientRect();
-  if (!/, 0\)$|transparent/.test(style.backgroundColor)) {
+  if (!unseen(style.backgroundColor)) {
     context.fillStyle = style.backgroundColor;
     context.fillRect(place.left, place.top, place.width, place.height);
   }
@@ -62,14 +65,14 @@ function paint(context, node) {
 function pictured(node, scale = 2) {
   const place = node.getBoundingClientRect();
   const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [place.width, place.height].map((side) => Math.ceil(side * scale));
+  [canvas.width, canvas.height] = [place.width, place.height].map((side) => Math.ceil((side + 2 * MARGIN) * scale));
   const context = canvas.getContext("2d");
+  context.fillStyle = background(node);
+  context.fillRect(0, 0, canvas.width, canvas.height);
   context.scale(scale, scale);
-  context.translate(-place.left, -place.top);
+  context.translate(MARGIN - place.left, MARGIN - place.top);
   context.imageSmoothingEnabled = false;
   context.textBaseline = "alphabetic";
-  context.fillStyle = background(node);
-  context.fillRect(place.left, place.top, place.width, place.height);
   paint(context, node);
   return canvas;
 }

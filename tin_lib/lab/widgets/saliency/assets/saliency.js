@@ -177,7 +177,7 @@ function browse(root, home) {
     say("");
     count.textContent = matching.length ? `image ${place + 1} of ${matching.length}`
       : "No image matches. Choose more: any class, all images.";
-    const images = [rowOf.get(view.pinned), image].filter((each) => each !== undefined);
+    const images = [...new Set([rowOf.get(view.pinned), image])].filter((each) => each !== undefined);
     const shown = images.map((each) => element(null, "article", { className: "tin-card" }));
     const drawn = Promise.all(images.map((each, at) => drawCard(shown[at], each, () => mine === turn)));
     await Promise.race([drawn, later(150)]); // what takes longer appears row by row
