@@ -25,11 +25,11 @@ def browser(kept_page: Any, lab: str, run: runs.Run) -> Any:
 def test_class_arrow_keys_network_and_method(browser: Any, run: runs.Run) -> None:
     val = run.data().val
     of_class = np.flatnonzero(val.labels == 2)
-    active = browser.evaluate(ACTIVE)
     field = browser.locator(".tin-browser").get_by_label("class", exact=True)
     field.focus()
     browser.keyboard.type(run.first.class_names[2].split(",")[0][:-1].upper())
     browser.keyboard.press("Tab")
+    active = browser.evaluate(ACTIVE)
     wait_for_image(browser, f"image 1 of {len(of_class)}")
     wait_for_image(browser, f"{val.files[of_class[0]]}")
     check_maps(browser, run, of_class[0], BOTH)
@@ -59,8 +59,8 @@ def test_the_copied_line_runs_where_it_is_shown(browser: Any, run: runs.Run) -> 
     line = browser.evaluate("() => navigator.clipboard.readText()")
     known: dict[str, Any] = {}
     exec(f"{line.replace('; ', '; browser = ')}", known)
-    assert known["browser"].view["methods"] == ["gradient", "grad_cam"]
-    assert known["browser"].view["networks"] == ["vgg_like"]
+    assert list(known["browser"].view["methods"]) == ["gradient", "grad_cam"]
+    assert list(known["browser"].view["networks"]) == ["vgg_like"]
     known["browser"].close()
 
 

@@ -1,45 +1,42 @@
-"""The saliency browser from Python's side: pictures and matching images.
+"""The saliency browser from Python's side: its answers to the page, views, and still form.
 
-tests/browser looks at them in a real browser.
+tests/browser looks at it in a real browser.
 """
 
 import base64
 import dataclasses
 import io
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_run import NETWORKS
 
 from tin_lib import augment
 from tin_lib.analysis import runs, saliency
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets import SaliencyBrowser
-from tin_lib.lab.widgets.saliency import saliency_card
-from tin_lib.lab.widgets.saliency.serve import ServedSaliencyBrowser
-from tin_lib.lab.widgets.saliency.view import View, from_query
+from tin_lib.lab.widgets.saliency.serve import page
 
 
 @pytest.fixture
-def browser(run: runs.Run, data: TinyImageNet) -> SaliencyBrowser:
+def browser(run: runs.Run, data: TinyImageNet) -> Any:
     browser = SaliencyBrowser(run, data)
     yield browser
     browser.close()
 
 
-def pixels_of(png: bytes) -> np.ndarray:
-    return np.array(Image.open(io.BytesIO(png)))
-
-
-def tile(picture: np.ndarray, row: int, name: str) -> np.ndarray:
-    """One tile of a picture at the image's own resolution, uint8 (3, 64, 64)."""
-    x, y, zoom = saliency_card.place(row, name)
-    part = picture[y : y + 64 * zoom, x : x + 64 * zoom]
-    assert (part == part[::zoom, ::zoom].repeat(zoom, 0).repeat(zoom, 1)).all()
-    return part[::zoom, ::zoom].transpose(2, 0, 1)
+def ask(browser: SaliencyBrowser, kind: str, **request: Any) -> tuple[dict[str, Any], list[bytes]]:
+    """What Python answers to a request of the page, as it is sent."""
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    browser.send = lambda content, buffers=None: sent.append((content, buffers))
+    browser._handle_custom_msg({"id": "7", "kind": kind, **request}, [])
+    reply, buffers = sent.pop()
+    assert reply.pop("id") == "7"
+    return reply, buffers
 
 
 def maps_of(run: runs.Run, data: TinyImageNet, network: str, method: str, row: int):
@@ -51,47 +48,64 @@ def maps_of(run: runs.Run, data: TinyImageNet, network: str, method: str, row: i
     return saliency.explain(fit.network(), inputs, method, target)
 
 
-def test_picture_shows_the_computed_maps(browser: SaliencyBrowser, run, data) -> None:
-    row = 37
-    file = str(data.val.files[row])
-    browser.look(file=file, box=False, overlay=0.7, methods=("gradient", "grad_cam"))
-    picture = pixels_of(browser.png())
-    assert (tile(picture, -1, "original") == data.val.images[row]).all()
-    shown = [(n, m) for n in NETWORKS for m in ("gradient", "grad_cam")]
-    for number, (network, method) in enumerate(shown):
-        maps = maps_of(run, data, network, method, row)
-        for name, view in saliency.VIEWS.items():
-            wanted = saliency.to_uint8(view(maps))[0]
-            assert (tile(picture, number, name) == wanted).all(), (network, method, name)
-        gray = saliency.to_uint8(saliency.absolute(maps))
-        laid = saliency.overlay(data.val.images[row][None], gray, 0.7)[0]
-        assert (tile(picture, number, "overlay") == laid).all()
+@pytest.mark.parametrize("network", ["convnet9", "vgg_like"])
+@pytest.mark.parametrize("method", ["gradient", "grad_cam"])
+def test_maps_are_the_computed_ones(
+    browser: SaliencyBrowser, run, data, network: str, method: str
+) -> None:
+    reply, (found,) = ask(browser, "maps", image=37, network=network, method=method)
+    assert reply == {}
+    views = np.frombuffer(found, np.uint8).reshape(7, 64, 64)
+    maps = maps_of(run, data, network, method, 37)
+    wanted = [
+        saliency.to_uint8(view(maps))[0].reshape(-1, 64, 64) for view in saliency.VIEWS.values()
+    ]
+    assert (views == np.concatenate(wanted)).all()
 
 
-def test_preprocessed_and_box(browser: SaliencyBrowser, run, data) -> None:
-    browser.look(file=str(data.val.files[5]), box=False)
-    plain = pixels_of(browser.png())
-    pixels = torch.from_numpy(np.array(data.val.images[5:6]))
-    inputs = augment.normalise(pixels, run.first.mean, run.first.std)
-    assert (tile(plain, -1, "preprocessed") == saliency.preprocessed(inputs)[0]).all()
-    browser.controls.box.value = True
-    boxed = pixels_of(browser.png())
-    x, y, zoom = saliency_card.place(-1, "original")
-    x0, y0, x1, y1 = (int(v) for v in data.val.boxes[5])
-    rows, columns = np.nonzero((boxed != plain).any(2)[y : y + 192, x : x + 192])
-    # The outline changes pixels of the object's box and no others.
-    assert (rows.min(), columns.min()) == (y0 * zoom, x0 * zoom)
-    assert (rows.max(), columns.max()) == ((y1 + 1) * zoom - 1, (x1 + 1) * zoom - 1)
-
-
-def test_top_five_are_the_fits(browser: SaliencyBrowser, run, data) -> None:
+def test_image_its_box_and_predictions(browser: SaliencyBrowser, run, data) -> None:
     table = run.fits["vgg_like"].predictions("val")
     for row in (0, 71, 199):
-        best = browser.best("vgg_like", row)
-        ids = table.top5[row].split()
-        assert [name for name, *_ in best] == [browser.class_names[i] for i in ids]
-        assert best[0][1] == pytest.approx(table.probability[row], abs=1e-5)
-        assert [right for *_, right in best] == [i == table.label[row] for i in ids]
+        reply, (pixels,) = ask(browser, "image", image=row)
+        assert (np.frombuffer(pixels, np.uint8).reshape(3, 64, 64) == data.val.images[row]).all()
+        assert reply["box"] == data.val.boxes[row].tolist()
+        best = reply["best"]["vgg_like"]
+        assert [browser.ids[at] for at, _ in best] == table.top5[row].split()
+        assert best[0][1] == pytest.approx(table.probability[row], abs=1e-4)
+
+
+def test_thumbnails_are_the_images(browser: SaliencyBrowser, data) -> None:
+    reply, (sheet,) = ask(browser, "thumbnails", images=[3, 150, 7, 9, 11, 30, 2])
+    assert Image.open(io.BytesIO(sheet)).size == (64 * reply["columns"], 128)
+    tile = np.array(Image.open(io.BytesIO(sheet)))[64:, :64].transpose(2, 0, 1).astype(float)
+    assert np.abs(tile - data.val.images[2]).mean() < 255 * 0.02
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"kind": "maps", "image": 200, "network": "convnet9", "method": "gradient"}, "0 to 199"),
+        ({"kind": "maps", "image": "1", "network": "convnet9", "method": "gradient"}, "0 to 199"),
+        ({"kind": "maps", "image": 1, "network": "resnet", "method": "gradient"}, "convnet9"),
+        ({"kind": "maps", "image": 1, "network": "convnet9", "method": "lime"}, "gradient"),
+        ({"kind": "maps", "image": 1}, "network"),
+        ({"kind": "paint"}, "thumbnails, image, maps"),
+    ],
+)
+def test_bad_requests_are_answered(browser: SaliencyBrowser, request_: dict, message: str) -> None:
+    reply, buffers = ask(browser, **request_)
+    assert message in reply["error"]
+    assert buffers == []
+
+
+def test_the_page_knows_what_it_chooses_from(browser: SaliencyBrowser, run, data) -> None:
+    known = browser.description
+    assert known["files"] == data.val.files.tolist()
+    assert known["labels"] == data.val.labels.tolist()
+    table = run.fits["convnet9"].predictions("val")
+    given = [browser.ids[at] for at in known["networks"]["convnet9"]["predicted"]]
+    assert given == table.predicted.tolist()
+    assert known["boxes"] is True
 
 
 def expected_rows(run: runs.Run, show: str) -> list[int]:
@@ -111,80 +125,32 @@ def expected_rows(run: runs.Run, show: str) -> list[int]:
 
 @pytest.mark.parametrize("show", ["all", "right", "wrong", "disagree"])
 def test_filters(browser: SaliencyBrowser, run, show: str) -> None:
-    browser.controls.show.value = show
+    browser.look(show=show)
     assert list(browser.rows) == expected_rows(run, show)
 
 
-def test_class_and_pair(browser: SaliencyBrowser, run, data) -> None:
+def test_class_and_pair(browser: SaliencyBrowser, run) -> None:
     table = run.fits["convnet9"].predictions("val")
     label, predicted = table[table.label != table.predicted][["label", "predicted"]].iloc[0]
     browser.look(label=label, predicted=predicted, networks=("convnet9",))
     wanted = np.flatnonzero((table.label == label) & (table.predicted == predicted))
     assert list(browser.rows) == list(wanted)
-    assert browser.controls.label.value == browser.class_names[label]
 
 
-def test_class_typed_in_part_is_found(browser: SaliencyBrowser) -> None:
-    wnid, name = list(browser.class_names.items())[3]
-    browser.controls.label.value = name[:-1].upper()
-    assert browser.view["label"] == wnid
-    assert browser.controls.label.value == name
-    browser.controls.label.value = "no such class"
-    assert "label" not in browser.view
-
-
-def test_stepping_by_slider_strip_and_link(browser: SaliencyBrowser, run, data) -> None:
-    browser.controls.label.value = list(browser.class_names.values())[1]
-    browser.step(1)
-    assert browser.strip.selected == 1
-    assert browser.controls.place.value == 2
-    browser.strip.selected = 3
-    assert browser.view["file"] == data.val.files[browser.rows[3]]
-    browser.controls.place.value = 5
-    assert (browser.index, browser.strip.selected) == (4, 4)
-    again = eval(browser.link(), {"SaliencyBrowser": SaliencyBrowser})
-    assert again.png() == browser.png()
-    assert again.view == browser.view
-    again.close()
-
-
-def test_narrower_filter_keeps_the_image_if_it_fits(browser: SaliencyBrowser) -> None:
-    browser.look(file=str(browser.split.files[100]))
-    before = browser.png()
-    label = browser.split.labels[100]
-    browser.controls.label.value = browser.class_names[browser.ids[label]]
-    assert browser.view["file"] == browser.split.files[100]
-    assert browser.png() == before
-
-
-def test_strip_turns_pages(browser: SaliencyBrowser) -> None:
-    assert (browser.strip.first, browser.strip.total) == (0, len(browser.split))
-    before = browser.strip.picture
-    browser.strip.selected = 60
-    assert (browser.strip.first, browser.strip.selected) == (60, 60)
-    assert browser.strip.picture != before
-
-
-def test_nothing_fits(browser: SaliencyBrowser) -> None:
-    ids = browser.ids
-    given = {
-        (int(a), int(b))
-        for name in NETWORKS
-        for a, b in zip(browser.split.labels, browser.store.of(name).predicted)
+def test_view_and_link_open_it_again(browser: SaliencyBrowser, run, data) -> None:
+    browser.look(file=str(data.val.files[5]), methods=("grad_cam",), overlay=0.7, box=False)
+    assert browser.view == {
+        "file": data.val.files[5],
+        "methods": ("grad_cam",),
+        "overlay": 0.7,
+        "box": False,
     }
-    free = next((a, b) for a in range(10) for b in range(10) if (a, b) not in given)
-    browser.look(label=ids[free[0]], predicted=ids[free[1]])
-    assert len(browser.rows) == 0
-    assert "No image matches" in browser.message.value
-    browser.look()
-    assert len(browser.rows) == len(browser.split)
-
-
-def test_no_method_chosen_is_reported(browser: SaliencyBrowser) -> None:
-    before = browser.png()
-    browser.controls.methods["gradient"].value = False
-    assert "Choose at least one" in browser.message.value
-    assert browser.png() == before
+    known: dict[str, Any] = {}
+    exec(browser.link().replace("; ", "; again = "), known)
+    assert known["again"].view == browser.view
+    known["again"].close()
+    reply, _ = ask(browser, "link", state={"label": browser.ids[1], "methods": ["gradient"]})
+    assert reply["link"].endswith(f"label={browser.ids[1]!r}, methods=['gradient'])")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +162,7 @@ def test_no_method_chosen_is_reported(browser: SaliencyBrowser) -> None:
         ({"show": "some"}, "show: 'some'"),
         ({"file": "x.JPEG"}, "no such image"),
         ({"overlay": 2}, "overlay=2"),
+        ({"pinned": "x.JPEG"}, "pinned=.*no such image"),
         ({"colour": 1}, "colour"),
     ],
 )
@@ -204,83 +171,107 @@ def test_bad_parameters_are_named(browser: SaliencyBrowser, bad: dict, message: 
         browser.look(**bad)
 
 
-def test_query_round_trip() -> None:
-    view = View(label="n01", file="val_3.JPEG", networks=("a", "b"), box=False, overlay=0.25)
-    assert View(**from_query(view.query())) == view
-    assert View(**from_query("token=abc")) == View()
+def pictures(html: str) -> list[np.ndarray]:
+    """The pictures in HTML, uint8 (3, H, W) each."""
+    found = re.findall(r"data:image/png;base64,([\w+/=]+)", html)
+    opened = [Image.open(io.BytesIO(base64.b64decode(each))).convert("RGB") for each in found]
+    return [np.array(each).transpose(2, 0, 1) for each in opened]
 
 
-def test_static_picture_with_the_widget(browser: SaliencyBrowser) -> None:
+def test_still_form_shows_the_computed_maps(browser: SaliencyBrowser, run, data) -> None:
+    row = 37
+    browser.look(file=str(data.val.files[row]), networks=("vgg_like",), overlay=0.7)
+    html = browser.still()
+    original, preprocessed, overlay, *maps = pictures(html)
+    assert (original == data.val.images[row]).all()
+    inputs = augment.normalise(torch.from_numpy(original[None]), run.first.mean, run.first.std)
+    assert (preprocessed == saliency.preprocessed(inputs)[0]).all()
+    signed = maps_of(run, data, "vgg_like", "gradient", row)
+    views = [saliency.to_uint8(view(signed))[0] for view in saliency.VIEWS.values()]
+    for found, wanted in zip(maps, views, strict=True):
+        assert (found == wanted).all()
+    assert (overlay == saliency.overlay(original[None], views[0][None], 0.7)[0]).all()
+    assert html.count("<li>") == 5
+    assert "VGG-like · gradient" in html
+
+
+def test_still_form_goes_with_the_widget(browser: SaliencyBrowser) -> None:
     bundle = browser._repr_mimebundle_()
-    assert base64.b64decode(bundle["image/png"]) == browser.png()
+    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert bundle["text/html"] == browser.still()
+    assert bundle["text/plain"] == browser.link()
     assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_still_form_without_a_matching_image(browser: SaliencyBrowser, run) -> None:
+    pairs = {
+        (a, b)
+        for fit in run.fits.values()
+        for a, b in fit.predictions("val")[["label", "predicted"]].itertuples(index=False)
+    }
+    free = next((a, b) for a in browser.ids for b in browser.ids if (a, b) not in pairs)
+    browser.look(label=free[0], predicted=free[1])
+    assert browser.still() == "<p>No image matches.</p>"
+
+
+def test_prefetched_maps_are_kept(browser: SaliencyBrowser) -> None:
+    request = {"images": [8, 9], "networks": ["convnet9"], "methods": ["gradient"]}
+    assert ask(browser, "expect", **request) == ({}, [])
+    assert browser.prefetcher.thread is not None
+    for image in request["images"]:
+        ask(browser, "maps", image=image, network="convnet9", method="gradient")
+    assert {key.row for key in browser.prefetcher.kept} == {8, 9}
 
 
 def test_batch_starts_no_thread(run, data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIN_BATCH", "1")
     browser = SaliencyBrowser(run, data)
-    browser.step(1)
+    ask(browser, "expect", images=[1], networks=["convnet9"], methods=["gradient"])
+    browser.still()
     assert browser.prefetcher.thread is None
     browser.close()
 
 
-def test_served_page_is_live(run, data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_served_page_is_live(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIN_BATCH", "1")  # voila's kernels have no standard input either
-    page = ServedSaliencyBrowser(run, data)
-    assert page.live
-    page.close()
+    browser = page(str(run.path), str(run.data().root))
+    assert browser.live
+    assert browser.page
+    browser.close()
 
 
-def test_a_method_that_does_not_apply_is_explained_in_its_row(
+def test_a_method_that_does_not_apply_is_explained(
     run, data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "tin_lib.analysis.saliency.methods.has_relu_modules_only", lambda net: False
     )
-    methods = ("guided_backprop", "gradient")
-    browser = SaliencyBrowser(run, data, methods=methods, box=False)
-    row = browser._row("vgg_like", "guided_backprop", 0)
-    assert row.views is None
-    assert "nn.ReLU" in row.note
-    assert tile(pixels_of(browser.png()), 1, "absolute").max() == 255  # of the gradient
+    browser = SaliencyBrowser(run, data, methods=("guided_backprop", "gradient"))
+    assert (
+        "nn.ReLU" in browser.description["networks"]["vgg_like"]["unavailable"]["guided_backprop"]
+    )
+    reply, _ = ask(browser, "maps", image=0, network="vgg_like", method="guided_backprop")
+    assert "nn.ReLU" in reply["error"]
+    assert "nn.ReLU" in browser.still()
+    assert len(pictures(browser.still())) == 2 + 4 * 2  # the gradient of both networks
     browser.close()
 
 
 def test_images_without_boxes_have_no_box_switch(run, data) -> None:
     none = dataclasses.replace(data.val, boxes=np.full_like(data.val.boxes, -1))
     browser = SaliencyBrowser(run, dataclasses.replace(data, val=none))
-    assert browser.controls.box.layout.display == "none"
-    before = browser.png()
-    browser.controls.box.value = False
-    assert browser.png() == before
+    assert browser.description["boxes"] is False
     browser.close()
 
 
-def test_maps_that_cannot_be_kept_are_reported_once(
-    browser: SaliencyBrowser, tmp_path: Path
-) -> None:
+def test_maps_that_cannot_be_kept_are_reported(browser: SaliencyBrowser, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     browser.store.cache.folder = tmp_path / "file" / "maps"
-    browser.look(methods=("grad_cam",), file=str(browser.split.files[7]))
-    assert "not kept" in browser.notice.value
-    notices: list[str] = []
-    browser.notice.observe(lambda change: notices.append(change.new), "value")
-    browser.step(1)
-    assert f"{browser.split.files[8]}" in browser.message.value
-    assert notices == []
+    reply, (found,) = ask(browser, "maps", image=7, network="convnet9", method="smoothgrad")
+    assert "not kept" in reply["notice"]
+    assert len(found) == 7 * 64 * 64
 
 
 def test_other_data_is_refused(run, tiny: TinyImageNet) -> None:
     with pytest.raises(ValueError, match="other images"):
         SaliencyBrowser(run, tiny)
-
-
-def test_controls_are_labelled(browser: SaliencyBrowser) -> None:
-    controls = browser.controls
-    for control in [controls.label, controls.predicted, controls.show, controls.place]:
-        assert control.description
-        assert control.tooltip
-    for tick in [*controls.networks.values(), *controls.methods.values(), controls.box]:
-        assert tick.description
-        assert tick.tooltip
-    assert browser.strip.label

@@ -96,14 +96,16 @@ def test_images_are_spread_over_the_classes(labels: list[int], limit: int) -> No
 def test_page_and_its_parts(page: Path, run: runs.Run) -> None:
     made = {str(p.relative_to(page.parent)) for p in page.parent.rglob("*") if p.is_file()}
     sheets = {f"maps/{network}_{method}.js" for network in NETWORKS for method in METHODS}
-    assert made == {*static.ASSETS, "data.js", "images.js", *sheets}
+    assets = ("index.html", "page.css", "browser.css", "browser.js")
+    assert made == {*assets, "data.js", "images.js", *sheets}
     given = json.loads((page.parent / "data.js").read_text().removeprefix("const DATA = ")[:-2])
-    assert len(given["files"]) == len(given["labels"]) == len(given["boxes"]) == 30
+    assert len(given["files"]) == len(given["labels"]) == len(given["allBoxes"]) == 30
+    assert given["note"].startswith(f"This copy has 30 of {len(run.data().val)} images")
     table = run.fits["convnet9"].predictions("val").set_index("file")
     for file, best in zip(given["files"], given["networks"]["convnet9"]["best"]):
         assert [given["classes"][i]["id"] for i, _ in best] == table.top5[file].split()
         assert best[0][1] == pytest.approx(table.probability[file], abs=1e-4)
-    named = " ".join((page.parent / name).read_text() for name in static.ASSETS)
+    named = " ".join((page.parent / name).read_text() for name in assets)
     assert "http:" not in named  # nothing from a network
     assert "https:" not in named
 

@@ -227,7 +227,8 @@ function browse(root, home) {
     const reason = data.networks[request.network].unavailable[request.method];
     try {
       if (reason) throw new Error(reason);
-      const maps = (await home.ask({ kind: "maps", ...request })).buffers[0];
+      const { buffers: [maps], notice } = await home.ask({ kind: "maps", ...request });
+      if (notice) say(notice);
       parent.replaceChildren();
       tile(parent, "overlay", laid(bytes, maps, view.overlay), { box: shownBox });
       for (const [name, [channels, first]] of Object.entries(VIEWS))
@@ -244,7 +245,6 @@ function browse(root, home) {
   };
   document.addEventListener("keydown", keys);
   home.watch(reopen);
-  home.hear(({ notice: text }) => text && say(text));
   reopen();
   return () => document.removeEventListener("keydown", keys);
 }
