@@ -4,14 +4,15 @@
         [--images 10000] [--browsed convnet9] [--width 1]
 
 A run of networks with random weights and random scores is made over the val images (the built-in
-sample unless --data names a folder): the time does not depend on what was learnt. Selections set
-the same traits as the front end; a selection ends when ``picture.value`` is set.
+sample unless --data names a folder): the time does not depend on what was learnt. A selection asks
+for what the page asks for (saliency.js: the image, then the map of each network), and ends when the
+last answer is sent; drawing in the web browser is not included.
   never seen, at rest     an image none of whose neighbours was shown; the browser has finished
                           prefetching before the selection
-  never seen, in a hurry  the same, immediately after the previous picture
-  class chosen            a class typed in: its first image, with the strip of its images
+  never seen, in a hurry  the same, immediately after the previous image
+  class chosen            a class typed in: its first image, with a page of thumbnails
   next                    the arrow key; the browser has finished prefetching
-  shown before            back to an image among the last pictures
+  shown before            back to an image among the last ones
 Marks, with four full-width networks on 2 cores and gradient saliency: a median under 150 ms for
 "never seen", under 30 ms for "next" and "shown before". Last, the browser steps through --images
 images of the networks named by --browsed without pauses, and the process's memory (resident,
@@ -30,18 +31,18 @@ from pathlib import Path
 from _common import finish, table  # isort: split
 
 import numpy as np
-from traitlets import HasTraits
 
 from tin_lib import files, networks
 from tin_lib.data import TinyImageNet, open_data
 from tin_lib.lab.widgets import SaliencyBrowser
-from tin_lib.lab.widgets.saliency.browser import STEPS
+from tin_lib.lab.widgets.saliency.browser import Key
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 MARKS = {"never seen, at rest": 150, "never seen, in a hurry": 150, "class chosen": 150}
 MARKS |= {"next": 30, "shown before": 30}
 KINDS = {"VmRSS": "resident", "RssAnon": "its own", "RssFile": "mapped files"}
 EVERY = 1000  # images between two memory readings
+STEPS, THUMBNAILS = (1, -1, 2), 24  # what saliency.js prefetches, and shows of a class
 
 
 def make_run(folder: Path, data: TinyImageNet, names: list[str], width: float) -> None:
@@ -68,63 +69,68 @@ def meta(data: TinyImageNet) -> dict[str, object]:
     }
 
 
-def settle(browser: SaliencyBrowser) -> None:
-    """Wait until the browser has prefetched the expected pictures."""
-    places = [browser.index + step for step in STEPS]
-    keys = [browser.key(int(browser.rows[i])) for i in places if 0 <= i < len(browser.rows)]
-    while any(key not in browser.prefetcher.kept for key in keys):
-        time.sleep(0.002)
-    for key in keys:
-        browser.prefetcher.kept[key].result()
-
-
-class Clock:
-    """Milliseconds from selections to pictures, by kind of selection."""
+class Page:
+    """Asks a browser as its page does, and notes how long the answers take."""
 
     def __init__(self, browser: SaliencyBrowser) -> None:
-        self.browser = browser
-        self.shown = 0.0
+        self.browser, self.rows = browser, browser.rows.tolist()
+        self.networks = list(browser.state.get("networks", browser.run.fits))
+        self.expected: list[Key] = []
         self.taken: dict[str, list[float]] = {}
-        browser.picture.observe(self._note, "value")
 
-    def _note(self, change: object) -> None:
-        self.shown = time.perf_counter()
+    def show(self, place: int, kind: str = "", thumbnails: bool = False) -> None:
+        """Ask for the image at a place; note the milliseconds under ``kind`` if it is given."""
+        start, image = time.perf_counter(), self.rows[place]
+        if thumbnails:
+            self.ask("thumbnails", images=self.rows[place : place + THUMBNAILS])
+        self.ask("image", image=image)
+        for network in self.networks:
+            self.ask("maps", image=image, network=network, method="gradient")
+        if kind:
+            self.taken.setdefault(kind, []).append(1000 * (time.perf_counter() - start))
+        near = [self.rows[place + step] for step in STEPS if 0 <= place + step < len(self.rows)]
+        self.ask("expect", images=near, networks=self.networks, methods=["gradient"])
+        self.expected = [Key(name, "gradient", row) for name in self.networks for row in near]
 
-    def select(self, kind: str, control: HasTraits, trait: str, value: object) -> None:
-        """Time one selection; ValueError if no new picture came."""
-        start = time.perf_counter()
-        setattr(control, trait, value)
-        if self.shown < start:
-            raise ValueError(f"{kind}: the picture did not change")
-        self.taken.setdefault(kind, []).append(1000 * (self.shown - start))
+    def ask(self, kind: str, **request: object) -> None:
+        """One request, answered and sent."""
+        reply, data = self.browser.answer(kind, request)
+        self.browser.send({"id": "", **reply}, data)
+
+    def settle(self) -> None:
+        """Wait until the browser has prefetched the expected maps."""
+        kept = self.browser.prefetcher.kept
+        while any(key not in kept for key in self.expected):
+            time.sleep(0.002)
+        for key in self.expected:
+            kept[key].result()
 
 
 def measure(browser: SaliencyBrowser, count: int) -> dict[str, list[float]]:
     """Milliseconds of up to ``count`` selections of each kind."""
-    clock, strip = Clock(browser), browser.strip
-    # Eight apart, so that no prefetched picture is another selection.
-    places = np.random.default_rng(1).permutation(len(browser.rows) // 8)[: 2 * count] * 8 + 3
+    page = Page(browser)
+    # Eight apart, so that no prefetched image is another selection.
+    places = np.random.default_rng(1).permutation(len(page.rows) // 8)[: 2 * count] * 8 + 3
     rested, hurried = np.array_split(places, 2)
     for place in rested.tolist():
-        settle(browser)
-        clock.select("never seen, at rest", strip, "selected", place)
-        settle(browser)
-        clock.select("next", strip, "selected", place + 1)
-        clock.select("shown before", strip, "selected", place)
+        page.settle()
+        page.show(place, "never seen, at rest")
+        page.settle()
+        page.show(place + 1, "next")
+        page.show(place, "shown before")
     for place in hurried.tolist():
-        clock.select("never seen, in a hurry", strip, "selected", place)
-    for name in new_classes(browser)[:count]:
-        settle(browser)
-        clock.select("class chosen", browser.controls.label, "value", name)
-    return clock.taken
+        page.show(place, "never seen, in a hurry")
+    for place in new_classes(browser)[:count]:
+        page.settle()
+        page.show(place, "class chosen", thumbnails=True)
+    return page.taken
 
 
-def new_classes(browser: SaliencyBrowser) -> list[str]:
-    """Names of the classes whose first image was neither shown nor prefetched."""
+def new_classes(browser: SaliencyBrowser) -> list[int]:
+    """Places of the first images of classes that were neither shown nor prefetched."""
     maps = browser.store.of(next(iter(browser.run.fits)))
     first = [int(np.argmax(browser.split.labels == n)) for n in range(len(browser.ids))]
-    new = [wnid for wnid, row in zip(browser.ids, first) if maps.read("gradient", row) is None]
-    return [browser.class_names[wnid] for wnid in new]
+    return [row for row in first if maps.read("gradient", row) is None]
 
 
 def memory() -> dict[str, float]:
@@ -138,8 +144,9 @@ def browse(browser: SaliencyBrowser, count: int) -> list[dict[str, object]]:
     """Step through images; the memory at the first and after every ``EVERY``."""
     seen: list[dict[str, object]] = []
     start = time.perf_counter()
-    for place in range(min(count, len(browser.rows))):
-        browser.strip.selected = place
+    page = Page(browser)
+    for place in range(min(count, len(page.rows))):
+        page.show(place)
         if place == 0 or (place + 1) % EVERY == 0:
             told = {f"{name}, MiB": round(size) for name, size in memory().items()}
             seen.append({"images": place + 1, **told, "s": round(time.perf_counter() - start)})

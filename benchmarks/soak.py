@@ -29,7 +29,7 @@ from typing import Any
 from _common import finish, table  # isort: split
 
 import numpy as np
-from browser import make_run, memory
+from browser import Page, make_run, memory
 
 from tin_lib import networks
 from tin_lib.data import TinyImageNet, open_data
@@ -97,20 +97,21 @@ def train(recipe: Recipe, data: TinyImageNet, folder: Path) -> Samples:
     return sampler.samples
 
 
-def step(browser: SaliencyBrowser, rng: np.random.Generator, pictures: int) -> None:
-    """Show pictures in any order."""
-    for _ in range(pictures):
-        browser.strip.selected = int(rng.integers(len(browser.rows)))
+def step(page: Page, rng: np.random.Generator, images: int) -> None:
+    """Show images in any order."""
+    for _ in range(images):
+        page.show(int(rng.integers(len(page.rows))))
 
 
 def browse(run: Path, data: TinyImageNet, seconds: float) -> Samples:
     """Step through images in one browser until the time is over."""
     rng, browser = np.random.default_rng(0), SaliencyBrowser(run, data)
-    for place in range(min(FILLS, len(browser.rows))):
-        browser.strip.selected = place
+    page = Page(browser)
+    for place in range(min(FILLS, len(page.rows))):
+        page.show(place)
     samples = Samples()
     while time.monotonic() - samples.started < seconds:
-        step(browser, rng, EVERY)
+        step(page, rng, EVERY)
         samples.take()
     browser.close()
     return samples
@@ -121,7 +122,7 @@ def reopen(run: Path, data: TinyImageNet, seconds: float) -> Samples:
     samples, rng = Samples(), np.random.default_rng(0)
     while time.monotonic() - samples.started < seconds:
         browser = SaliencyBrowser(run, data)
-        step(browser, rng, PICTURES)
+        step(Page(browser), rng, PICTURES)
         browser.close()
         del browser
         samples.take()

@@ -52,11 +52,12 @@ def test_saliency_browser(run: runs.Run, data: TinyImageNet) -> None:
         run, data, label="Großer_Bär", methods=("guided_backprop", "grad_cam")
     )
     assert len(browser.rows) == (data.val.labels == 0).sum()
-    assert "Großer Bär" in browser.message.value
-    assert eval(browser.link(), {"SaliencyBrowser": lambda _, **view: view}) == browser.view
+    assert "Großer Bär" in browser.still()
+    line = browser.link().partition("; ")[2]
+    assert eval(line, {"SaliencyBrowser": lambda _, **view: view}) == browser.view
     name = next(iter(run.fits))
-    assert "nn.ReLU" in browser._row(name, "guided_backprop", 0).note
-    assert browser._row(name, "grad_cam", 0).views is not None
+    assert "nn.ReLU" in browser.description["networks"][name]["unavailable"]["guided_backprop"]
+    assert browser.still().count("<img") == 2 + 4  # the image, and the maps of Grad-CAM
     assert len(browser.best(name, 0)) == 2
 
 
@@ -80,4 +81,4 @@ def test_static_browser(run: runs.Run, data: TinyImageNet, tmp_path: Path) -> No
     name = next(iter(run.fits))
     assert [path.name for path in (tmp_path / "maps").iterdir()] == [f"{name}_gradient.js"]
     assert page["networks"][name]["unavailable"].keys() >= {"guided_backprop"}
-    assert all(box == [-1] * 4 for box in page["boxes"])
+    assert all(box == [-1] * 4 for box in page["allBoxes"])

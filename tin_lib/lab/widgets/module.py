@@ -112,20 +112,15 @@ class Browser(anywidget.AnyWidget):
 
     def _received(self, widget: Any, request: dict[str, Any], buffers: Any) -> None:
         kind = str(request.get("kind"))
+        reply: dict[str, Any]
+        data: list[bytes] = []
         try:
             if kind == "link":
-                reply, data = {"link": self.link(request["state"])}, []
+                reply = {"link": self.link(request["state"])}
             else:
                 reply, data = self.answer(kind, request)
-        except (
-            ArithmeticError,
-            LookupError,
-            OSError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as error:
-            reply, data = {"error": str(error) or type(error).__name__}, []
+        except Exception as error:  # whatever it is: the page waits for an answer, and shows it
+            reply = {"error": str(error) or type(error).__name__}
         self.send({"id": request.get("id"), **reply}, data)
 
     @property
@@ -142,6 +137,11 @@ class Browser(anywidget.AnyWidget):
     def arguments(self, state: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the arguments, after the run, that open a view again."""
         return dict(self.state if state is None else state)
+
+    def close(self) -> None:
+        """Close the widget with its layout, which ipywidgets would keep."""
+        self.layout.close()
+        super().close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         shown: Any = super()._repr_mimebundle_(**options)

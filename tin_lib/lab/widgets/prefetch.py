@@ -1,4 +1,4 @@
-"""Pictures by key: a cache of the last ones, and a thread that makes the next ones in advance."""
+"""Maps by key: a cache of the last ones, and a thread that makes the next ones in advance."""
 
 import contextlib
 import functools
@@ -12,10 +12,10 @@ Make = Callable[[Hashable, Pause], bytes]
 
 
 class Prefetcher:
-    """Makes pictures, keeps the last ``keep``, and makes the expected ones in a thread.
+    """Makes maps, keeps the last ``keep``, and makes the expected ones in a thread.
 
-    ``make(key, pause)`` returns a picture's bytes. Between its parts it calls ``pause()``, which
-    blocks in the thread while a caller waits for another picture.
+    ``make(key, pause)`` returns a map's bytes. Before long work it calls ``pause()``, which blocks
+    in the thread while a caller waits for another map.
     """
 
     def __init__(self, make: Make, keep: int = 48) -> None:
@@ -28,7 +28,7 @@ class Prefetcher:
         self.closed = False
 
     def get(self, key: Hashable) -> bytes:
-        """Return the picture, and make it now unless it is kept."""
+        """Return the map, and make it now unless it is kept."""
         with self.lock:
             self.waiting.append(key)
         try:
@@ -70,7 +70,7 @@ class Prefetcher:
 
     def _work(self) -> None:
         while (key := self._next()) is not None:
-            # ``get`` raises the error when the picture is requested.
+            # ``get`` raises the error when the map is requested.
             with contextlib.suppress(Exception):
                 self._get(key, functools.partial(self._pause, key))
 
@@ -80,7 +80,7 @@ class Prefetcher:
             return None if self.closed else self.expected.pop(0)
 
     def _pause(self, key: Hashable) -> None:
-        """Block while a caller waits for a picture other than this one."""
+        """Block while a caller waits for a map other than this one."""
         with self.lock:
             self.lock.wait_for(lambda: self.closed or not self.waiting or key in self.waiting)
 

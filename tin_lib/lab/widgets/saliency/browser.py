@@ -19,6 +19,7 @@ from tin_lib.lab.widgets.prefetch import Pause, Prefetcher
 from tin_lib.lab.widgets.saliency.view import View, check_known, checked, matching
 
 COLUMNS = 6  # of a sheet of thumbnails
+KEPT = 256  # maps in memory: 28 KiB each, and one image has one for each network and method
 
 
 class Key(NamedTuple):
@@ -55,7 +56,7 @@ class SaliencyBrowser(module.Browser):
         self.ids = self.run.first.class_ids
         self.class_names = errors.short_names(self.ids, self.run.first.class_names)
         self.row_of = {str(file): row for row, file in enumerate(self.split.files)}
-        self.prefetcher = Prefetcher(self.make)
+        self.prefetcher = Prefetcher(self.make, KEPT)
         self.description = describe(self.run, self.store, self.split, list(METHODS)) | {
             "alone": page
         }
