@@ -17,8 +17,8 @@ SIZE = {"width": 1280, "height": 1010}
 def saliency_browser(page: Any) -> None:
     """The browser, another image chosen by arrow keys, every network's gradient."""
     page.goto((REPORT / "saliency" / "browser" / "index.html").as_uri())
-    page.wait_for_selector("#rows canvas")
-    page.focus("#strip")
+    page.wait_for_selector("[data-row] canvas")
+    page.focus(".tin-strip")
     for _ in range(14):
         page.keyboard.press("ArrowRight")
     page.wait_for_selector('[data-row="alexnet/gradient"] canvas')

@@ -20,7 +20,7 @@ import workbook_toys
 from data_folder import write_folder
 
 from tin_lib.__main__ import build_parser, main
-from tin_lib.lab.widgets.saliency import serve
+from tin_lib.lab.widgets import serve
 
 KIND = "bad option of a command"
 HUGE, LONG = "9" * 30, "x" * 300

@@ -19,7 +19,7 @@ from tin_lib import augment
 from tin_lib.analysis import runs, saliency
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets import SaliencyBrowser
-from tin_lib.lab.widgets.saliency.serve import page
+from tin_lib.lab.widgets.serve import page
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_batch_starts_no_thread(run, data, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_served_page_is_live(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIN_BATCH", "1")  # voila's kernels have no standard input either
-    browser = page(str(run.path), str(run.data().root))
+    browser = page("saliency", str(run.path), str(run.data().root))
     assert browser.live
     assert browser.page
     browser.close()

@@ -55,10 +55,12 @@ def add_browse(verbs: Any) -> None:
     """``tin browse RUN``"""
     p = verbs.add_parser(
         "browse",
-        help="browse a run's saliency maps in a web page",
-        description="Serve the saliency browser on 127.0.0.1 behind a token, until Ctrl-C.",
+        help="browse a run's saliency maps, filters or errors in a web page",
+        description="Serve a browser of a run on 127.0.0.1 behind a token, until Ctrl-C.",
     )
     add_folder(p, "RUN", "a run's folder, e.g. runs/sample")
+    kinds = ("saliency", "filters", "confusion")
+    p.add_argument("--show", choices=kinds, default="saliency", help="what (default: saliency)")
     p.add_argument("--data", type=Path, help=MOVED)
     p.add_argument("--port", type=int, help="port to listen on (default: a free one)")
     p.add_argument("--no-open", action="store_true", help="print the address, open no web browser")
@@ -68,6 +70,6 @@ def add_browse(verbs: Any) -> None:
 
 def browse(args: argparse.Namespace) -> None:
     """Serve the browser."""
-    from tin_lib.lab.widgets.saliency.serve import serve
+    from tin_lib.lab.widgets.serve import serve
 
-    serve(args.folder, args.data, args.port, not args.no_open, args.dark)
+    serve(args.folder, args.data, args.port, not args.no_open, args.dark, args.show)

@@ -1,4 +1,4 @@
-"""The saliency browser as a web page: ``tin browse``."""
+"""A browser as a web page: ``tin browse``."""
 
 import os
 import secrets
@@ -11,7 +11,9 @@ from typing import Any
 
 from tin_lib.analysis import runs
 from tin_lib.lab.kernel import use_own_kernel
-from tin_lib.lab.widgets.module import HERE
+from tin_lib.lab.widgets.confusion.browser import ConfusionBrowser
+from tin_lib.lab.widgets.filters.browser import FilterBrowser
+from tin_lib.lab.widgets.module import HERE, Browser
 from tin_lib.lab.widgets.saliency.browser import SaliencyBrowser
 
 HOST = "127.0.0.1"  # reachable from this machine only
@@ -24,10 +26,17 @@ OPTIONS = (
 )
 
 
-def page(run: str, data: str) -> SaliencyBrowser:
-    """Return the browser for the page being opened; the page's script reads the address."""
+BROWSERS: dict[str, Any] = {
+    "saliency": SaliencyBrowser,
+    "filters": FilterBrowser,
+    "confusion": ConfusionBrowser,
+}
+
+
+def page(name: str, run: str, data: str) -> Browser:
+    """Return the browser ``name`` for the page being opened, whose script reads the address."""
     opened = runs.open_run(run)
-    return SaliencyBrowser(opened, opened.data(data), page=True)
+    return BROWSERS[name](opened, opened.data(data), page=True)
 
 
 def serve(
@@ -36,10 +45,11 @@ def serve(
     port: int | None = None,
     show: bool = True,
     dark: bool = False,
+    browser: str = "saliency",
 ) -> None:
     """Serve a run's browser on 127.0.0.1, protected by a token, until interrupted.
 
-    ``data``: folder of the images, if they were moved. ``port``: None takes a free one. ``show``
+    ``browser``: a key of BROWSERS. ``data``: folder of the images, if they were moved. ``port``: None takes a free one. ``show``
     opens a web browser. Raises FileNotFoundError or ValueError, before anything starts, for a run
     without trained networks, other data than the run's, or a port in use.
     """
@@ -48,7 +58,7 @@ def serve(
     port = free_port(port)
     with tempfile.TemporaryDirectory(prefix="tin-browse-") as folder:
         use_own_kernel(Path(folder))
-        notebook = write_notebook(Path(folder), opened.path, root)
+        notebook = write_notebook(Path(folder), browser, opened.path, root)
         token = secrets.token_urlsafe(24)
         app = application(notebook, port, token, dark)
         address = f"http://{HOST}:{port}/?token={token}"
@@ -81,17 +91,16 @@ def _template_folders() -> list[str]:
     return [str(HERE / "assets"), *([before] if before else [])]
 
 
-def write_notebook(folder: Path, run: Path, data: Path) -> Path:
+def write_notebook(folder: Path, browser: str, run: Path, data: Path) -> Path:
     """Write the notebook of the page, which has one cell."""
     import nbformat
 
-    source = (
-        f"from tin_lib.lab.widgets.saliency.serve import page\npage({str(run)!r}, {str(data)!r})"
-    )
+    given = f"{browser!r}, {str(run)!r}, {str(data)!r}"
+    source = f"from tin_lib.lab.widgets.serve import page\npage({given})"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-    notebook.metadata["title"] = "Saliency browser"
-    path = folder / "saliency-browser.ipynb"
+    notebook.metadata["title"] = f"Tiny ImageNet workbook: {browser}"
+    path = folder / f"{browser}-browser.ipynb"
     nbformat.write(notebook, path)
     return path
 
