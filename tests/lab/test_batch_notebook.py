@@ -60,7 +60,9 @@ def test_outputs_are_complete(tool: str, source: Path, run: runs.Run, tmp_path: 
     assert done.returncode == 0, done.stderr
     cells = json.loads(target.read_text())["cells"]
     saliency, filters, confusion = ([o["data"] for o in c["outputs"]] for c in cells[1:])
-    assert saliency[-1]["text/html"].count("<img") == 2 + 2 * 4  # the image, and two networks' maps
+    assert (
+        "".join(saliency[-1]["text/html"]).count("<img") == 2 + 2 * 4
+    )  # the image, and two networks' maps
     check_filter(pixels(filters[-1]), next(run.path.glob("filters/**/conv4/fourier-2/0005.png")))
     matrix, picture = confusion
     assert "application/vnd.plotly.v1+json" in matrix
