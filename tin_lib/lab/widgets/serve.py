@@ -50,8 +50,9 @@ def serve(
     """Serve a run's browser on 127.0.0.1, protected by a token, until interrupted.
 
     ``browser``: a key of BROWSERS. ``data``: folder of the images, if they were moved. ``port``:
-    None takes a free one. ``show`` opens a web browser. Raises FileNotFoundError or ValueError, before anything starts, for a run
-    without trained networks, other data than the run's, or a port in use.
+    None takes a free one. ``show`` opens a web browser. Raises FileNotFoundError or ValueError,
+    before anything starts, for a run without trained networks, other data than the run's, or a port
+    in use.
     """
     opened = runs.open_run(runs.locate(run).resolve())
     root = opened.data(data).root.resolve()
