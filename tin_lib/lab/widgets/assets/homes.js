@@ -1,6 +1,9 @@
 // Where a browser lives. A home has `data` (what it knows from the start), `ask(request)` (a promise
 // of the answer), `read()`, `write(state, isNew)` and `watch(call)` for the state, `hear(call)` for
-// events from Python, and `link(state)`, the text of "Copy link".
+// events (those of Python, and {notice: a line to show}), and `link(state)`, the text of "Copy link".
+
+const PATIENCE = 20_000; // milliseconds until a missing answer is explained
+const NO_ANSWER = "Python has not answered yet. If its kernel was restarted, run the cell again.";
 
 // In JupyterLab: Python answers, and the state is the widget's.
 function notebookHome(model) {
@@ -11,6 +14,7 @@ function notebookHome(model) {
     const asked = waiting.get(id);
     if (!asked) return undefined; // another view of this widget has asked
     waiting.delete(id);
+    clearTimeout(asked.timer);
     if (reply.error) return asked.reject(new Error(reply.error));
     const bytes = buffers.map((b) => new Uint8Array(b.buffer, b.byteOffset, b.byteLength));
     return asked.resolve({ ...reply, buffers: bytes });
@@ -32,7 +36,8 @@ function notebookHome(model) {
     hear: (call) => heard.push(call),
     ask: (request) => new Promise((resolve, reject) => {
       const id = `${prefix}${(count += 1)}`;
-      waiting.set(id, { resolve, reject });
+      const timer = setTimeout(() => heard.forEach((call) => call({ notice: NO_ANSWER })), PATIENCE);
+      waiting.set(id, { resolve, reject, timer });
       model.send({ ...request, id });
     }),
     link: async (state) => (await home.ask({ kind: "link", state })).link,

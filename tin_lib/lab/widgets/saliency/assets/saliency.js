@@ -245,6 +245,7 @@ function browse(root, home) {
   };
   document.addEventListener("keydown", keys);
   home.watch(reopen);
+  home.hear(({ notice }) => say(notice));
   reopen();
   return () => document.removeEventListener("keydown", keys);
 }
