@@ -45,7 +45,8 @@ def module(room: str) -> str:
 
 def page_script(room: str) -> str:
     """Return a browser's module as the script of a page without Python."""
-    return "(() => {\n" + joined(room) + "\n" + asset("sheets.js", room) + "})();\n"
+    parts = (joined(room), asset("sheets.js"), asset("sheets.js", room))
+    return "(() => {\n" + "\n".join(parts) + "})();\n"
 
 
 def write_page(folder: Path, room: str, title: str, about: str, back: str) -> Path:
@@ -155,15 +156,31 @@ def text(given: str) -> str:
     return html.escape(given)
 
 
-def still_tile(caption: str, image: np.ndarray, size: int = 128) -> str:
-    """Return an image, uint8 (C, H, W), with its caption as HTML."""
+def still_tile(
+    caption: str, image: np.ndarray, size: int = 128, box: Sequence[int] | None = None
+) -> str:
+    """Return an image, uint8 (C, H, W), with its caption as HTML.
+
+    ``box``: inclusive pixels x0, y0, x1, y1 to outline, within the image.
+    """
     picture = base64.b64encode(small_png(to_rgb(image))).decode()
     style = f"width:{size}px;height:{size}px;image-rendering:pixelated;max-width:none"
+    caption = html.escape(caption)
     return (
-        f'<figure style="margin:0"><figcaption>{html.escape(caption)}</figcaption>'
-        f'<img style="{style}" alt="{html.escape(caption)}" src="data:image/png;base64,{picture}">'
-        "</figure>"
+        f'<figure style="margin:0;max-width:{size}px"><figcaption>{caption}</figcaption>'
+        '<div style="position:relative">'
+        f'<img style="{style}" alt="{caption}" src="data:image/png;base64,{picture}">'
+        f"{_outline(box, size / image.shape[-1])}</div></figure>"
     )
+
+
+def _outline(box: Sequence[int] | None, zoom: float) -> str:
+    if box is None:
+        return ""
+    x0, y0, x1, y1 = box[0] * zoom, box[1] * zoom, (box[2] + 1) * zoom, (box[3] + 1) * zoom
+    place = f"left:{x0:g}px;top:{y0:g}px;width:{x1 - x0:g}px;height:{y1 - y0:g}px"
+    colours = "border:1px solid #f0e442;outline:1px solid #000;box-sizing:border-box"
+    return f'<div style="position:absolute;{place};{colours}"></div>'
 
 
 def still_row(parts: Iterable[str]) -> str:

@@ -13,9 +13,9 @@ function element(parent, tag, properties = {}, attributes = {}) {
 // An id that no other browser of the page has.
 const unique = (name) => `tin-${name}-${(made += 1)}-${Math.random().toString(36).slice(2, 8)}`;
 
-// Pixels of planes, bytes (channels, side, side) from an offset; one plane is shown as gray.
-function pixels(bytes, channels = 3, offset = 0, side = SIDE) {
-  const [shown, area] = [new ImageData(side, side), side * side];
+// Pixels of planes, bytes (channels, height, width) from an offset; one plane is shown as gray.
+function pixels(bytes, channels = 3, offset = 0, width = SIDE, height = width) {
+  const [shown, area] = [new ImageData(width, height), width * height];
   for (let at = 0; at < area; at += 1) {
     for (let k = 0; k < 3; k += 1)
       shown.data[4 * at + k] = bytes[offset + (channels === 1 ? 0 : k * area) + at];
