@@ -26,6 +26,7 @@ from tin_lib.analysis.filters.measure import (
     untrained,
 )
 from tin_lib.analysis.filters.receptive_field import Field, receptive_field
+from tin_lib.analysis.filters.store import FilterStore
 from tin_lib.analysis.filters.top_activations import (
     Survey,
     patch,
@@ -39,6 +40,7 @@ from tin_lib.analysis.layers import activation, conv_layers, filter_count, find_
 __all__ = [
     "FIGURES",
     "Field",
+    "FilterStore",
     "Images",
     "Maximised",
     "Options",

@@ -23,7 +23,7 @@ from tin_lib.analysis.filters.images import Images
 from tin_lib.analysis.filters.maximise import Options, Progress, maximise
 from tin_lib.analysis.filters.receptive_field import receptive_field
 from tin_lib.analysis.filters.top_activations import Survey, survey
-from tin_lib.analysis.layers import conv_layers, filter_count
+from tin_lib.analysis.layers import conv_layers, filter_count, find_layer
 from tin_lib.networks.base import SIZE
 
 if TYPE_CHECKING:
@@ -136,6 +136,15 @@ class FilterStore:
         for index, pixels in zip(missing, best.images):
             self.optimised[layer, parametrisation, index] = pixels
             self._write_image((layer, parametrisation, index), pixels)
+
+    def maximised(self, layer: str, parametrisation: str, filters: Sequence[int]) -> np.ndarray:
+        """The maximising images of filters, uint8 (K, 3, 64, 64), optimised where missing.
+
+        ``layer``: a name, ``first`` or ``last`` conv layer.
+        """
+        layer = find_layer(self.network, layer)
+        self.optimise(layer, parametrisation, filters)
+        return np.stack([self.optimised[layer, parametrisation, index] for index in filters])
 
     def _image_path(self, layer: str, parametrisation: str, index: int) -> Path:
         return self._path(layer, f"{parametrisation}-{self.options.steps}", f"{index:04}.png")

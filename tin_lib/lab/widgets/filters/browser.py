@@ -1,248 +1,198 @@
 """A browser of the filters of a run's networks."""
 
-import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ipywidgets as widgets
-
 from tin_lib import catalog
-from tin_lib.analysis import errors, filters, runs
-from tin_lib.analysis.filters.store import FilterStore
+from tin_lib.analysis import runs
 from tin_lib.data import TinyImageNet
+from tin_lib.lab.widgets import module
 from tin_lib.lab.widgets.background import BackgroundTask, Check
-from tin_lib.lab.widgets.base import Browser, data_of, status
-from tin_lib.lab.widgets.filters import filter_card
-from tin_lib.lab.widgets.filters.filter_controls import (
-    ORDERS,
-    PARAMETRISATIONS,
-    FilterControls,
-    FilterView,
-)
-from tin_lib.lab.widgets.filters.layer import Layer
-from tin_lib.lab.widgets.parts import Strip
-from tin_lib.lab.widgets.prefetch import Pause
+from tin_lib.lab.widgets.filters.layer import FilterCard, Layer
+from tin_lib.lab.widgets.filters.source import Source
+from tin_lib.lab.widgets.filters.still import still
+from tin_lib.lab.widgets.filters.view import ORDERS, PARAMETRISATIONS, FilterView
 from tin_lib.lab.widgets.saliency.view import check_known
 
-PAGE = 24  # filters whose images are optimised together
+USUAL = {"images": 1000, "steps": 128}
 
 
-class Key(NamedTuple):
-    """What determines a picture."""
+class Goal(NamedTuple):
+    """What the thread computes."""
 
     network: str
     layer: str
-    filter: int
     parametrisation: str
-    optimised: bool  # whether the filter's maximising image exists
+    filters: tuple[int, ...]
 
 
-class FilterBrowser(Browser):
+class FilterBrowser(module.Browser):
     """See for each filter its maximising image and the images with the highest activations.
 
     ``run``: a run or its folder. ``data``: the data it was trained on; None opens them. ``images``:
-    number of val images shown to a network. ``steps``: updates of each maximising image. ``view``:
-    parameters of ``FilterView``. Results are computed in a thread, during which the browser can be
-    used, and kept in RUN/filters/browser. Raises ValueError, naming the parameter, for unknown
-    values and for data that the run was not trained on.
+    number of val images shown to a network. ``steps``: updates of each maximising image. ``page``:
+    whether it is alone on a web page. ``view``: parameters of ``FilterView``. Results are computed
+    in a thread, during which the browser can be used, and kept in RUN/filters/browser. Raises
+    ValueError, naming the parameter, for unknown values and for data that the run was not trained
+    on.
     """
+
+    _esm = module.module("filters")
 
     def __init__(
         self,
         run: runs.Run | str | Path,
         data: TinyImageNet | None = None,
-        images: int = 1000,
-        steps: int = 128,
+        images: int = USUAL["images"],
+        steps: int = USUAL["steps"],
+        page: bool = False,
         **view: Any,
     ) -> None:
-        super().__init__(run, "filters")
+        super().__init__(module.as_run(run), page)
         self.given = {"images": images, "steps": steps}
-        self._open(data_of(self.run, data))
+        self.source = Source(self.run, module.data_of(self.run, data), images, steps)
         self.task = BackgroundTask()
-        self.wanted: tuple[Any, ...] = ()  # what the thread computes, or computed last
-        self.controls = FilterControls(list(self.stores))
-        self.strip = Strip(label="filters: arrow keys or a click choose one")
-        self.progress = widgets.HTML()
-        self.bar = widgets.IntProgress(layout=widgets.Layout(width="auto"))
-        self.arrange([self.controls, self.strip, self.progress, self.bar])
-        self._view = FilterView(next(iter(self.stores)))
+        self.wanted: Goal | None = None  # what the thread computes, or failed to compute
+        self.progress: dict[str, Any] = {}  # what the page was told last
+        self.description = describe(self.source)
         self.look(**view)
-        self.controls.on_change(lambda name, value: self.look(**{name: value}))
-        self.strip.observe(lambda change: self.go(change.new), "selected")
-
-    def _open(self, data: TinyImageNet) -> None:
-        self.val = data.val.select(filters.evenly_spread(len(data.val), self.given["images"]))
-        self.class_names = list(errors.short_names(data.class_ids, data.class_names).values())
-        self.known_layers: dict[tuple[str, str], Layer] = {}
-        self.stores = {name: self._store(fit) for name, fit in self.run.fits.items()}
-
-    def _store(self, fit: runs.Fit) -> FilterStore:
-        shown = filters.images_of_split(self.val, fit.mean, fit.std)
-        folder = self.run.path / "filters" / "browser"
-        return FilterStore(fit, shown, self.given["steps"], folder)
 
     def look(self, **view: Any) -> None:
         """Show a view; other parameters stay if the network and layer permit.
 
         Raises ValueError, naming the parameter and the known values, for an unknown value.
         """
-        with self.task.lock:
-            self._view = self._checked(view)
-            if not self.live:
-                self._compute_now()
-            self.controls.put(self._view, self.store.layers)
-            self._draw()
-            if self.live:
-                self._request()
+        asked = self._checked(self._view().changed(view), view)
+        if not self.live:
+            store = self.source.stores[asked.network]
+            store.survey(asked.layer)
+            store.optimise(asked.layer, asked.parametrisation, [asked.filter])
+        usual = self._usual()._asdict()
+        self.state = {k: v for k, v in asked._asdict().items() if v != usual[k]}
 
-    def _checked(self, given: dict[str, Any]) -> FilterView:
-        check_known("parameter", list(given), FilterView._fields)
-        view = self._view._replace(**given)
-        check_known("network", [view.network], list(self.stores))
-        check_known("order", [view.order], list(ORDERS))
-        check_known("parametrisation", [view.parametrisation], list(PARAMETRISATIONS))
-        layers = self.stores[view.network].layers
-        if not layers:
-            raise ValueError(f"network={view.network!r} has no convolution layer")
-        if view.layer not in layers and "layer" not in given:
-            view = view._replace(layer="last")
-        ends = {"first": next(iter(layers)), "last": list(layers)[-1]}
-        layer = ends.get(view.layer, view.layer)
-        check_known("layer", [layer], list(layers))
-        if view.filter not in range(layers[layer]):
-            if "filter" in given:
-                raise ValueError(f"filter={view.filter}: {layer} has 0 to {layers[layer] - 1}")
-            view = view._replace(filter=0)
-        return view._replace(layer=layer)
+    def _usual(self) -> FilterView:
+        return FilterView(next(iter(self.source.stores)))
 
-    def go(self, position: int) -> None:
-        """Show the filter at a position in the order."""
-        order = self.layer.ordered(self._view.order)
-        if 0 <= position < len(order) and order[position] != self._view.filter:
-            self.look(filter=int(order[position]))
+    def _view(self) -> FilterView:
+        """Return what is shown, as the page says."""
+        return self._usual()._replace(**self.state)
 
-    @property
-    def store(self) -> FilterStore:
-        """The results of the network that is shown."""
-        return self.stores[self._view.network]
+    def _checked(self, view: FilterView, given: Mapping[str, Any]) -> FilterView:
+        check_known("network", [view.network], list(self.source.stores))
+        return view.resolved(self.source.stores[view.network].layers, given)
 
-    @property
-    def layer(self) -> Layer:
-        """The layer that is shown."""
-        return self._layer(self._view.network, self._view.layer)
+    def answer(self, kind: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """Answer the page: a filter's view, tiles of filters; or compute what these lack."""
+        if kind not in ("view", "tiles", "want"):
+            raise ValueError(f"kind={kind!r}: choose view, tiles or want")
+        given = {name: request[name] for name in FilterView._fields if name in request}
+        view = self._checked(self._usual().changed(given), {})
+        if kind == "view":
+            return self._shown(view)
+        count = self.source.stores[view.network].layers[view.layer]
+        wanted = [int(index) for index in request["filters"] if index in range(count)]
+        if kind == "tiles":
+            tiles = self._layer(view).tiles(view.parametrisation, wanted)
+            return {"size": list(tiles.shape[2:])}, [tiles.tobytes()]
+        return self._want(Goal(view.network, view.layer, view.parametrisation, tuple(wanted))), []
 
-    def _layer(self, network: str, name: str) -> Layer:
-        if (network, name) not in self.known_layers:
-            found = Layer(self.stores[network], name, self.val, self.class_names)
-            self.known_layers[network, name] = found
-        return self.known_layers[network, name]
+    def _layer(self, view: FilterView) -> Layer:
+        return self.source.layer(view.network, view.layer)
 
-    def page(self) -> tuple[int, list[int]]:
-        """Return the position of the strip's first filter, and the filters in the strip."""
-        order = self.layer.ordered(self._view.order).tolist()
-        first = order.index(self._view.filter) // PAGE * PAGE
-        return first, order[first : first + PAGE]
+    def card(self, view: FilterView) -> FilterCard:
+        """Return what is shown of a filter."""
+        return self._layer(view).card(view.parametrisation, view.filter)
 
-    def _draw(self) -> None:
-        """Show in strip, picture and message what is computed so far."""
-        view, (first, page) = self._view, self.page()
-        names = [f"filter {index}" for index in page]
-        at = first + page.index(view.filter)
-        tiles = self.layer.tiles(view.parametrisation, page)
-        self.strip.fill(tiles, names, at, first, self.store.layers[view.layer])
-        if self.layer.surveyed:
-            self.show(self.key(), self.describe())
-        else:
-            title = self.layer.title(view.filter)
-            self.picture.value = filter_card.waiting(title).png()
-            self.set_message(f"<b>{html.escape(title)}</b><br>{self.link_html()}")
-
-    def key(self) -> Key:
-        """Return the key of the view's picture."""
-        network, layer, index, _, parametrisation = self._view
-        optimised = self.store.image(layer, parametrisation, index) is not None
-        return Key(network, layer, index, parametrisation, optimised)
-
-    def make(self, key: Key, pause: Pause) -> bytes:
-        """Draw a picture."""
-        layer = self._layer(key.network, key.layer)
-        return filter_card.draw(layer.card(key.parametrisation, key.filter)).png()
-
-    def problem(self) -> str:
-        """Return why results cannot be kept on disk; empty if they can."""
-        return next((store.problem for store in self.stores.values() if store.problem), "")
-
-    def describe(self) -> str:
-        """Describe the picture in HTML, with the link that reopens it."""
-        card = self.layer.card(self._view.parametrisation, self._view.filter)
-        return "<br>".join([*map(html.escape, card.lines()), self.link_html()])
+    def _shown(self, view: FilterView) -> tuple[dict[str, Any], list[bytes]]:
+        store, card = self.source.stores[view.network], self.card(view)
+        pixels = card.pixels()
+        reply = {
+            "layers": [[name, f"{name}: {count} filters"] for name, count in store.layers.items()],
+            "layer": view.layer,
+            "filter": view.filter,
+            "filters": self._layer(view).ordered(view.order).tolist(),
+            "notice": store.problem,
+            "parts": list(pixels),
+        }
+        return reply | card.texts(), list(pixels.values())
 
     # Computing in a thread.
 
-    def _goal(self) -> tuple[Any, ...]:
-        return (self._view.network, self._view.layer, self._view.parametrisation, self.page())
+    def _want(self, goal: Goal) -> dict[str, Any]:
+        """Start computing what is missing, unless the thread does so already; return what the page
+        shows of it."""
+        with self.task.lock:
+            if not self._missing(goal):
+                self.task.cancel()
+                self.wanted, self.progress = None, {}
+            elif self.live and goal != self.wanted:
+                self.wanted, self.progress = goal, {}
+                self.task.run(lambda check: self._work(check, goal))
+            return self.progress
 
-    def _request(self) -> None:
-        """Start computing what strip and picture need, unless the thread does so already."""
-        if self._goal() != self.wanted:
-            self.wanted = self._goal()
-            self._set_progress("")
-            self.task.run(self._work)
+    def _missing(self, goal: Goal) -> bool:
+        store, layer = self.source.stores[goal.network], goal.layer
+        images = [store.image(layer, goal.parametrisation, index) for index in goal.filters]
+        return store.cached_survey(layer) is None or any(image is None for image in images)
 
-    def _work(self, check: Check) -> None:
-        """Survey the layer, then optimise the page's images."""
+    def _work(self, check: Check, goal: Goal) -> None:
+        """Survey the layer; if that is done, optimise images. The page then asks for what it needs
+        next: a survey changes the order of the filters."""
+        store = self.source.stores[goal.network]
+        try:
+            if store.cached_survey(goal.layer) is None:
+                title = catalog.title(goal.network)
+                text = f"Showing {len(self.source.val)} images to {title} …"
+                store.survey(goal.layer, self._reporter(check, text))
+            else:
+                count = len(goal.filters)
+                text = f"Optimising images for filters of {goal.layer}, {count} at a time …"
+                report = self._reporter(check, text)
+                store.optimise(goal.layer, goal.parametrisation, goal.filters, report)
+        except (OSError, RuntimeError, ValueError) as error:
+            self._reporter(check, f"This failed: {error}")(0, 0)
+            return
         with self.task.lock:
             check()
-            view, store = self._view, self.store
-        try:
-            text = f"Showing {len(self.val)} images to {catalog.title(view.network)} …"
-            store.survey(view.layer, self._reporter(check, text))
-            page = self._finished(check)
-            text = f"Optimising images for filters of {view.layer}, {len(page)} at a time …"
-            store.optimise(view.layer, view.parametrisation, page, self._reporter(check, text))
-            self._finished(check)
-        except (OSError, RuntimeError, ValueError) as error:
-            with self.task.lock:
-                check()
-                self._set_progress(f"This failed: {error}")
+            self.wanted, self.progress = None, {}
+            self.send({"changed": [goal.network, goal.layer]})
 
     def _reporter(self, check: Check, text: str) -> Callable[[int, int], None]:
         def report(done: int, total: int) -> None:
             with self.task.lock:
                 check()
-                self._set_progress(text, done, total)
+                self.progress = {"progress": text, "done": done, "total": total}
+                self.send(self.progress)
 
         return report
 
-    def _set_progress(self, text: str, done: int = 0, total: int = 0) -> None:
-        """Show what is being computed and how much is done; nothing if ``text`` is empty."""
-        self.progress.value = status(html.escape(text))
-        self.bar.layout.visibility = "visible" if total else "hidden"
-        self.bar.max, self.bar.value = max(total, 1), done
+    # What remains of it without a page.
 
-    def _finished(self, check: Check) -> list[int]:
-        """Show what was computed; return the filters whose images are needed next."""
-        with self.task.lock:
-            check()
-            self._set_progress("")
-            self.wanted = self._goal()  # a survey changes the order, and so the page
-            self._draw()
-            return self.page()[1]
+    def still(self) -> str:
+        """Return what is shown of the filter as HTML without scripts."""
+        return still(self.card(self._view()))
 
-    def _compute_now(self) -> None:
-        """Compute what the picture needs, without a thread."""
-        self.store.survey(self._view.layer)
-        self.store.optimise(self._view.layer, self._view.parametrisation, [self._view.filter])
-
-    def close(self) -> None:
-        """Close the widget and end its threads."""
-        self.task.cancel()
-        super().close()
+    def arguments(self, state: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the arguments, after the run, that open a view again."""
+        changed = {name: value for name, value in self.given.items() if value != USUAL[name]}
+        return super().arguments(state) | changed
 
     @property
     def view(self) -> dict[str, Any]:
         """Parameters that open this view again: ``FilterBrowser(run, **browser.view)``."""
-        usual = {"order": "index", "parametrisation": "fourier", "images": 1000, "steps": 128}
-        view = self._view._asdict() | self.given
-        return {name: value for name, value in view.items() if value != usual.get(name)}
+        return self.arguments()
+
+    def close(self) -> None:
+        """Close the widget and end its thread."""
+        self.task.cancel()
+        super().close()
+
+
+def describe(source: Source) -> dict[str, Any]:
+    """Return what the page knows from the start."""
+    return {
+        "networks": source.titles,
+        "orders": {key: text for key, (text, *_) in ORDERS.items()},
+        "parametrisations": PARAMETRISATIONS,
+    }

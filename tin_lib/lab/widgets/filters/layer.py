@@ -1,7 +1,9 @@
 """What the filter browser shows of a layer: tiles, orders, and the card of each filter."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,61 @@ from tin_lib import catalog
 from tin_lib.analysis import filters
 from tin_lib.analysis.filters.store import FilterStore
 from tin_lib.data import Split
-from tin_lib.lab.widgets.filters.filter_card import FilterCard
-from tin_lib.lab.widgets.filters.filter_controls import ORDERS
+from tin_lib.lab.widgets.filters.view import ORDERS
 
-SIZE = 64  # side of a tile in pixels
+SIZE = 64  # side of an image in pixels
 CLASSES = 5  # preferred ones shown
+
+
+@dataclass(frozen=True, eq=False)
+class FilterCard:
+    """What is shown of a filter.
+
+    Attributes:
+        title: the filter.
+        optimised: its maximising image, uint8 (3, 64, 64); None until it is computed.
+        kernel: uint8 (3, h, w) of a first layer's filter, else None.
+        surveyed: whether the layer is surveyed; what follows is empty until then.
+        figures: lines of text.
+        classes: name and mean activation, relative to that of all images; the highest first.
+        images: uint8 (N, 3, 64, 64) with the highest activations.
+        captions: the activation and class of each, and its file.
+        boxes: int (N, 4) x0, y0, x1, y1, inclusive: the receptive field in each image, which may
+            leave it; None if it is the whole image.
+        patches: uint8 (N, 3, s, s), what lies in the boxes; None without boxes.
+    """
+
+    title: str
+    optimised: np.ndarray | None
+    kernel: np.ndarray | None
+    surveyed: bool
+    figures: Sequence[str]
+    classes: Sequence[tuple[str, float]]
+    images: np.ndarray
+    captions: Sequence[tuple[str, str]]
+    boxes: np.ndarray | None
+    patches: np.ndarray | None
+
+    def texts(self) -> dict[str, Any]:
+        """Return all but pixels, for a page."""
+        boxes = [None] * len(self.images) if self.boxes is None else self.boxes.tolist()
+        images = [
+            {"caption": caption, "file": file, "box": box}
+            for (caption, file), box in zip(self.captions, boxes)
+        ]
+        return {
+            "title": self.title,
+            "surveyed": self.surveyed,
+            "figures": list(self.figures),
+            "classes": [[name, round(times, 3)] for name, times in self.classes],
+            "images": images,
+            "kernel": None if self.kernel is None else list(self.kernel.shape[1:]),
+        }
+
+    def pixels(self) -> dict[str, bytes]:
+        """Return the pixels that there are, by name: optimised, kernel, images."""
+        parts = {"optimised": self.optimised, "kernel": self.kernel, "images": self.images}
+        return {name: part.tobytes() for name, part in parts.items() if part is not None}
 
 
 class Layer:
@@ -66,36 +118,40 @@ class Layer:
         return table["filter"].to_numpy()
 
     def tiles(self, parametrisation: str, page: Sequence[int]) -> np.ndarray:
-        """Return the tiles of filters, uint8 (N, 3, 64, 64): kernels of the first layer, maximising
-        images of any other, gray until they are computed."""
+        """Return the tiles of filters: kernels of the first layer, uint8 (N, 3, h, w), maximising
+        images of any other, uint8 (N, 3, 64, 64), gray until they are computed."""
         if self.kernels is not None:
-            near = np.arange(SIZE) * self.kernels.shape[-1] // SIZE
-            return self.kernels[list(page)][..., near[:, None], near]
+            return self.kernels[list(page)]
         gray = np.full((3, SIZE, SIZE), filters.top_activations.GRAY, np.uint8)
         found = [self.store.image(self.name, parametrisation, index) for index in page]
         return np.stack([gray if pixels is None else pixels for pixels in found])
 
     def card(self, parametrisation: str, index: int) -> FilterCard:
-        """Return the content of a filter's picture."""
+        """Return what is shown of a filter."""
         optimised = self.store.image(self.name, parametrisation, index)
-        dead = self.table["dead"][index]
-        rows = self.survey.image[index][:0] if dead else self.survey.image[index]
-        whole = self.survey.field is None
+        rows = self.rows(index)
+        field = self.survey.field if len(rows) else None
         return FilterCard(
             title=self.title(index),
             optimised=optimised,
             kernel=None if self.kernels is None else self.kernels[index],
-            figures=self._figures(index, optimised),
-            classes=[] if dead else self._classes(index),
-            patches=None if whole or dead else self.patches(index),
+            surveyed=self.surveyed,
+            figures=self._figures(index, optimised) if self.surveyed else [],
+            classes=self._classes(index) if len(rows) else [],
             images=self.val.images[rows],
-            boxes=self._boxes(index),
             captions=[self._caption(index, rank) for rank in range(len(rows))],
+            boxes=None if field is None else self._boxes(index, field),
+            patches=None if field is None else self.patches(index),
         )
 
-    def patches(self, index: int) -> np.ndarray:
-        """Return the receptive fields with the highest activations, uint8 (N, 3, s, s)."""
-        return filters.patches(self.survey, self.store.images, [index])[0]
+    def rows(self, index: int) -> np.ndarray:
+        """Return the rows of the images with the filter's highest activations, int64 (N,).
+
+        Empty for a dead filter, and until the layer is surveyed.
+        """
+        if not self.surveyed or self.table["dead"][index]:
+            return np.empty(0, np.int64)
+        return self.survey.image[index]
 
     def _figures(self, index: int, optimised: np.ndarray | None) -> list[str]:
         row, count = self.table.loc[index], len(self.val)
@@ -115,21 +171,24 @@ class Layer:
         return [text.format(value) for text, value in figures.items() if not np.isnan(value)]
 
     def _classes(self, index: int) -> list[tuple[str, float]]:
-        mine = self.preferred[self.preferred["filter"] == index]
+        """Return classes with their mean activation over that of all images, where it exists."""
+        mine = self.preferred[self.preferred["filter"] == index].dropna(subset="times")
         return list(zip(mine["name"], mine["times"]))
 
-    def _boxes(self, index: int) -> np.ndarray:
-        """Return the receptive field in each image, (N, 4) x0, y0, x1, y1 inclusive; else -1."""
-        field, places = self.survey.field, self.survey.position[index]
-        if field is None:
-            return np.full((len(places), 4), -1)
+    def patches(self, index: int) -> np.ndarray:
+        """Return the receptive fields with the highest activations, uint8 (N, 3, s, s)."""
+        return filters.patches(self.survey, self.store.images, [index])[0]
+
+    def _boxes(self, index: int, field: filters.Field) -> np.ndarray:
+        """Return the receptive field in each image, int (N, 4) x0, y0, x1, y1 inclusive."""
+        places = self.survey.position[index]
         spans = [[field.span(int(place)) for place in pair] for pair in places]
         boxes = [(left, top, right - 1, bottom - 1) for (top, bottom), (left, right) in spans]
-        return np.clip(boxes, 0, SIZE - 1)
+        return np.array(boxes)
 
     def _caption(self, index: int, rank: int) -> tuple[str, str]:
-        """Return the activation for an image and its file; its class."""
+        """Return the activation for an image with its class, and its file."""
         image = self.survey.image[index, rank]
         label = self.val.labels[image]
-        activation = f"{self.survey.value[index, rank]:.2f}  {self.val.files[image]}"
-        return activation, self.class_names[label]
+        name = self.class_names[label] if label >= 0 else "class unknown"
+        return f"{self.survey.value[index, rank]:.2f} · {name}", str(self.val.files[image])
