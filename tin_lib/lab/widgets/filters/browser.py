@@ -54,7 +54,7 @@ class FilterBrowser(module.Browser):
         self.source = Source(self.run, module.data_of(self.run, data), images, steps)
         self.task = BackgroundTask()
         self.wanted: Goal | None = None  # what the thread computes, or failed to compute
-        self.progress: dict[str, Any] = {}  # what the page was told last
+        self.progress: dict[str, Any] = {"progress": ""}  # what the page was told last of it
         self.description = describe(self.source)
         self.look(**view)
 
@@ -95,7 +95,8 @@ class FilterBrowser(module.Browser):
         if kind == "tiles":
             tiles = self._layer(view).tiles(view.parametrisation, wanted)
             return {"size": list(tiles.shape[2:])}, [tiles.tobytes()]
-        return self._want(Goal(view.network, view.layer, view.parametrisation, tuple(wanted))), []
+        self._want(Goal(view.network, view.layer, view.parametrisation, tuple(wanted)))
+        return {}, []
 
     def _layer(self, view: FilterView) -> Layer:
         return self.source.layer(view.network, view.layer)
@@ -119,19 +120,27 @@ class FilterBrowser(module.Browser):
 
     # Computing in a thread.
 
-    def _want(self, goal: Goal) -> dict[str, Any]:
-        """Start computing what is missing, unless the thread does so already; return what the page
-        shows of it."""
+    def _want(self, goal: Goal) -> None:
+        """Start computing what is missing, unless the thread does so already."""
         with self.task.lock:
-            if not self._missing(goal):
+            if not self.missing(goal):
                 self.task.cancel()
-                self.wanted, self.progress = None, {}
+                self.wanted = None
+                self._tell("")
             elif self.live and goal != self.wanted:
-                self.wanted, self.progress = goal, {}
+                self.wanted = goal
+                self._tell("")
                 self.task.run(lambda check: self._work(check, goal))
-            return self.progress
+            else:
+                self.send(self.progress)
 
-    def _missing(self, goal: Goal) -> bool:
+    def _tell(self, text: str, done: int = 0, total: int = 0) -> None:
+        """Say on the page what is being computed, and how much of it is done."""
+        self.progress = {"progress": text, "done": done, "total": total}
+        self.send(self.progress)
+
+    def missing(self, goal: Goal) -> bool:
+        """Return whether some of it is not computed yet."""
         store, layer = self.source.stores[goal.network], goal.layer
         images = [store.image(layer, goal.parametrisation, index) for index in goal.filters]
         return store.cached_survey(layer) is None or any(image is None for image in images)
@@ -155,15 +164,14 @@ class FilterBrowser(module.Browser):
             return
         with self.task.lock:
             check()
-            self.wanted, self.progress = None, {}
+            self.wanted = None
             self.send({"changed": [goal.network, goal.layer]})
 
     def _reporter(self, check: Check, text: str) -> Callable[[int, int], None]:
         def report(done: int, total: int) -> None:
             with self.task.lock:
                 check()
-                self.progress = {"progress": text, "done": done, "total": total}
-                self.send(self.progress)
+                self._tell(text, done, total)
 
         return report
 

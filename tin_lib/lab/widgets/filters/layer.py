@@ -163,9 +163,8 @@ class Layer:
             "highest activation {:.2f}": row["largest"],
             "mean activation {:.2f}": row["mean"],
             "class selectivity {:.2f} of 1": row["selectivity"],
-            "roughness (white noise: 1)": 0,
-            "  of the kernel {:.2f}": row["kernel_roughness"],
-            "  of the maximising image {:.3f}": image,
+            "roughness of the kernel {:.2f} (white noise: 1)": row["kernel_roughness"],
+            "roughness of the maximising image {:.3f}": image,
             f"most like filter {row['nearest']}, cosine {{:.2f}}": row["similarity"],
         }
         return [text.format(value) for text, value in figures.items() if not np.isnan(value)]

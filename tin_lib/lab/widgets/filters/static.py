@@ -98,15 +98,16 @@ def describe_page(source: Source, chosen: Sequence[Chosen], rows: np.ndarray) ->
         described = describe_layer(layer, some, rows)
         copied.setdefault(layer.store.fit.name, {})[layer.name] = described
     usual = describe(source)
-    most = max(len(some) for _, some in chosen)
+    have = sum(len(some) for _, some in chosen)
+    total = sum(sum(source.stores[name].layers.values()) for name in copied)
     return usual | {
         "networks": {name: usual["networks"][name] for name in copied},
         "parametrisations": {MADE: usual["parametrisations"][MADE]},
         "copied": copied,
         "columns": sprites.COLUMNS,
         "note": (
-            "This copy has the first and the last convolution of each network, at most "
-            f"{most} filters of each, and its images are compressed."
+            f"This copy has {have} of {total:,} filters, from the first and the last convolution of "
+            "each network, and its images are compressed."
         ),
     }
 

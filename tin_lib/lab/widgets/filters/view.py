@@ -56,4 +56,4 @@ class FilterView(NamedTuple):
             if "filter" in given:
                 raise ValueError(f"filter={index}: {layer} has 0 to {layers[layer] - 1}")
             index = 0
-        return self._replace(layer=layer, filter=index)
+        return self._replace(layer=layer, filter=int(index))

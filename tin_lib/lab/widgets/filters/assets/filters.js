@@ -42,8 +42,8 @@ function browse(root, home) {
   const notice = line(right, "tin-answer", "status");
   const say = line(right, "tin-answer", "alert");
   const cards = element(right, "div", { className: "tin-cards" });
-  const explained = "The maximising image was optimised, from faint noise, to activate the filter. An activation is the "
-    + "largest of the filter in an image; the outlined square is what that unit sees, its receptive field.";
+  const explained = "The maximising image was optimised, from faint noise, to activate the filter. Below, each image "
+    + "with the filter's largest activation in it; the square is the part that this unit sees, its receptive field.";
   element(right, "p", { className: "tin-soft", textContent: [explained, data.note].filter(Boolean).join(" ") });
 
   // Choices
@@ -108,7 +108,7 @@ function browse(root, home) {
       const drawn = fillStrip(anew || list !== listed);
       listed = list;
       const first = tiles.first();
-      report(await home.ask({ kind: "want", ...view, filters: filters.slice(first, first + PAGE) }));
+      await home.ask({ kind: "want", ...view, filters: filters.slice(first, first + PAGE) });
       await drawn;
     } catch (error) {
       if (mine === turn) say(error.message);
@@ -116,7 +116,7 @@ function browse(root, home) {
   }
 
   // What Python says about its work.
-  function report({ progress = "", done = 0, total = 0 }) {
+  function report({ progress, done = 0, total = 0 }) {
     if (told !== progress) working(progress); // screen readers announce it once
     told = progress;
     [share.hidden, share.max, share.value] = [!total, total || 1, done];
