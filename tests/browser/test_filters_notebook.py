@@ -4,18 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from lab_pages import ACTIVE, UNNAMED, opened, shown, to_dark_theme
+from filter_pages import check_pictures, wait_for_filter
+from lab_pages import ACTIVE, UNNAMED, canvas, opened, to_dark_theme
 from shots import screenshot
 
-from tin_lib import augment, catalog
 from tin_lib.analysis import filters, runs
-from tin_lib.lab.widgets.filters import filter_card
+from tin_lib.lab.widgets import FilterBrowser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-STEPS = 2
-TILE = 48  # pixels of a tile in the strip
+STEPS, SURVEY = 2, 200
 
 
 @pytest.fixture(scope="module")
@@ -25,88 +23,73 @@ def browser(kept_page: Any, lab: str, run: runs.Run) -> Any:
     yield from opened(kept_page, lab, "08_filters", given)
 
 
-def wait_for_filter(page: Any, network: str, layer: str, index: int) -> None:
-    """Wait until the message is this filter's, and nothing is being computed."""
-    wait_for_message(page, title(network, layer, index))
-
-
-def wait_for_message(page: Any, start: str) -> None:
-    """Wait until the message begins so, and nothing is being computed."""
-    page.wait_for_function(
-        """([start, end]) => {
-            const message = document.querySelector('.widget-image ~ * .tin-message').innerText;
-            const progress = document.querySelector('.tin-browser .tin-message').innerText;
-            return message.startsWith(start) && message.includes(end) && progress.trim() === '';
-        }""",
-        arg=[start, "Highest activations"],
-    )
-
-
-def title(network: str, layer: str, index: int) -> str:
-    return f"{catalog.title(network)} · {layer} · filter {index} ("
-
-
-def tile(picture: np.ndarray, side: int, room: int, *where: Any) -> np.ndarray:
-    """One tile at its own resolution, uint8 (3, side, side)."""
-    zoom = filter_card.zoom_of(side, room)
-    x, y = filter_card.place(*where)
-    return picture[y : y + side * zoom : zoom, x : x + side * zoom : zoom].transpose(2, 0, 1)
-
-
 def check(page: Any, run: runs.Run, name: str, layer: str, index: int) -> np.ndarray:
-    """The maximising image is the library's, and the first image has the highest activation."""
-    fit, val = run.fits[name], run.data().val
-    network = fit.network()
-    page_of = range(
-        index // 24 * 24, min(index // 24 * 24 + 24, filters.filter_count(network, layer))
+    """The maximising image is the library's, and all else is what Python answers here."""
+    wait_for_filter(page, name, layer, index)
+    python = FilterBrowser(run, images=SURVEY, steps=STEPS)  # it reads what the kernel has kept
+    # Another process may add in another order: one step of rounding, at few pixels.
+    check_pictures(page, python, name, layer, index, within=0.01)
+    python.close()
+    fit = run.fits[name]
+    made = filters.maximise(
+        fit.network(), layer, (fit.mean, fit.std), [index], filters.Options(steps=STEPS)
     )
-    options = filters.Options(steps=STEPS)
-    made = filters.maximise(network, layer, (fit.mean, fit.std), page_of, options).images
-    for _ in range(100):  # the image is made while the rest is shown
-        picture = shown(page)
-        differs = made[index % 24].astype(int) - tile(picture, 64, filter_card.LARGE, "optimised")
-        # Another process may add in another order: one step of rounding, at few pixels.
-        if close := np.abs(differs).max() <= 1 and (differs != 0).mean() < 0.01:
-            break
-        page.wait_for_timeout(200)
-    assert close
-    inputs = augment.normalise(torch.from_numpy(np.array(val.images)), fit.mean, fit.std)
-    with torch.inference_mode():
-        answers = filters.activation(network, layer, inputs)[:, index].amax((1, 2))
-    message = page.inner_text(".widget-image ~ * .tin-message")
-    assert f"{answers.max():.2f} {val.files[int(answers.argmax())]}" in message
-    return picture
+    shown = canvas(page, '[data-tile="maximising image"]')
+    differs = np.abs(shown.astype(int) - made.images[0])
+    assert differs.max() <= 1
+    assert (differs != 0).mean() < 0.01
+    return shown
 
 
 def test_click_arrow_keys_network_and_layer(browser: Any, run: runs.Run) -> None:
-    wait_for_filter(browser, "convnet9", "conv9", 0)
     seen = [check(browser, run, "convnet9", "conv9", 0)]
-    browser.click(".tin-strip img", position={"x": 2.5 * TILE, "y": 1.5 * TILE})
-    wait_for_filter(browser, "convnet9", "conv9", 8)
+    browser.click(".tin-strip > * >> nth=8")
     seen.append(check(browser, run, "convnet9", "conv9", 8))
     active = browser.evaluate(ACTIVE)
     browser.focus(".tin-strip")
     browser.keyboard.press("ArrowRight")
-    wait_for_filter(browser, "convnet9", "conv9", 9)
     seen.append(check(browser, run, "convnet9", "conv9", 9))
     screenshot(browser, "filters_light")
 
     controls = browser.locator(".tin-browser")
     controls.get_by_label("network", exact=True).select_option("VGG-like")
-    wait_for_filter(browser, "vgg_like", "conv4", 9)  # it has no conv9, so the last
-    seen.append(check(browser, run, "vgg_like", "conv4", 9))
-    controls.get_by_label("layer", exact=True).select_option("conv2: 8 filters")
-    wait_for_filter(browser, "vgg_like", "conv2", 0)
+    seen.append(check(browser, run, "vgg_like", "conv4", 9))  # it has no conv9, so the last
+    controls.get_by_label("layer", exact=True).select_option("conv2")
     seen.append(check(browser, run, "vgg_like", "conv2", 0))
+    controls.get_by_label("order", exact=True).select_option("dead first, then the rarest")
+    check(browser, run, "vgg_like", "conv2", 0)
     assert len({picture.tobytes() for picture in seen}) == len(seen)
     assert browser.evaluate(ACTIVE) == active
 
 
+def test_the_strip_turns_pages_and_images_are_computed(browser: Any, run: runs.Run) -> None:
+    controls = browser.locator(".tin-browser")
+    controls.get_by_label("order", exact=True).select_option("by number")
+    controls.get_by_label("network", exact=True).select_option("9-layer ConvNet")
+    controls.get_by_label("layer", exact=True).select_option("conv7")
+    wait_for_filter(browser, "convnet9", "conv7", 0)
+    controls.get_by_title("later filters").click()
+    check(browser, run, "convnet9", "conv7", 24)
+    tile = canvas(browser, ".tin-strip > :nth-child(3) canvas")
+    stored = FilterBrowser(run, images=SURVEY, steps=STEPS)
+    wanted = stored.source.stores["convnet9"].image("conv7", "fourier", 26)
+    stored.close()
+    assert (tile == wanted).all()
+
+
+def test_the_copied_line_runs_where_it_is_shown(browser: Any, run: runs.Run) -> None:
+    browser.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    browser.get_by_role("button", name="Copy link").click()
+    browser.wait_for_selector("text=Copied.")
+    line = browser.evaluate("() => navigator.clipboard.readText()")
+    known: dict[str, Any] = {}
+    exec(line.replace("; ", "; browser = "), known)
+    wanted = {"layer": "conv7", "filter": 24, "images": SURVEY, "steps": STEPS}
+    assert known["browser"].view == wanted
+    known["browser"].close()
+
+
 def test_dark_theme_and_names_of_controls(browser: Any) -> None:
     to_dark_theme(browser)
-    network = browser.locator(".tin-browser").get_by_label("network", exact=True)
-    network.select_option("9-layer ConvNet")
-    wait_for_message(browser, f"{catalog.title('convnet9')} · ")
-    browser.focus(".tin-browser .noUi-handle")  # names the slider
     screenshot(browser, "filters_dark")
     assert browser.evaluate(UNNAMED) == []
