@@ -16,6 +16,7 @@ from tin_lib.lab.widgets import (
     FilterBrowser,
     SaliencyBrowser,
     write_static_browser,
+    write_static_filters,
 )
 from tin_lib.recipes import Recipe
 
@@ -61,12 +62,16 @@ def test_saliency_browser(run: runs.Run, data: TinyImageNet) -> None:
     assert len(browser.best(name, 0)) == 2
 
 
-def test_filter_browser(run: runs.Run, data: TinyImageNet) -> None:
+def test_filter_browser(run: runs.Run, data: TinyImageNet, tmp_path: Path) -> None:
     browser = FilterBrowser(run, data, layer="features.0.0", filter=3, steps=2)
-    assert browser.store.image("features.0.0", "fourier", 3) is not None
-    assert "features.0.0 · filter 3" in browser.message.value
+    store = browser.source.stores[run.first.name]
+    assert store.image("features.0.0", "fourier", 3) is not None
+    assert "features.0.0 · filter 3" in browser.still()
+    assert "Großer Bär" in browser.still()
     browser.look(layer="last", filter=0)
-    assert browser.store.problem == ""
+    assert store.problem == ""
+    page = write_static_filters(run, data, tmp_path, shown=2, steps=2)
+    assert "features.0.0: 2 of 16 filters" in (page.parent / "data.js").read_text()
 
 
 def test_confusion_browser(run: runs.Run, data: TinyImageNet) -> None:

@@ -106,8 +106,8 @@ def describe_page(source: Source, chosen: Sequence[Chosen], rows: np.ndarray) ->
         "copied": copied,
         "columns": sprites.COLUMNS,
         "note": (
-            f"This copy has {have} of {total:,} filters, from the first and the last convolution of "
-            "each network, and its images are compressed."
+            f"This copy has {have} of {total:,} filters, from the first and the last convolution "
+            "of each network, and its images are compressed."
         ),
     }
 
