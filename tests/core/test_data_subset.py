@@ -140,7 +140,7 @@ def test_what_changes_nothing_keeps_the_fingerprint(root: Path, options: dict) -
         ({"per_class": 0}, f"per_class must lie between 1 and {TRAIN}, not 0"),
         ({"holdout": 1.0}, "holdout must be at least 0 and below 1"),
         ({"holdout": -0.1}, "holdout must be at least 0 and below 1"),
-        ({"holdout": 0.01}, "holdout=0.01 of 12 images a class .*; one is 0.083"),
+        ({"holdout": 0.01}, "holdout=0.01 of 12 images a class .*; one image is 0.083"),
     ],
 )
 def test_bad_parameters_are_named(root: Path, options: dict, message: str) -> None:
