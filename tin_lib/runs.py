@@ -118,7 +118,7 @@ class Fit:
             with contextlib.suppress(json.JSONDecodeError):
                 rows.append(json.loads(line))
         if not rows:
-            raise ValueError(f"{path} holds no epoch: it was cut short or changed; train again")
+            raise ValueError(f"{path} holds no epoch: it was truncated or changed; train again")
         self.check_digest(path.name)
         return pd.DataFrame(rows)
 
@@ -137,7 +137,7 @@ class Fit:
         if not path.read_bytes().endswith(b"\n"):
             wrong.append("ends within a line")
         if wrong:
-            raise ValueError(f"{path} {wrong[0]}: it was cut short or changed; train again")
+            raise ValueError(f"{path} {wrong[0]}: it was truncated or changed; train again")
         self.check_digest(path.name)
         return table
 
@@ -157,7 +157,7 @@ class Fit:
         except FileNotFoundError:
             raise FileNotFoundError(f"{path} does not exist; train again") from None
         except (ValueError, EOFError) as error:
-            raise ValueError(f"{path} was cut short or changed ({error}); train again") from None
+            raise ValueError(f"{path} was truncated or changed ({error}); train again") from None
         self.check_digest(path.name)
         return scores
 

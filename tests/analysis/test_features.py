@@ -130,7 +130,7 @@ def test_a_file_cut_short_is_named(
     path = tmp_path / "val.npy"
     content = path.read_bytes()
     path.write_bytes(content[: size or None] if size else b"")
-    with pytest.raises(ValueError, match=r"val\.npy is damaged or was cut short.*command again"):
+    with pytest.raises(ValueError, match=r"val\.npy is damaged or was truncated.*command again"):
         features.open_features(tmp_path).rows("val")
     features.extract(backbone, tiny, tmp_path, ["val"], FLOAT32)
     assert path.read_bytes() == content

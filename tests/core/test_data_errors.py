@@ -97,14 +97,14 @@ def val_in_class_folders(root: Path) -> None:
 
 
 CASES = [
-    (cut, ValueError, rf"{TRAIN_2} is cut short or damaged"),
-    (cut_at_end, ValueError, rf"{TRAIN_2} is cut short or damaged"),
+    (cut, ValueError, rf"{TRAIN_2} is truncated or damaged"),
+    (cut_at_end, ValueError, rf"{TRAIN_2} is truncated or damaged"),
     (empty, ValueError, rf"{TRAIN_2} is empty"),
     (png, ValueError, rf"{TRAIN_2} is not a JPEG"),
     (wrong_size, ValueError, rf"{TRAIN_2} is 64x32 pixels, expected 64x64"),
     (no_class_folder, FileNotFoundError, f"class {CLASSES[1]} is missing.*train/{CLASSES[1]}"),
     (extra_class_folder, ValueError, r"train/n00000009 is not in wnids.txt"),
-    (no_images, FileNotFoundError, r"test/images holds no image"),
+    (no_images, FileNotFoundError, r"test/images contains no images"),
     (absent_val_image, FileNotFoundError, r"val_annotations.txt names val_4.JPEG"),
     (absent_train_image, FileNotFoundError, rf"_boxes.txt names {CLASSES[0]}_2.JPEG"),
     (unlisted_val_image, ValueError, r"no line for .*val_77.JPEG"),
@@ -112,7 +112,7 @@ CASES = [
     (append_to_val("val_9.JPEG\tn7\t0\t0\t1\t1\n"), ValueError, r"line 7: class n7 is not"),
     (append_to_val("val_9.JPEG,n7,0,0,1,1\n"), ValueError, r"line 7: 1 columns, expected 6"),
     (append_to_val("v\tn00000001\t0\t0\t1\tx\n"), ValueError, r"line 7: .*not four integers"),
-    (append_to_val("v\tn00000001\t0\t0\t1\t64\n"), ValueError, r"line 7: .*leaves the image"),
+    (append_to_val("v\tn00000001\t0\t0\t1\t64\n"), ValueError, r"line 7: .*exceeds the image"),
     (unnamed_class, ValueError, rf"words.txt has no line for class {CLASSES[1]}"),
     (class_twice, ValueError, rf"wnids.txt lists class {CLASSES[1]} twice"),
     (no_classes, ValueError, r"wnids.txt is empty"),
@@ -120,7 +120,7 @@ CASES = [
     (
         val_in_class_folders,
         FileNotFoundError,
-        r"val/images/.* lies in no class folder, and .*val_annotations.txt does not exist",
+        r"val/images/.* is in no class folder, and .*val_annotations.txt does not exist",
     ),
 ]
 
@@ -153,7 +153,7 @@ def test_a_zip_instead_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_not_tiny_imagenet(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"holds neither .*it has no train and no val"):
+    with pytest.raises(FileNotFoundError, match=r"contains neither .*it has no train and no val"):
         open_data(tmp_path)
 
 

@@ -196,23 +196,23 @@ def blank_in_a_test_image(pets: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "kind", "message"),
     [
-        (text_beside_images, ValueError, r"train/bird/notes.txt is no image"),
+        (text_beside_images, ValueError, r"train/bird/notes.txt is not an image"),
         (damaged, ValueError, r"train/bird/1.jpg cannot be read as an image"),
         (floating_point, ValueError, r"f.tif cannot be read .*floating-point"),
         (text_named_as_an_image, ValueError, r"val/bird/0.jpg cannot be read as an image"),
-        (folder_in_a_class, ValueError, r"train/bird/parrots is no image"),
-        (loose_image, FileNotFoundError, r"val/1.jpg lies in no class folder"),
+        (folder_in_a_class, ValueError, r"train/bird/parrots is not an image"),
+        (loose_image, FileNotFoundError, r"val/1.jpg is in no class folder"),
         (val_class_of_another_name, ValueError, r"val/Bird is not a class"),
-        (empty_class, FileNotFoundError, r"train/fish holds no image"),
+        (empty_class, FileNotFoundError, r"train/fish contains no images"),
         (same_id, ValueError, r"train lists class golden_retriever twice"),
         (no_val, FileNotFoundError, r"it has no val; give a folder with both"),
         (no_class, ValueError, r"train is empty; it must name the classes"),
         (
             unsorted_val,
             FileNotFoundError,
-            r"val/a.jpg lies in no class folder, and .* does not exist",
+            r"val/a.jpg is in no class folder, and .* does not exist",
         ),
-        (blank_in_a_test_image, ValueError, r"test/a \(1\).jpg: the name of a test image"),
+        (blank_in_a_test_image, ValueError, r"test/a \(1\).jpg: a test image's name"),
     ],
 )
 def test_a_wrong_folder_is_one_message(pets: Path, damage, kind, message) -> None:

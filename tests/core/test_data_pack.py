@@ -126,14 +126,14 @@ def test_a_damaged_file_is_named_by_a_worker_too(
     monkeypatch.setattr(decode_module, "CHUNKS_A_WORKER", 1)
     path = root / "train" / CLASSES[1] / "images" / f"{CLASSES[1]}_3.JPEG"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match=f"^{path} is cut short or damaged"):
+    with pytest.raises(ValueError, match=f"^{path} is truncated or damaged"):
         pack(root, workers=2)
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (lambda: os.kill(os.getpid(), signal.SIGKILL), "a process that decodes was killed"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "a decoding process was killed"),
         (lambda: (_ for _ in ()).throw(MemoryError("no room")), "no room"),
     ],
 )

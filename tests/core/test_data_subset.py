@@ -134,13 +134,13 @@ def test_what_changes_nothing_keeps_the_fingerprint(root: Path, options: dict) -
     [
         ({"classes": 0}, "classes must lie between 1 and 3, not 0"),
         ({"classes": 4}, "classes must lie between 1 and 3, not 4"),
-        ({"classes": ["n7"]}, "classes: n7 is no class of the data"),
+        ({"classes": ["n7"]}, "classes: n7 is not a class of the data"),
         ({"classes": CLASSES[0]}, "classes must be a number or a list"),
         ({"classes": []}, "classes must be a number or a list"),
         ({"per_class": 0}, f"per_class must lie between 1 and {TRAIN}, not 0"),
         ({"holdout": 1.0}, "holdout must be at least 0 and below 1"),
         ({"holdout": -0.1}, "holdout must be at least 0 and below 1"),
-        ({"holdout": 0.01}, "holdout=0.01 of 12 images a class .*; one is 0.083"),
+        ({"holdout": 0.01}, "holdout=0.01 of 12 images a class .*; one image is 0.083"),
     ],
 )
 def test_bad_parameters_are_named(root: Path, options: dict, message: str) -> None:

@@ -56,11 +56,11 @@ def test_predictions_cut_short_are_named(tmp_path: Path) -> None:
     assert len(runs.open_fit(tmp_path).predictions("val")) == 2
     path.write_text("\n".join(rows))  # within the last row
     with pytest.raises(
-        ValueError, match=r"predictions_val\.csv ends within a line: it was cut short"
+        ValueError, match=r"predictions_val\.csv ends within a line: it was truncated"
     ):
         runs.open_fit(tmp_path).predictions("val")
     path.write_text("\n".join(rows[:2]))
-    with pytest.raises(ValueError, match=r"predictions_val\.csv has 1 rows: it was cut short"):
+    with pytest.raises(ValueError, match=r"predictions_val\.csv has 1 rows: it was truncated"):
         runs.open_fit(tmp_path).predictions("val")
     path.write_text("\n".join(row.rsplit(",", 1)[0] for row in rows))
     with pytest.raises(ValueError, match=r"predictions_val\.csv has no column top5"):
@@ -98,7 +98,7 @@ def test_a_history_line_cut_short_is_left_out(tmp_path: Path) -> None:
     path.write_text('{"epoch": 1}\n{"epoch": 2}\n{"epo')
     assert fit.history().epoch.tolist() == [1, 2]
     path.write_text('{"epo')
-    with pytest.raises(ValueError, match=r"history\.jsonl holds no epoch: it was cut short"):
+    with pytest.raises(ValueError, match=r"history\.jsonl holds no epoch: it was truncated"):
         fit.history()
 
 

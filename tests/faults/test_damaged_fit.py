@@ -1,4 +1,4 @@
-"""Files of a finished fit, cut short or with one byte changed: never a wrong number."""
+"""Files of a finished fit, truncated or with one byte changed: never a wrong number."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Packed data cut short or with bytes changed: packed again, never another pixel or number."""
+"""Packed data truncated or with bytes changed: packed again, never another pixel or number."""
 
 import os
 import shutil
@@ -159,7 +159,7 @@ def test_cut_while_it_is_mapped(root: Path, folder: Path, fault: Callable) -> No
     def read(what: Callable[[TinyImageNet], object]) -> None:
         data = open_data(root)
         os.truncate(folder / "train.npy", 4096)
-        with pytest.raises(OSError, match=r"train\.npy was cut short while it was open; run again"):
+        with pytest.raises(OSError, match=r"train\.npy was truncated while it was open; run again"):
             what(data)
         assert len(np.array(open_data(root).train.images[:])) == 36
 

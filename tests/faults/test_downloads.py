@@ -92,7 +92,7 @@ def test_half_a_data_set_there(fault, official: Path, server: Server, tmp_path, 
         assert (status, "unpack the data again" in told) == (2, True)
         words = ("download", tmp_path, "--source", server.url, "--md5", "none")
         status, told = tin(*words)
-        assert (status, "was there before; to unpack it again, move it away" in told) == (0, True)
+        assert (status, "already exists; to unpack it again, move it away" in told) == (0, True)
         folder.rename(tmp_path / "away")
         assert tin(*words) == (0, tin("pack", folder)[1])
         assert fingerprint(tmp_path) == open_data(official).fingerprint
@@ -123,7 +123,7 @@ def test_a_web_page_while_resuming(
         server.body, server.ranges = PAGE, False
         words = ("download", tmp_path, "--source", server.url, "--md5", "none")
         status, told = tin(*words)
-        assert (status, "what came is kept" in told) == (2, True)
+        assert (status, "the partial download is kept" in told) == (2, True)
         assert part.read_bytes() == archive[:half]
         server.body, server.ranges, server.requested = archive, True, []
         assert tin(*words)[0] == 0

@@ -103,7 +103,7 @@ def test_links_and_devices_in_a_zip(
 ) -> None:
     with fault("hostile archive", f"zip with a member of mode {mode:o}"):
         path = write_zip(tmp_path / "a.zip", sound, ("tiny/train/more", mode, b"/etc/passwd"))
-        refused(path, "link or would land outside")
+        refused(path, "link or would be written outside")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_links_and_devices_in_a_tar(
 ) -> None:
     with fault("hostile archive", f"tar with a member of type {kind!r}"):
         path = write_tar(tmp_path / "a.tgz", sound, type=kind, linkname="../../etc/passwd")
-        refused(path, "link or would land outside")
+        refused(path, "link or would be written outside")
 
 
 def test_a_link_and_then_a_file_through_it(
@@ -135,7 +135,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(
         path = write_zip(tmp_path / "a.zip", sound, ("tiny/big", 0o644, b"x" * 77777))
         content = path.read_bytes().replace((77777).to_bytes(4, "little"), b"\xff\xff\xff\xf0")
         path.write_bytes(content)
-        refused(path, "unpack to|cut short|damaged|overlap")
+        refused(path, "unpack to|truncated|damaged|overlap")
     (tmp_path / "tar").mkdir()
     with fault("hostile archive", "tar that declares 5 GiB"):
         path = write_tar(tmp_path / "tar" / "a.tgz", sound)
@@ -144,12 +144,12 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(
             info.size = 5 << 30
             archive.fileobj.write(info.tobuf())  # type: ignore[union-attr]
         path.unlink()
-        refused(path.with_name("b.tgz"), "unpack to|cut short|damaged")
+        refused(path.with_name("b.tgz"), "unpack to|truncated|damaged")
     (tmp_path / "less").mkdir()
     with fault("hostile archive", "zip whose member is larger than it says"):
         path = write_zip(tmp_path / "less" / "a.zip", sound, ("tiny/big", 0o644, b"x" * 77777))
         path.write_bytes(path.read_bytes().replace((77777).to_bytes(4, "little"), b"\x09\0\0\0"))
-        refused(path, "cut short|damaged|overlap")
+        refused(path, "truncated|damaged|overlap")
 
 
 def test_members_that_share_their_bytes(

@@ -108,13 +108,13 @@ REFUSED: list[tuple[str, Change, str, Change]] = [
     (
         "loose in train",
         copy_to("train/val_0.JPEG"),
-        "train/val_0.JPEG lies in no class folder; move it away",
+        "train/val_0.JPEG is in no class folder; move it away",
         remove("train/val_0.JPEG"),
     ),
     (
         "beside the folder images of a class",
         copy_to(f"train/{CLASSES[0]}/x.JPEG"),
-        f"{CLASSES[0]}/x.JPEG lies beside the folder .*/images; move it there",
+        f"{CLASSES[0]}/x.JPEG is next to the folder .*/images; move it there",
         lambda root: shutil.move(
             root / "train" / CLASSES[0] / "x.JPEG", root / "train" / CLASSES[0] / "images/x.JPEG"
         ),
@@ -122,7 +122,7 @@ REFUSED: list[tuple[str, Change, str, Change]] = [
     (
         "beside test/images",
         copy_to("test/x.JPEG"),
-        "test/x.JPEG lies beside the folder .*test/images; move it there or away",
+        "test/x.JPEG is next to the folder .*test/images; move it there or away",
         remove("test/x.JPEG"),
     ),
     (
@@ -142,7 +142,7 @@ REFUSED: list[tuple[str, Change, str, Change]] = [
     (
         "no annotations and not sorted",
         both(lambda root: flatten(root / "val"), remove("val/val_annotations.txt")),
-        "val/val_0.JPEG lies in no class folder, and .*val_annotations.txt does not",
+        "val/val_0.JPEG is in no class folder, and .*val_annotations.txt does not",
         lambda root: [
             copy_to(f"val/{CLASSES[i % 3]}/{i}.JPEG", f"val/val_{i}.JPEG")(root)
             or (root / f"val/val_{i}.JPEG").unlink()
@@ -155,13 +155,13 @@ REFUSED: list[tuple[str, Change, str, Change]] = [
             lambda root: sort_val(root, "val/{}", 3),
             remove("val/val_annotations.txt"),
         ),
-        "val/images/val_3.JPEG lies in no class folder, and .*; move it away, sort it",
+        "val/images/val_3.JPEG is in no class folder, and .*; move it away, sort it",
         remove("val/images"),
     ),
     (
         "test/images without an image",
         both(remove("test/images"), lambda root: (root / "test/images").mkdir()),
-        "test/images holds no image; unpack the data again or remove it",
+        "test/images contains no images; unpack the data again or remove it",
         remove("test/images"),
     ),
 ]
@@ -185,7 +185,7 @@ def test_what_is_advised_works(
 
 
 ABSENT: list[tuple[str, Callable[[Path], Path], str]] = [
-    ("three levels deep", lambda root: root.parent, "holds neither"),
+    ("three levels deep", lambda root: root.parent, "contains neither"),
     ("train itself", lambda root: root / "train", "has no train and no val; give a folder"),
     ("a class", lambda root: root / "train" / CLASSES[0], "has no train and no val"),
     ("a file", lambda root: root / "wnids.txt", "wnids.txt is a file, not a folder"),
@@ -213,4 +213,4 @@ def test_a_part_that_is_absent(fault, official: Path, tmp_path: Path, name: str)
 @pytest.mark.parametrize("given", ["~nobody_of_this_name/data", "", None, 5, b"data", ["data"]])
 def test_no_folder_at_all(fault, given: object) -> None:
     with fault("wrong data folder", repr(given)):
-        refused(given, "no such folder|must be a folder|holds neither", BOTH)  # type: ignore[arg-type]
+        refused(given, "no such folder|must be a folder|contains neither", BOTH)  # type: ignore[arg-type]

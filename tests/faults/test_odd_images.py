@@ -194,11 +194,19 @@ def link(target: str) -> Callable[[Path], object]:
 
 
 UNUSUAL: list[tuple[str, Callable[[Path], object], str]] = [
-    ("a folder", Path.mkdir, "cannot be read .Is a directory.|holds no image"),
-    ("a link to nothing", link("none.JPEG"), "cannot be read .a link to nothing."),
-    ("a link to itself", lambda path: path.symlink_to(path.name), "cannot be read .a link to"),
-    ("a link to the folder above", link(".."), "cannot be read .* directory|no image|nothing"),
-    ("a link to the folder", link("."), "cannot be read .* directory|no image|nothing"),
+    ("a folder", Path.mkdir, "cannot be read .Is a directory.|contains no images"),
+    ("a broken link", link("none.JPEG"), "cannot be read .a broken link."),
+    ("a link to itself", lambda path: path.symlink_to(path.name), "cannot be read .a broken link"),
+    (
+        "a link to the folder above",
+        link(".."),
+        "cannot be read .* directory|not an image|no images|broken link",
+    ),
+    (
+        "a link to the folder",
+        link("."),
+        "cannot be read .* directory|not an image|no images|broken link",
+    ),
 ]
 
 

@@ -105,7 +105,7 @@ def test_names_that_no_table_can_hold(
     with fault("odd path", f"{name!r} in {place}"), copied(official, tmp_path) as root:
         odd = os.fsencode(root / place) + b"/" + name
         shutil.copy(root / "val/images/val_0.JPEG", odd)
-        told = refused(root, "its name holds a control character or is not UTF-8", ValueError)
+        told = refused(root, "its name contains a control character or is not UTF-8", ValueError)
         assert told.isascii()
         assert place in told
         os.unlink(odd)

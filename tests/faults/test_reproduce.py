@@ -79,9 +79,9 @@ def test_other_folders_are_refused(made: Path, tmp_path: Path, fault: Any, capsy
     another.mkdir()
     files.write_json(another / votes.MARK, {"of": "/elsewhere/run"})
     refused = {
-        made / "inside": "in one another",
-        made: "in one another",
-        made.parent: "in one another",
+        made / "inside": "must not contain each other",
+        made: "must not contain each other",
+        made.parent: "must not contain each other",
         other: "thesis.tex",
         tmp_path / "file": "is a file",
         another: "/elsewhere/run",
@@ -136,12 +136,12 @@ def test_what_cannot_be_reproduced_says_why(made: Path, tmp_path: Path, fault: A
     with fault(KIND, "starting weights gone"):
         weights.unlink()
         found = wrong(reproduce(fit, tmp_path / "b"))
-        assert "are gone or were changed" in found["second: trained again"].detail
+        assert "are missing or were changed" in found["second: trained again"].detail
     other = Path(shutil.copytree(made / "networks" / "vgg_like", tmp_path / "vgg_like"))
     with fault(KIND, "data that are not those trained on"):
         edit(other / "meta.json", fingerprint="0" * 64)
         found = wrong(reproduce(other, tmp_path / "c"))
-        assert "holds other images" in found["vgg_like: trained again"].detail
+        assert "has other images" in found["vgg_like: trained again"].detail
     with fault(KIND, "a fit that has not finished"):
         (other / "summary.json").unlink()
         assert "has not finished" in "\n".join(map(str, reproduce(other, tmp_path / "d")))

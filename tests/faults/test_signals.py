@@ -51,7 +51,7 @@ def test_an_error_that_follows_from_a_signal_is_no_cause(
         try:
             signal.raise_signal(signal.SIGTERM)
         except KeyboardInterrupt:
-            raise OSError("a process that decodes was killed") from None
+            raise OSError("a decoding process was killed") from None
 
     with fault("interrupted", "SIGTERM to all processes"):
         assert run(monkeypatch, call) == 128 + signal.SIGTERM

@@ -243,7 +243,7 @@ def test_strange_files_are_named(fit: Path, fault: Any) -> None:
 
 def test_a_folder_without_fits_is_refused(tmp_path: Path, capsys: Any) -> None:
     assert main(["verify", str(tmp_path)]) == 2
-    assert "holds no fit" in capsys.readouterr().err
+    assert "contains no fit" in capsys.readouterr().err
 
 
 def test_the_states_are_words_for_scripts() -> None:

@@ -35,6 +35,8 @@ def test_allotment_shows_errors_and_shares_worst_first(errors):
 
 
 def test_names_are_left_out_where_there_are_too_many(errors):
+    named = figures.allotment(errors.assign(class_name=errors["class_name"] + ", a synonym"))
+    assert "umbrella" in named.layout.xaxis2.ticktext
     assert figures.allotment(errors).layout.xaxis2.showticklabels
     many = pd.concat([errors] * 20, ignore_index=True)
     assert not figures.allotment(many).layout.xaxis2.showticklabels

@@ -1,10 +1,14 @@
 """Figures of ensembles and errors: they draw what the tables hold, and stay small."""
 
+import base64
+import io
+
 import error_toys as toys
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 from tin_lib.analysis import ensemble, errors
 from tin_lib.lab.figures import boxes as box_figures
@@ -116,6 +120,9 @@ def test_examples_fill_short_rows_so_that_groups_keep_theirs() -> None:
     assert titles[:3] == ["correct<br>90%", "correct<br>80%", "→ a class with qu…<br>70%"]
     hover = list(figure.data[1].text)
     assert hover[2] == "c<br>cat, predicted as a class with quite a long name (70%)"
+    picture = Image.open(io.BytesIO(base64.b64decode(figure.data[0].source.split(",")[1])))
+    opaque = np.asarray(picture)[..., 3].sum() / 255
+    assert opaque == 4 * 64 * 64  # empty places are transparent
     assert [text == "no more images" for text in hover] == [False, False, False, True, False, True]
 
 

@@ -77,6 +77,32 @@ def test_curves_show_mean_and_range(tmp_path: Path) -> None:
     assert lines["b"].xaxis != lines["a"].xaxis
 
 
+def test_a_high_first_loss_does_not_flatten_the_other_curves() -> None:
+    fits = {(arm, 0): fit(losses) for arm, losses in {"a": [9.0, 2, 1], "b": [3.0, 2, 1]}.items()}
+    for each in fits.values():
+        table = each.history().rename(columns={"val_accuracy": "val_loss"})
+        each.history = lambda table=table: table
+    layout = experiments.curves(fits, "val_loss", {"a": "left", "b": "right"}).layout
+    assert layout.yaxis.range == layout.yaxis2.range == pytest.approx((0, 2.2))
+    texts = {each.xref: each.text for each in layout.annotations if each.text.startswith("↑")}
+    assert texts == {"x domain": "↑ first epoch: 9.0"}  # the right panel has nothing above
+    together = experiments.curves({key: fits[key] for key in [("b", 0)]}, "val_loss").layout
+    assert together.yaxis.range is None
+
+
+@pytest.mark.parametrize(
+    ("arm", "against", "label"),
+    [
+        ("more", "plain", "more − plain"),
+        ("VGG-like, a, 0.5", "VGG-like, b, 0.5", "VGG-like: a, 0.5 − b, 0.5"),
+        ("net, drop, mean", "net, drop", "net: drop, mean − drop"),
+        ("probe", "probe, untrained", "probe − probe, untrained"),
+    ],
+)
+def test_what_both_names_begin_with_is_named_once(arm: str, against: str, label: str) -> None:
+    assert experiments.difference(arm, against) == label
+
+
 def test_sentences_give_outcome_and_numbers(table: pd.DataFrame) -> None:
     rows = {row.arm: row for row in table.itertuples()}
     said = effects.outcome_sentence("more is better", rows["more"])

@@ -46,6 +46,11 @@ def test_compare_by_epoch_and_by_time() -> None:
     by_time = training.compare(histories, over="seconds")
     np.testing.assert_allclose(by_time.data[1].x, [2, 4, 6])
     assert by_time.layout.xaxis.title.text == "training time (s)"
+    diverging = training.compare(
+        {"a": history().assign(train_loss=[90.0, 2, 1, 1, 1])}, "train_loss"
+    )
+    assert diverging.layout.yaxis.range == pytest.approx((0, 2.2))
+    assert diverging.layout.annotations[0].text == "↑ first epoch: 90.0"
     # Distinguishable without colour, too.
     assert by_time.data[0].line.dash != by_time.data[1].line.dash
 

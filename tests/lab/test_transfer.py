@@ -91,6 +91,8 @@ def test_a_line_for_each_arm_with_means_and_ranges() -> None:
     np.testing.assert_allclose(second.y, [0.25, 0.5, 0.7])
     assert list(figure.layout.xaxis.tickvals) == [1, 10, 100]
     assert figure.layout.shapes[0].y0 == 0.05
+    more = pd.DataFrame(rows).replace({"per_class": {10: 90}})
+    assert list(figures.learning_curves(more).layout.xaxis.tickvals) == [1, 100]  # 90 is too near
 
 
 def test_sentences_are_made_of_the_tables_of_fits_too() -> None:

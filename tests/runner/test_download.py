@@ -61,7 +61,7 @@ def test_an_interrupted_download_is_resumed(server: Server, tmp_path: Path) -> N
 def test_a_later_call_resumes(server: Server, tmp_path: Path) -> None:
     half = len(server.body) // 2
     server.cuts = [half, 0, 0, 0, 0, 0]
-    with pytest.raises(OSError, match=r"what came is kept: run again"):
+    with pytest.raises(OSError, match=r"the partial download is kept: run again"):
         download(tmp_path, server.url, **checks(server.body))
     assert names(tmp_path)[0].endswith(".part")
     server.cuts, server.requested = [], []
@@ -152,7 +152,7 @@ def test_what_is_there_is_left_alone(archive: bytes, tmp_path: Path) -> None:
 
 def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "tiny-imagenet-200").mkdir()
-    with pytest.raises(ValueError, match="is in the way"):
+    with pytest.raises(ValueError, match="already exists and is not"):
         download(tmp_path)
 
 

@@ -63,7 +63,13 @@ def test_bad_values_are_refused_before_anything_is_written(
         (fit, "0.5", link, [], "is the fit's own file of weights"),
         (fit, "0.5", tmp_path / "folder.safetensors", [], "is a folder"),
         (fit, "0.5", tmp_path / "p.pt", [], "must end in .safetensors"),
-        (fit, "0.5", out, ["--structured", "--scope", "layer"], "does not go with --structured"),
+        (
+            fit,
+            "0.5",
+            out,
+            ["--structured", "--scope", "layer"],
+            "cannot be combined with --structured",
+        ),
         (tmp_path / "absent", "0.5", out, [], "the fit is not there"),
     ):
         assert main(["prune", str(folder), "--keep", keep, "--out", str(to), *more]) == 2

@@ -80,7 +80,7 @@ def test_fits_with_their_epochs(tmp_path: Path) -> None:
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, capsys: Any) -> None:
     for verb in ("status", "report"):
         assert main([verb, str(tmp_path / "absent")]) == 2
-        assert "holds no run; `tin run --run" in capsys.readouterr().err
+        assert "contains no run; `tin run --run" in capsys.readouterr().err
     assert not (tmp_path / "absent").exists()
 
 

@@ -62,7 +62,7 @@ class Run:
         request = self.first.meta["data"] | ({"data": str(folder)} if folder else {})
         opened = open_data(**request)
         if opened.fingerprint != self.first.meta["fingerprint"]:
-            other = f"{opened.root} holds other images than {self.path} was trained on"
+            other = f"{opened.root} has other images than {self.path} was trained on"
             raise ValueError(f"{other}; pass the right folder as data, or train again")
         return opened
 

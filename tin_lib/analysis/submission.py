@@ -30,7 +30,7 @@ def write_submission(path: str | Path, files: Sequence[str], wnids: Sequence[str
         raise ValueError(f"{path}: {len(files)} files and {len(wnids)} labels; give one label each")
     for name in (*files, *wnids):
         if len(name.split()) != 1 or name.split()[0] != name:
-            raise ValueError(f"{path}: {name!r} cannot be written; names must not hold blanks")
+            raise ValueError(f"{path}: {name!r} cannot be written; names must not contain blanks")
     atomic_write(path, "".join(f"{file} {wnid}\n" for file, wnid in zip(files, wnids)))
 
 

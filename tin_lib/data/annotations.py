@@ -32,7 +32,7 @@ def read_annotations(path: Path, folders: Sequence[str]) -> dict[str, tuple[int,
     rows = _rows(path, columns=6) if path.is_file() else {}
     for place, folder, *_ in rows.values():
         if folder not in code:
-            known = "is not in wnids.txt or, without that, a folder in train"
+            known = "is not listed in wnids.txt, and is not a folder in train"
             raise ValueError(f"{place}: class {folder} {known}; correct the line")
     return {
         file: (code[folder], _box(numbers, place))
@@ -65,7 +65,7 @@ def _box(numbers: list[str], place: str) -> Box:
             f"{place}: the box {numbers} is not four integers; correct the line"
         ) from None
     if not (0 <= x0 <= x1 < SIZE and 0 <= y0 <= y1 < SIZE):
-        raise ValueError(f"{place}: the box {(x0, y0, x1, y1)} leaves the image; correct the line")
+        raise ValueError(f"{place}: the box {(x0, y0, x1, y1)} exceeds the image; correct the line")
     return x0, y0, x1, y1
 
 
@@ -80,7 +80,7 @@ def match(listed: Iterable[str], files: Collection[str], path: Path) -> dict[str
         raise FileNotFoundError(f"{path} names {absent[0]}, which is absent; unpack the data again")
     found = {name: file for name, (file,) in fits.items()}
     if twice := [file for file, count in Counter(found.values()).items() if count > 1]:
-        raise ValueError(f"{path} lists {twice[0]} twice, in other spelling; remove one")
+        raise ValueError(f"{path} lists {twice[0]} twice, spelled differently; remove one")
     return found
 
 
@@ -95,7 +95,7 @@ def read_text(path: Path) -> str:
     try:
         text = data.decode("utf-16" if wide else "utf-8-sig")  # some editors put a mark first
         if "\0" in text:
-            raise ValueError("it holds zero bytes")
+            raise ValueError("it contains null bytes")
     except ValueError as error:
         raise ValueError(f"{path} is not text ({error}); unpack the data again") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -77,7 +77,7 @@ def _results(write: Callable, starts: range, workers: int) -> Generator[Any]:
     try:
         yield from iterator
     except RuntimeError as error:  # what a DataLoader raises for a worker that has died
-        killed = "a process that decodes was killed, perhaps for lack of memory; pack again"
+        killed = "a decoding process was killed, perhaps because memory ran out; pack again"
         raise OSError(killed) from error
 
 
@@ -103,7 +103,7 @@ def read(path: str) -> bytearray:
         with open(path, "rb", buffering=0) as file:
             return bytearray(file.read())
     except OSError as error:
-        why = "a link to nothing" if os.path.islink(path) else error.strerror
+        why = "a broken link" if os.path.islink(path) else error.strerror
         raise type(error)(f"{path} cannot be read ({why}); unpack the data again") from None
 
 

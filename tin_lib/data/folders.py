@@ -32,7 +32,7 @@ def names_in(folder: Path) -> list[str]:
     """What is in a folder, if any, except hidden and system files."""
     names = [*filter(is_visible, os.listdir(folder))] if folder.is_dir() else []
     if odd := [name for name in names if UNPRINTABLE.search(name)]:
-        problem = "its name holds a control character or is not UTF-8; rename it"
+        problem = "its name contains a control character or is not UTF-8; rename it"
         raise ValueError(f"{str(folder / odd[0])!a}: {problem}")
     return names
 
@@ -52,9 +52,9 @@ def images_in(folder: Path, besides: Container[str] = ()) -> list[str]:
     """Names of the images in a folder, by the number in them: val_9 before val_10."""
     names = [name for name in names_in(folder) if name not in besides]
     if others := [name for name in names if not has_image_name(name)]:
-        raise ValueError(f"{folder}/{others[0]} is no image; move it away")
+        raise ValueError(f"{folder}/{others[0]} is not an image; move it away")
     if not names:
-        raise FileNotFoundError(f"{folder} holds no image; unpack the data again or remove it")
+        raise FileNotFoundError(f"{folder} contains no images; unpack the data again or remove it")
     return sorted(names, key=by_number)
 
 
@@ -64,7 +64,7 @@ def place(root: Path, folder: str) -> str:
         return folder
     beside = [name for name in names_in(root / folder) if has_image_name(name)]
     if beside:
-        problem = f"lies beside the folder {root / folder}/images; move it there or away"
+        problem = f"is next to the folder {root / folder}/images; move it there or away"
         raise ValueError(f"{root / folder}/{beside[0]} {problem}")
     return f"{folder}/images"
 

@@ -18,7 +18,7 @@ JPEG = b"\xff\xd8"  # how every JPEG file begins
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of the header with a JPEG's size
 UNKNOWN = (0, 0)
 EMPTY = "empty; unpack the data again"
-OTHERS = "or remove wnids.txt to have images of any format and size read"
+OTHERS = "or remove wnids.txt to read images of any format and size"
 GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes
 
 
@@ -35,7 +35,7 @@ def decode_image(data: bytearray, path: str) -> torch.Tensor:
         return decode_jpeg(data) if size != UNKNOWN else decode_with_pil(data)
     except (RuntimeError, OSError, SyntaxError) as error:
         why = str(error).splitlines()[0].replace(repr(data), "")
-        raise ValueError(f"{path} is cut short or damaged ({why}); unpack the data again") from None
+        raise ValueError(f"{path} is truncated or damaged ({why}); unpack the data again") from None
 
 
 def jpeg_size(data: bytearray) -> tuple[int, int]:

@@ -76,7 +76,7 @@ def find_root(data: str | Path) -> Path:
     path = sample.ensure() if str(data) == "sample" else Path(os.path.expanduser(data))
     root = path.resolve()
     if not root.exists():
-        advice = f"`tin download {shlex.quote(str(root.parent))}` fetches Tiny ImageNet to"
+        advice = f"`tin download {shlex.quote(str(root.parent))}` downloads Tiny ImageNet to"
         raise FileNotFoundError(f"{root}: no such folder; {advice} {root.parent / OFFICIAL}")
     if not root.is_dir():
         kind = "an archive" if zipfile.is_zipfile(root) or tarfile.is_tarfile(root) else "a file"
@@ -90,7 +90,7 @@ def find_root(data: str | Path) -> Path:
         return inner[0]
     hint = f"did you mean {' or '.join(map(str, inner))}?" if inner else "give a folder with both"
     raise FileNotFoundError(
-        f"{root} holds neither Tiny ImageNet nor class folders train/<class> and val/<class>: "
+        f"{root} contains neither Tiny ImageNet nor class folders train/<class> and val/<class>: "
         f"it has no {' and no '.join(missing)}; {hint}"
     )
 
@@ -125,7 +125,7 @@ def read_train(root: Path, classes: Classes) -> Table:
         folder = f"{root}/train/{absent[0]}, though wnids.txt lists it"
         raise FileNotFoundError(f"class {absent[0]} is missing: no {folder}; unpack the data again")
     if loose := sorted(set(folders.names_in(root / "train")) - there):
-        raise ValueError(f"{root}/train/{loose[0]} lies in no class folder; move it away")
+        raise ValueError(f"{root}/train/{loose[0]} is in no class folder; move it away")
     rows = _in_class_folders(root, "train", classes)
     boxes: dict[str, Box] = {}
     for label, images in itertools.groupby(rows, key=rows.__getitem__):
@@ -151,7 +151,7 @@ def read_val(root: Path, classes: Classes) -> Table:
             if path.is_file():
                 problem = f"{path} has no line for {root / image}"
                 raise ValueError(f"{problem}; add it or move the image away")
-            problem = f"{root / image} lies in no class folder, and {path} does not exist"
+            problem = f"{root / image} is in no class folder, and {path} does not exist"
             raise FileNotFoundError(f"{problem}; move it away, sort it, or unpack the data again")
         if images[image] not in (None, label):
             raise ValueError(f"{path}: {_name(image)} is of {classes.folders[label]}, not {image}")
@@ -169,7 +169,7 @@ def _val_images(root: Path, classes: Classes, may_be_empty: bool) -> dict[str, i
         found |= dict.fromkeys(f"{where}/{name}" for name in loose)
     if found:
         return found
-    raise FileNotFoundError(f"{root}/val holds no image; unpack the data again")
+    raise FileNotFoundError(f"{root}/val contains no images; unpack the data again")
 
 
 def read_test(root: Path) -> Table:
@@ -184,7 +184,7 @@ def read_test(root: Path) -> Table:
     paths = [f"{at}/{file}" for at in places for file in folders.images_in(root / at, inner)]
     table = _table("test", dict.fromkeys(paths, -1), {})
     if blank := [path for path, file in zip(paths, table.files) if len(file.split()) != 1]:
-        problem = "the name of a test image must not hold blanks, which separate the columns of a"
+        problem = "a test image's name must not contain blanks, which separate the columns of a"
         raise ValueError(f"{root}/{blank[0]}: {problem} submission; rename or remove it")
     return table
 

@@ -142,7 +142,7 @@ def _load(folder: Path) -> Packed:
     for name in SPLITS:
         path, status = folder / f"{name}.npz", (folder / f"{name}.npy").stat()
         if status.st_size != meta["splits"][name]["image_bytes"]:
-            raise ValueError(f"{name}.npy in {folder} was cut short")
+            raise ValueError(f"{name}.npy in {folder} was truncated")
         newer += [name] if status.st_mtime_ns >= written else []
         if files.file_digest(path) != meta["splits"][name]["columns_sha256"]:
             raise ValueError(f"{path} was changed")

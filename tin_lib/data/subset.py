@@ -103,7 +103,7 @@ def _choose_classes(class_ids: list[str], classes: int | Sequence[str] | None) -
     if isinstance(classes, str) or not len(classes):
         raise ValueError(f"classes must be a number or a list of class ids, not {classes!r}")
     if unknown := [wnid for wnid in classes if wnid not in class_ids]:
-        raise ValueError(f"classes: {unknown[0]} is no class of the data")
+        raise ValueError(f"classes: {unknown[0]} is not a class of the data")
     return tuple(sorted({class_ids.index(wnid) for wnid in classes}))
 
 
@@ -126,7 +126,7 @@ def _train_rows(
         count = round(part.holdout * len(own))
         if not 0 < count < len(own):
             share = f"holdout={part.holdout} of {len(own)} images a class"
-            raise ValueError(f"{share} leaves none on one side; one is {1 / len(own):.2g}")
+            raise ValueError(f"{share} leaves one part empty; one image is {1 / len(own):.2g}")
         held.append(generator.choice(own, count, replace=False))
     out = np.sort(np.concatenate(held))
     return np.setdiff1d(rows, out, assume_unique=True), out

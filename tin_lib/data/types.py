@@ -18,7 +18,7 @@ class Mapped(np.memmap):
     def __getitem__(self, rows: Any) -> Any:
         memory = self._mmap  # type: ignore[attr-defined]
         if memory is not None and memory.size() < len(memory):
-            raise OSError(f"{self.filename} was cut short while it was open; run again")
+            raise OSError(f"{self.filename} was truncated while it was open; run again")
         found = super().__getitem__(rows)
         copied = isinstance(found, Mapped) and found._mmap is None  # type: ignore[attr-defined]
         return found.view(np.ndarray) if copied else found

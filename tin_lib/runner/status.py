@@ -112,7 +112,7 @@ def history(folder: Path) -> list[dict[str, Any]]:
     try:
         return [dict(json.loads(line)) for line in lines]
     except (ValueError, TypeError):
-        raise ValueError(f"{path} was cut short or changed; train again") from None
+        raise ValueError(f"{path} was truncated or changed; train again") from None
 
 
 def advice(
@@ -122,7 +122,7 @@ def advice(
     name = shlex.quote(str(run))
     command = str(asked.get("command") or f"tin run --run {name}")
     if running:
-        return "next: wait, or interrupt it: it resumes"
+        return "next: wait, or interrupt it and resume later"
     failed = [step for step, record in records.items() if record.get("status") == state.FAILED]
     if failed:
         return f"next: see {log_path(run, failed[0])}, then run again: {command}"

@@ -137,6 +137,6 @@ def recorded_workbook(run: Path, given: Path | None = None) -> Workbook:
     path = run / "run.json"
     asked = files.read_object(path) if path.is_file() else {}
     if not asked and not [*run.glob("steps/*.json"), *run.glob("networks/*/recipe.json")]:
-        raise FileNotFoundError(f"{run} holds no run; `tin run --run {run}` makes one")
+        raise FileNotFoundError(f"{run} contains no run; `tin run --run {run}` makes one")
     named = given or asked.get("workbook")
     return load_workbook(str(named) if named else of_profile(str(asked.get("profile", SAMPLE))))

@@ -132,7 +132,7 @@ class Features:
 def damaged(path: Path, reason: str, again: str = AGAIN) -> ValueError:
     """The error for a file that is missing, cut short or another one."""
     short = " ".join(reason.split())[:150]
-    return ValueError(f"{path} is damaged or was cut short ({short}); {again}")
+    return ValueError(f"{path} is damaged or was truncated ({short}); {again}")
 
 
 def open_features(folder: str | Path, data: TinyImageNet | None = None) -> Features:

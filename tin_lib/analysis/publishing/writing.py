@@ -46,7 +46,7 @@ def publish(
     """
     path = check_request(fit, out, precision)
     if data is not None and data.fingerprint != fit.meta["fingerprint"]:
-        raise ValueError(f"data: {data.root} holds other images than {fit.path} was trained on")
+        raise ValueError(f"data: {data.root} has other images than {fit.path} was trained on")
     network = rounded(fit.network(), precision)
     header = describe(fit, network, path.name)
     header["accuracy"] = accuracy(fit, network, data, precision, device)

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tin_lib.analysis.adaptive import ADAPTIVE, OTHERS, SHUFFLED, WORST
+from tin_lib.analysis.errors import short_names
 from tin_lib.lab.figures import style
 from tin_lib.lab.formatting import shorten
 
@@ -20,7 +21,8 @@ def allotment(errors: pd.DataFrame) -> go.Figure:
     ``errors``: of ``adaptive.heldout_errors``, with the columns share and worst.
     """
     table = errors.sort_values(["worst", "smoothed", "error"], ascending=False)
-    names = [shorten(name, 24) for name in table["class_name"]]
+    short = short_names(list(table["class_id"]), list(table["class_name"]))
+    names = [shorten(short[wnid], 24) for wnid in table["class_id"]]
     places = np.arange(len(table))
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.06)
     for column, symbol, colour in (("error", "circle-open", 6), ("smoothed", "circle", 0)):

@@ -14,7 +14,6 @@ from tin_lib.lab.formatting import shorten
 
 ENDS = {"best": style.PALETTE[0], "worst": style.PALETTE[4]}
 TITLE = 18  # letters that fit above an image
-EMPTY = 127  # gray value of an empty place in a row
 
 
 def per_class(classes: pd.DataFrame) -> go.Figure:
@@ -177,17 +176,15 @@ def examples(
     whole split. The title of each image is its prediction (or label) and the probability.
     """
     width = int(chosen.groupby("group").size().max())
-    tiles, titles, hover = [], [], []
+    tiles: list[np.ndarray | None] = []
+    titles: list[str] = []
+    hover: list[str] = []
     for group, rows in chosen.groupby("group", sort=False):
         short = width - len(rows)
-        tiles += [*pictures[rows.row.to_numpy()]] + [_blank(pictures)] * short
+        tiles += [*pictures[rows.row.to_numpy()], *[None] * short]
         titles += [_title(row, str(group), names) for row in _rows(rows)] + [""] * short
         hover += [_hover(row, names) for row in _rows(rows)] + ["no more images"] * short
     return images.grid(tiles, titles, columns=width, zoom=zoom, hover=hover)
-
-
-def _blank(pictures: np.ndarray) -> np.ndarray:
-    return np.full(pictures.shape[1:], EMPTY, np.uint8)
 
 
 def _title(row: Any, group: str, names: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from tin_lib.analysis.arms import Fits
 from tin_lib.lab.figures import style
-from tin_lib.lab.figures.training import AXES, DASHES
+from tin_lib.lab.figures.training import AXES, DASHES, limit_loss
 
 OUTCOMES = {"yes": style.PALETTE[2], "no": style.PALETTE[4], "undecided": style.PALETTE[6]}
 SYMBOLS = {"yes": "circle", "no": "diamond", "undecided": "circle-open"}
@@ -27,7 +27,7 @@ def effects(table: pd.DataFrame, title: str = "") -> go.Figure:
     if compared.empty:
         return style.nothing("There is nothing to compare.")
     figure = go.Figure()
-    labels = compared["arm"] + " − " + compared["against"]
+    labels = pd.Series(map(difference, compared["arm"], compared["against"]), compared.index)
     for outcome, colour in OUTCOMES.items():
         part = compared[compared["outcome"] == outcome]
         if part.empty:
@@ -50,6 +50,15 @@ def effects(table: pd.DataFrame, title: str = "") -> go.Figure:
     legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
     height = MARGIN + ROW * len(compared)
     return style.apply(figure.update_layout(title_text=title, legend=legend, height=height))
+
+
+def difference(arm: str, against: str) -> str:
+    """What is compared, with what both names begin with named once: "VGG-like: a − b"."""
+    first, second, shared = arm.split(", "), against.split(", "), 0
+    while shared < min(len(first), len(second)) - 1 and first[shared] == second[shared]:
+        shared += 1
+    start = ", ".join(first[:shared]) + ": " if shared else ""
+    return f"{start}{', '.join(first[shared:])} − {', '.join(second[shared:])}"
 
 
 def gaps(table: pd.DataFrame) -> go.Figure:
@@ -89,19 +98,23 @@ def curves(
     arms = list(dict.fromkeys(arm for arm, _ in fits))
     panels = list(dict.fromkeys((columns or {}).get(arm, "") for arm in arms))
     figure = make_subplots(cols=len(panels), subplot_titles=panels, shared_yaxes=True)
+    highest: dict[str, dict[str, pd.Series]] = {}  # by panel and arm
     for number, arm in enumerate(arms):
         histories = [fit.history() for (name, _), fit in fits.items() if name == arm]
         known = [each for each in histories if measure in each]
         if not known:
             continue  # all diverged in the first epoch
         by_epoch = pd.concat(known).groupby("epoch")[measure].agg(["mean", "min", "max"])
-        place = {"row": 1, "col": 1 + panels.index((columns or {}).get(arm, ""))}
+        panel = panels.index((columns or {}).get(arm, ""))
+        highest.setdefault(str(panel + 1) if panel else "", {})[arm] = by_epoch["max"]
         for trace in band(by_epoch, arm, number):
-            figure.add_trace(trace, **place)
+            figure.add_trace(trace, row=1, col=panel + 1)
     figure.update_xaxes(title="epoch")
     figure.update_yaxes(title=AXES.get(measure, measure), col=1)
     if "accuracy" in measure or "top5" in measure:
         figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    if "loss" in measure and highest:
+        limit_loss(figure, {panel: pd.DataFrame(each) for panel, each in highest.items()})
     legend = {"orientation": "h", "y": -0.25, "yanchor": "top"}
     return style.apply(figure.update_layout(legend=legend, height=420, hovermode="x"))
 

@@ -17,7 +17,7 @@ MARGIN = 10  # screen pixels around the mosaic
 TITLE_FONT = 12
 OUTLINE = "#F0E442"  # of boxes: yellow from Okabe and Ito's palette, on black
 
-Images = np.ndarray | Sequence[np.ndarray]
+Images = np.ndarray | Sequence[np.ndarray | None]
 
 
 def grid(
@@ -30,14 +30,15 @@ def grid(
 ) -> go.Figure:
     """Draw images of one size as a grid, row by row, every image pixel ``zoom`` screen pixels wide.
 
-    ``images``: uint8 (N, 3, H, W), (N, H, W, 3), (N, H, W), or a list of such images. ``titles``:
-    N short texts above the tiles, ``<br>`` breaks a line. ``boxes``: integers (N, 4) x0, y0, x1,
-    y1, inclusive pixels, outlined; a row of -1 has no box. ``hover``: N texts shown under the mouse
-    (default: the titles). Without images the figure says so. Raises ValueError if sizes
-    differ, or if the numbers of titles, boxes or hover texts do not match.
+    ``images``: uint8 (N, 3, H, W), (N, H, W, 3), (N, H, W), or a list of such images, where None
+    leaves a place empty. ``titles``: N short texts above the tiles, ``<br>`` breaks a line.
+    ``boxes``: integers (N, 4) x0, y0, x1, y1, inclusive pixels, outlined; a row of -1 has no box.
+    ``hover``: N texts shown under the mouse (default: the titles). Without images the figure says
+    so. Raises ValueError if sizes differ, or if the numbers of titles, boxes or hover texts do
+    not match.
     """
-    tiles = [to_rgb(image) for image in images]
-    if not tiles:
+    tiles = [None if image is None else to_rgb(image) for image in images]
+    if not any(tile is not None for tile in tiles):
         return style.nothing("No images.")
     titles = list(titles) if titles is not None else [""] * len(tiles)
     hover = list(hover) if hover is not None else titles
@@ -54,12 +55,12 @@ def grid(
 
 
 def _check(
-    tiles: Sequence[np.ndarray],
+    tiles: Sequence[np.ndarray | None],
     titles: Sequence[str],
     hover: Sequence[str],
     boxes: np.ndarray | None,
 ) -> None:
-    sizes = {tile.shape[:2] for tile in tiles}
+    sizes = {tile.shape[:2] for tile in tiles if tile is not None}
     if len(sizes) > 1:
         raise ValueError(f"images: all must have one size, got {sorted(sizes)}; resize them first")
     for name, values in (("titles", titles), ("hover", hover), ("boxes", boxes)):

@@ -12,6 +12,7 @@ from tin_lib.progress import batch_run
 # yellow (lost on a white one).
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C8C")
 TEXT = "#7A7A7A"  # contrast 4.3 to white and 4.4 to JupyterLab's dark background
+STANDOFF = 5  # pixels between an axis and its names, which a marker at its start would touch
 RULES = "rgba(128,128,128,0.3)"
 
 
@@ -57,5 +58,5 @@ def apply(figure: go.Figure) -> go.Figure:
             plot_bgcolor="rgba(0,0,0,0)",
         )
         .update_xaxes(axis)
-        .update_yaxes(axis)
+        .update_yaxes(axis | {"ticklabelstandoff": STANDOFF})
     )

@@ -70,18 +70,23 @@ class Layout:
         return top, column * (self.width + self.gap)
 
 
-def plan(tiles: Sequence[np.ndarray], columns: int, zoom: int, titles: Sequence[str]) -> Layout:
+def plan(
+    tiles: Sequence[np.ndarray | None], columns: int, zoom: int, titles: Sequence[str]
+) -> Layout:
     """Lay out tiles of one size, with space above each for the longest title's lines."""
     lines = max((title.count("<br>") + 1 for title in titles if title), default=0)
-    height, width = tiles[0].shape[:2]
+    height, width = next(tile for tile in tiles if tile is not None).shape[:2]
     gap, head = math.ceil(GAP / zoom), math.ceil(lines * LINE / zoom)
     return Layout(len(tiles), min(columns, len(tiles)), height, width, gap, head, zoom)
 
 
-def mosaic(tiles: Sequence[np.ndarray], layout: Layout) -> np.ndarray:
-    """Paste (H, W, 3) tiles into one uint8 (H, W, 4) picture, transparent between them."""
+def mosaic(tiles: Sequence[np.ndarray | None], layout: Layout) -> np.ndarray:
+    """Paste (H, W, 3) tiles into one uint8 (H, W, 4) picture, transparent between them and for
+    None."""
     canvas = np.zeros((*layout.size, 4), dtype=np.uint8)
     for number, tile in enumerate(tiles):
+        if tile is None:
+            continue
         top, left = layout.corner(number)
         area = canvas[top : top + layout.height, left : left + layout.width]
         area[..., :3], area[..., 3] = tile, 255

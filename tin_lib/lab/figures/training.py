@@ -43,21 +43,26 @@ def curves(history: pd.DataFrame) -> go.Figure:
                 figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
     figure.update_yaxes(tickformat=".0%", row=1, col=2)
     losses = history.filter([f"{part}_loss" for part, *_ in PARTS])
-    return style.apply(_limit_loss(_by_epoch(figure, history["epoch"]), losses))
+    return style.apply(limit_loss(_by_epoch(figure, history["epoch"]), {"": losses}))
 
 
-def _limit_loss(figure: go.Figure, losses: pd.DataFrame) -> go.Figure:
-    """End the first loss axis above all epochs but the first, if that would flatten the others.
+def limit_loss(figure: go.Figure, panels: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """End a loss axis above all epochs but the first, if that would flatten the others.
 
-    ``losses``: one row for each epoch. A text says what lies above.
+    ``panels``: losses, one row for each epoch, by the number of the panel's axes in plotly: "" for
+    x and y, "2" for x2 and y2. All panels get the same axis; a text says what lies above.
     """
-    first, later = losses.iloc[0].max(), losses.iloc[1:].max().max()
-    if not first > FLAT * later:  # also if there is one epoch only
-        return figure
-    figure.update_yaxes(range=[0, 1.1 * later], row=1, col=1)
-    text = f"↑ first epoch: {first:.1f}"
-    place = {"xref": "x domain", "yref": "y domain", "x": 0.02, "y": 1, "yanchor": "top"}
-    return figure.add_annotation(text=text, showarrow=False, xanchor="left", **place)
+    later = max(losses.iloc[1:].max().max() for losses in panels.values())
+    for panel, losses in panels.items():
+        first = losses.iloc[0].max()
+        if first > FLAT * later:  # not if there is one epoch only
+            for each in panels:
+                figure.update_layout({f"yaxis{each}": {"range": [0, 1.1 * later]}})
+            place = {"xref": f"x{panel} domain", "yref": f"y{panel} domain", "x": 0.02, "y": 1}
+            text = f"↑ first epoch: {first:.1f}"
+            anchors = {"xanchor": "left", "yanchor": "top"}
+            figure.add_annotation(text=text, showarrow=False, **anchors, **place)
+    return figure
 
 
 def _line(x: pd.Series, y: pd.Series, name: str, colour: str, dash: str) -> go.Scatter:
@@ -95,6 +100,9 @@ def compare(
     figure.update_yaxes(title=AXES.get(measure, measure))
     if "accuracy" in measure or measure == "val_top5":
         figure.update_yaxes(tickformat=".0%")
+    if "loss" in measure:
+        losses = {name: history.set_index("epoch")[measure] for name, history in histories.items()}
+        limit_loss(figure, {"": pd.DataFrame(losses)})
     return style.apply(figure)
 
 

@@ -1,10 +1,14 @@
 """Figure of transfer: a probe's accuracy by images per class."""
 
+from itertools import pairwise
+
 import pandas as pd
 import plotly.graph_objects as go
 
 from tin_lib.lab.figures import style
 from tin_lib.lab.figures.training import DASHES
+
+NEAR = 1.5  # factor between the values of two names of the axis, at least
 
 
 def learning_curves(table: pd.DataFrame, chance: float | None = None) -> go.Figure:
@@ -26,7 +30,9 @@ def learning_curves(table: pd.DataFrame, chance: float | None = None) -> go.Figu
     if chance is not None:
         note = {"annotation_text": "chance level", "annotation_position": "bottom right"}
         figure.add_hline(y=chance, line={"color": style.TEXT, "dash": "dot", "width": 1}, **note)
-    ticks = sorted(table["per_class"].unique())
+    counts = sorted(table["per_class"].unique())
+    # Without those that the name of the next one would cover on a phone.
+    ticks = [a for a, b in pairwise([*counts, NEAR * counts[-1]]) if b >= NEAR * a]
     names = {"tickvals": ticks, "ticktext": [f"{tick:,}" for tick in ticks]}
     figure.update_xaxes(type="log", title="training images per class", **names)
     figure.update_yaxes(title="validation accuracy", tickformat=".0%", rangemode="tozero")

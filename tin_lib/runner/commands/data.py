@@ -40,7 +40,7 @@ def download(args: argparse.Namespace) -> None:
     before = (Path(os.path.expanduser(args.folder)) / OFFICIAL).exists()
     print(folder := download(args.folder, progress=percent_bar("download"), **given))
     if before:
-        print(f"{folder} was there before; to unpack it again, move it away", file=sys.stderr)
+        print(f"{folder} already exists; to unpack it again, move it away", file=sys.stderr)
 
 
 def add_sample(verbs: Any) -> None:

@@ -28,8 +28,10 @@ def add_features(verbs: Any) -> None:
     p.add_argument("--out", type=Path, required=True, help="the folder of the features")
     p.add_argument("--test", action="store_true", help="also the test images")
     p.add_argument("--precision", default="auto", help="auto, bf16 or float32")
-    p.add_argument("--dtype", default="float16", help="of the file: float16 or float32")
-    p.add_argument("--batch-size", type=int, help="images at a time (default: by the device)")
+    p.add_argument(
+        "--dtype", default="float16", help="number format of the file: float16 or float32"
+    )
+    p.add_argument("--batch-size", type=int, help="batch size (default: by the device)")
     p.add_argument("--device", type=options.device, default="auto", help="auto, cpu or cuda")
     options.add_data(p)
     p.set_defaults(call=features)
@@ -60,9 +62,9 @@ def add_probe(verbs: Any) -> None:
         "probe",
         help="train a linear classifier on features",
         description="Fit a multinomial logistic regression to the features in DIR, its penalty "
-        "chosen on a held-out part of train, and evaluate it on val; writes DIR/probe.csv. Of "
-        "ImageNet's networks the 1000-way output layer, cut to the data's classes, is evaluated "
-        "too.",
+        "chosen on a held-out part of train, and evaluate it on val; writes DIR/probe.csv. For "
+        "networks trained on ImageNet, their own 1000-way output layer, restricted to the classes "
+        "of the data, is evaluated, too.",
     )
     options.add_folder(p, "DIR", "the folder that tin features wrote")
     p.add_argument("--data", type=Path, help=options.MOVED)
@@ -95,6 +97,6 @@ def described(title: str, row: dict[str, Any]) -> str:
     """The figures as text."""
     accuracy = f"{row['val_accuracy']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
     cost = f"features {row['features_minutes']:.1f} min, probe {row['probe_minutes']:.1f} min"
-    head = f"own 1000-way head, cut: {row['head_accuracy']:.4f}"
-    last = head if not row["head_note"] else f"no figure of its own head: {row['head_note']}"
+    head = f"own 1000-way output layer, restricted to the classes: {row['head_accuracy']:.4f}"
+    last = head if not row["head_note"] else f"own output layer not evaluated: {row['head_note']}"
     return f"{title}: val {accuracy}, penalty {row['penalty']:g}; {cost}\n{last}"

@@ -13,7 +13,7 @@ def add_status(verbs: Any) -> None:
     """``tin status RUN``"""
     p = verbs.add_parser(
         "status",
-        help="show what of a run is done and what to run next",
+        help="show the state of a run, and what to run next",
         description="Print each notebook's state, each network's epochs, and what to run next. "
         "Opens no data and changes nothing.",
     )

@@ -43,7 +43,7 @@ def add_prune(verbs: Any) -> None:
 def prune(args: argparse.Namespace) -> None:
     """Prune, write, and print the table and what to run next."""
     if args.structured and args.scope:
-        raise ValueError(f"--scope {args.scope}: does not go with --structured; leave one out")
+        raise ValueError(f"--scope {args.scope}: cannot be combined with --structured; omit one")
     from tin_lib import runs
     from tin_lib.analysis import pruning
 

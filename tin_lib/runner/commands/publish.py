@@ -11,10 +11,10 @@ def add_publish(verbs: Any) -> None:
     """``tin publish FIT``"""
     p = verbs.add_parser(
         "publish",
-        help="write a fit's weights and its card to one file for others",
-        description="Write the fit's network to one safetensors file whose header is its card: "
-        "what it is, what it was trained on and how, its accuracy, how to load it. "
-        "Prints the card.",
+        help="write a fit's weights and model card to one file, to publish it",
+        description="Write the fit's network to one safetensors file whose header holds its "
+        "model card: what it is, how and on which data it was trained, its accuracy, how to load "
+        "it. Prints the card.",
     )
     add_folder(p, "FIT", "a fit's folder, e.g. runs/x/networks/vgg16")
     p.add_argument(

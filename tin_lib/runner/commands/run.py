@@ -11,8 +11,8 @@ def add_run(verbs: Any) -> None:
     p = verbs.add_parser(
         "run",
         help="run the whole workbook and build its report",
-        description="Run the notebooks in the order of their dependencies, skip what is up to "
-        "date, and write RUN/results.csv and RUN/report/index.html. If a notebook fails, those "
+        description="Run the notebooks in the order of their dependencies, skip those that are up "
+        "to date, and write RUN/results.csv and RUN/report/index.html. If a notebook fails, those "
         "that do not need it still run; run the same command again to resume.",
     )
     add_arguments(p.add_argument)
@@ -49,7 +49,7 @@ def add_arguments(add: Any) -> None:
         action="append",
         default=[],
         metavar="NN",
-        help="run this notebook alone; its inputs must exist",
+        help="run only this notebook; its inputs must exist",
     )
     add(
         "--group",
@@ -57,8 +57,8 @@ def add_arguments(add: Any) -> None:
         default=[],
         help="run this group's notebooks and those they need (default: study, notebooks 01 to 09)",
     )
-    add("--dry-run", action="store_true", help="say what would run, and why; change nothing")
-    add("--force", action="store_true", help="run also what is up to date")
+    add("--dry-run", action="store_true", help="print what would run, and why; change nothing")
+    add("--force", action="store_true", help="also run notebooks that are up to date")
     add(
         "--workbook",
         type=Path,

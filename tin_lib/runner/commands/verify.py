@@ -13,7 +13,7 @@ def add_verify(verbs: Any) -> None:
     """``tin verify RUN``"""
     p = verbs.add_parser(
         "verify",
-        help="check that a run's files and figures are what its training wrote",
+        help="check that a run's files and results are unchanged and can be computed again",
         description="Compute digests, accuracies, predictions (from the weights and the data), "
         "votes and the report's figures again, and print one line for each: OK, DIFFERS (by how "
         "much), MISSING, not recorded, not checked or unknown. Exit status 1 if anything differs "
@@ -21,7 +21,9 @@ def add_verify(verbs: Any) -> None:
     )
     add_folder(p, "RUN", RUN)
     p.add_argument("--data", help=MOVED)
-    p.add_argument("--quick", action="store_true", help="neither open the data nor predict")
+    p.add_argument(
+        "--quick", action="store_true", help="do not open the data, and do not predict again"
+    )
     p.set_defaults(call=verify)
 
 

@@ -15,7 +15,7 @@ from tin_lib.runner.download.fetch import Progress, fetch
 OFFICIAL_URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 OFFICIAL_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 OFFICIAL_SIZE = 248_100_043  # bytes
-UNCHECKED = "fetch it again, or, if it is another archive of the data set, add `--md5 none`"
+UNCHECKED = "download it again, or, if it is another archive of the data set, add `--md5 none`"
 
 
 def download(
@@ -52,7 +52,7 @@ def download(
     if _is_data(target):
         return target
     if target.exists():
-        raise ValueError(f"{target} is in the way and is not the data set; move it away")
+        raise ValueError(f"{target} already exists and is not the data set; move it away")
     remote = _is_address(source)
     archive = _part_name(folder, str(source)) if remote else _local_file(source)
     if not remote:

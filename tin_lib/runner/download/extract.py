@@ -43,8 +43,8 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Non
     """Unpack the data set in ``archive`` to ``target``, which must not exist, atomically.
 
     ValueError, with nothing unpacked, for a file that is no zip or tar, a damaged one, one without
-    the data set, a member that is a link or would land outside the folder, and more than MAX_BYTES.
-    OSError for a full disk.
+    the data set, a member that is a link or would be written outside the folder, and more than
+    MAX_BYTES. OSError for a full disk.
     """
     try:
         with ExitStack() as stack:
@@ -56,11 +56,11 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Non
             _extract(members, total, whole, archive, progress)
             _find_root(whole, archive).rename(target)
     except DAMAGED as error:
-        raise ValueError(f"{archive} is damaged ({error}); fetch it again") from None
+        raise ValueError(f"{archive} is damaged ({error}); download it again") from None
     except OSError as error:
         if error.errno != errno.EINVAL:  # a damaged directory that points before the file's start
             raise
-        raise ValueError(f"{archive} is damaged; fetch it again") from None
+        raise ValueError(f"{archive} is damaged; download it again") from None
     except (NotImplementedError, RuntimeError) as error:  # an unusual compression, or encrypted
         raise ValueError(f"{archive} cannot be unpacked here ({error}); {ELSEWHERE}") from None
 
@@ -90,9 +90,9 @@ def _open_tar(archive: Path, stack: ExitStack) -> tarfile.TarFile:
     try:
         return tarfile.TarFile(fileobj=_Bounded(raw, archive))  # type: ignore[arg-type]
     except tarfile.ReadError:
-        found = f"neither a zip nor a tar archive, or is damaged; fetch it again, or {ELSEWHERE}"
+        found = f"neither a zip nor a tar archive, or is damaged; download it again, or {ELSEWHERE}"
         if start.startswith(b"PK"):
-            found = "not a whole zip file; fetch it again"
+            found = "not a whole zip file; download it again"
         elif start.lstrip().startswith(b"<"):
             found = "a web page, not an archive; fetch it from another address"
         raise ValueError(f"{archive} is {found}") from None
@@ -106,7 +106,7 @@ def _tar_members(opened: tarfile.TarFile, archive: Path) -> Iterator[Member]:
     file: Any = opened.fileobj
     file.seek(opened.offset)
     if len(file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:  # a block of zeros ends a whole one
-        raise ValueError(f"{archive} is cut short; fetch it again")
+        raise ValueError(f"{archive} is truncated; download it again")
     while file.read(MAX_HEADER):  # to the end, where gzip and xz have their checksums
         pass
 
@@ -160,8 +160,8 @@ def _safe_path(member: Member, archive: Path) -> PurePosixPath:
     outside = path.is_absolute() or ".." in path.parts or ":" in member.name
     if outside or member.kind == "other":
         raise ValueError(
-            f"{archive}: its member {member.name!r} is a link or would land outside the folder; "
-            "nothing was unpacked"
+            f"{archive}: its member {member.name!r} is a link or would be written outside the "
+            "folder; nothing was unpacked"
         )
     return path
 
@@ -186,7 +186,7 @@ def _write(member: Member, path: Path, archive: Path) -> None:
     except FileExistsError:
         raise ValueError(f"{archive} has member {member.name!r} twice; {ELSEWHERE}") from None
     if written != member.size:
-        raise ValueError(f"{archive} is cut short in {member.name!r}; fetch it again")
+        raise ValueError(f"{archive} is truncated in {member.name!r}; download it again")
 
 
 def _find_root(unpacked: Path, archive: Path) -> Path:
@@ -197,4 +197,6 @@ def _find_root(unpacked: Path, archive: Path) -> Path:
     if not found:
         raise ValueError(f"{archive} is not Tiny ImageNet: no folder in it has train and val")
     names = " and ".join(str(path.relative_to(unpacked)) for path in found)
-    raise ValueError(f"{archive} holds several data sets, {names}; unpack it and give one folder")
+    raise ValueError(
+        f"{archive} contains several data sets, {names}; unpack it and give one folder"
+    )

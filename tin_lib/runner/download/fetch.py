@@ -15,7 +15,7 @@ PAUSE = 1.0  # seconds before the second attempt, doubled for each one after it
 TIMEOUT = 30.0  # seconds without an answer
 BLOCK = 1 << 18
 LOCAL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG)  # of the own disk
-CHECK = "check the address, and in a browser whether the network wants a login"
+CHECK = "check the address, and open it in a browser: the network may require a login"
 Progress = Callable[[int, int], None]  # called with bytes done and in all (0: not known)
 
 
@@ -41,11 +41,13 @@ def fetch(url: str, part: Path, size: int | None, progress: Progress | None) -> 
             problem = error
         except (OSError, http.client.HTTPException) as error:
             if getattr(error, "errno", None) in LOCAL:  # waiting does not help
-                raise OSError(f"{part}: {error}; what came is kept: run again to resume") from None
+                raise OSError(
+                    f"{part}: {error}; the partial download is kept: run again to resume"
+                ) from None
             problem = error
         attempt = 1 if _length(part) > before else attempt + 1
         if attempt >= ATTEMPTS:
-            raise OSError(f"{url}: {problem}; what came is kept: run again to resume")
+            raise OSError(f"{url}: {problem}; the partial download is kept: run again to resume")
         time.sleep(PAUSE * 2 ** (attempt - 1))
 
 
@@ -68,7 +70,9 @@ def _fetch_once(url: str, part: Path, size: int | None, progress: Progress | Non
         resumed = _first_byte(response) == start > 0
         total, block = _total(response, start if resumed else 0), response.read(BLOCK)
         if not resumed and block.lstrip()[:1] == b"<":  # of an error, or of a network's login
-            raise ValueError(f"{url} sends a web page, not an archive; {CHECK}; what came is kept")
+            raise ValueError(
+                f"{url} sends a web page, not an archive; {CHECK}; the partial download is kept"
+            )
         if size is not None and total and total != size:
             other = "if it is another archive of the data set, add `--md5 none`"
             raise ValueError(f"{url} offers {total:,} bytes, expected {size:,}; {CHECK}; {other}")

@@ -57,7 +57,7 @@ def train_all(
     if jobs is not None and jobs < 1:
         raise ValueError(f"jobs={jobs}: must be at least 1")
     if not data.request:
-        raise ValueError("fits run in their own processes; pass data from open_data")
+        raise ValueError("fits run in separate processes; pass data from open_data")
     check(recipes, data.num_classes)
     folder = Path(folder).resolve()
     paths = {key: folder / fit_name(recipe, data) for key, recipe in recipes.items()}

@@ -78,7 +78,7 @@ def sweep(
     recipes = [recipe.replace(**fields) for fields in chosen]  # refuses what does not fit
     fits.check(dict(enumerate(recipes)), data.num_classes)
     if not data.request:
-        raise ValueError("sweep: fits run in their own processes; pass data from open_data")
+        raise ValueError("sweep: fits run in separate processes; pass data from open_data")
     stop = out / f".stop-{time.time_ns()}"
     futures, rows = {}, []
     try:

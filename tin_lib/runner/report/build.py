@@ -27,7 +27,7 @@ from tin_lib.runner.workbook.spec import Extra, Workbook, default_folder
 STATES = {
     state.OK: "",
     state.FAILED: "failed",
-    state.STARTED: "interrupted before it ended",
+    state.STARTED: "interrupted",
     state.BLOCKED: "not run",
 }
 # What a page may load, should text from a file get into it as HTML after all: no script but the

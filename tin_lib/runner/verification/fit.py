@@ -208,9 +208,7 @@ class FitChecks:
             raise OSError(f"{error} (if the data have moved: --data DIR; else --quick)") from None
         meta = self.fit.meta
         if data.fingerprint != meta["fingerprint"]:
-            raise Different(
-                f"{data.root} holds other images than the fit was trained on; --data DIR"
-            )
+            raise Different(f"{data.root} has other images than the fit was trained on; --data DIR")
         same("the class order", list(meta["class_ids"]), list(data.class_ids))
         same("the class names", list(meta["class_names"]), list(data.class_names))
         if not self.published:

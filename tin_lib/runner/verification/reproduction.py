@@ -51,7 +51,7 @@ def reproduce(
     folder, out = Path(folder).resolve(), Path(out).resolve()
     found, base = ([folder], folder.parent) if is_fit(folder) else (fits(folder), folder)
     if not found:
-        raise FileNotFoundError(f"{folder} holds no fit; name a fit's folder or a run's")
+        raise FileNotFoundError(f"{folder} contains no fit; name a fit's folder or a run's")
     refuse(folder, out)
     if data is not None:
         find_root(data)
@@ -70,7 +70,9 @@ def reproduce(
 def refuse(folder: Path, out: Path) -> None:
     """Raise ValueError unless ``out`` is new, or holds a reproduction of ``folder``."""
     if out.is_relative_to(folder) or folder.is_relative_to(out):
-        raise ValueError(f"--out {out} and {folder} lie in one another; choose another folder")
+        raise ValueError(
+            f"--out {out} and {folder} must not contain each other; choose another folder"
+        )
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out} is a file; name a new folder")
     there = [path.name for path in out.glob("[!.]*")]
@@ -159,7 +161,7 @@ def train_again(path: Path, again: Path, data: str | None, device: str | None) -
         raise Different("the data were not opened from a folder; it cannot be trained again")
     images = open_again(json.dumps(request | ({"data": data} if data else {})))
     if images.fingerprint != meta["fingerprint"]:
-        raise Different(f"{images.root} holds other images than it was trained on; pass --data DIR")
+        raise Different(f"{images.root} has other images than it was trained on; pass --data DIR")
     processes, before = int(meta.get("processes", 1)), torch.get_num_threads()
     torch.set_num_threads(threads_of(meta) * processes)
     try:
@@ -183,7 +185,7 @@ def recipe_of(path: Path, meta: Mapping[str, Any], device: str | None) -> Recipe
     if meta.get("precision") and precision(recipe, where) != meta["precision"]:
         recipe = recipe.replace(precision=meta["precision"])  # auto is another one here
     if weights_digest(recipe.weights) != meta.get("start"):
-        raise Different(f"its starting weights, {recipe.weights}, are gone or were changed")
+        raise Different(f"its starting weights, {recipe.weights}, are missing or were changed")
     if networks.build_digest(recipe.network) != meta.get("build", ""):
         raise Different(f"the source of the network {recipe.network} has been changed")
     return recipe

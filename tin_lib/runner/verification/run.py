@@ -45,7 +45,7 @@ def verify(folder: str | Path, data: str | None = None, quick: bool = False) -> 
         return
     found = fits(folder)
     if not found:
-        raise FileNotFoundError(f"{folder} holds no fit; name a fit's folder or a run's")
+        raise FileNotFoundError(f"{folder} contains no fit; name a fit's folder or a run's")
     for path in found:
         for check in check_fit(path, data, quick):
             yield Check(f"{path.relative_to(folder)}: {check.name}", check.state, check.detail)
@@ -130,7 +130,7 @@ def table_of_fits(path: Path, fits: dict[str, Path]) -> str:
     for row in table.to_dict("records") if "fit" in table else []:
         folder = fits.get(row["fit"])
         if folder is None:
-            raise Different(f"it names the fit {row['fit']}, which is not there")
+            raise Different(f"it lists the fit {row['fit']}, which does not exist")
         if (folder / DIVERGED).is_file() or row.get("error"):
             continue
         summary, count = files.read_object(folder / "summary.json"), count + 1
@@ -194,14 +194,16 @@ def others(folder: Path, found: list[Path]) -> Iterator[Check]:
     }
     for path in sorted(folder.iterdir()):
         if path.name not in known and not path.name.startswith("."):
-            yield Check(path.name, UNKNOWN, "verify does not know it")
+            yield Check(path.name, UNKNOWN, "not a file of a run that verify knows")
     for path in sorted((folder / "networks").glob("*")):
         if path not in found and not path.name.startswith("."):
             yield Check(str(path.relative_to(folder)), UNKNOWN, "no fit")
     made = votes.FOLDER, {"accuracy.csv", "comparisons.csv", "error_correlation.csv", "summary.csv"}
     for path in sorted((folder / made[0]).glob("*")):
         if path.name not in (*made[1], votes.SUBMISSION):
-            yield Check(str(path.relative_to(folder)), UNKNOWN, "verify does not know it")
+            yield Check(
+                str(path.relative_to(folder)), UNKNOWN, "not a file of a run that verify knows"
+            )
     derived = [
         name for name in DERIVED if (folder / name).is_dir() and name not in ("logs", "report")
     ]

@@ -170,7 +170,7 @@ class Graph:
         facts = outcome_of(future)
         missing = state.missing(self.run, self.step(name).outputs)
         if facts["error"] is None and missing:
-            facts["error"] = f"it ran to its end but did not write {', '.join(missing)}"
+            facts["error"] = f"it finished but did not write {', '.join(missing)}"
         facts |= {"key": state.digest(self.parts[name]), "parts": self.parts[name]}
         facts |= {"read": self.read[name], "missing": missing}
         facts |= {"data": self.plan.data, "fingerprint": self.plan.fingerprint}

@@ -45,8 +45,8 @@ def check_parts(run: Path, data: str, chosen: Mapping[str, Mapping[str, Any]], m
         if meta.get("fingerprint") not in wanted:
             raise ValueError(
                 f"{run}: the network {path.parent.name} was trained on {describe(meta)}, and this "
-                "command would train another on other classes or images; choose the same, train "
-                "all of them, or choose another folder by --run"
+                "command would train another network on other classes or images; use the same "
+                "classes and images, train all networks again, or set another folder by --run"
             )
 
 
