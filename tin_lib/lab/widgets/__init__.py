@@ -5,8 +5,15 @@ batch contains the picture.
 """
 
 from tin_lib.lab.widgets.confusion.browser import ConfusionBrowser
+from tin_lib.lab.widgets.confusion.static import write_static_confusion
 from tin_lib.lab.widgets.filters.browser import FilterBrowser
 from tin_lib.lab.widgets.saliency.browser import SaliencyBrowser
 from tin_lib.lab.widgets.saliency.static import write_static_browser
 
-__all__ = ["ConfusionBrowser", "FilterBrowser", "SaliencyBrowser", "write_static_browser"]
+__all__ = [
+    "ConfusionBrowser",
+    "FilterBrowser",
+    "SaliencyBrowser",
+    "write_static_browser",
+    "write_static_confusion",
+]

@@ -45,7 +45,8 @@ def module(room: str) -> str:
 
 def page_script(room: str) -> str:
     """Return a browser's module as the script of a page without Python."""
-    return "(() => {\n" + joined(room) + "\n" + asset("sheets.js", room) + "})();\n"
+    parts = [joined(room), asset("sheets.js"), asset("sheets.js", room)]
+    return "(() => {\n" + "\n".join(parts) + "})();\n"
 
 
 def write_page(folder: Path, room: str, title: str, about: str, back: str) -> Path:

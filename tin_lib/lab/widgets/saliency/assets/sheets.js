@@ -1,37 +1,4 @@
-// In the report: the same answers as Python's, from sheets of tiles that are loaded when needed.
-// Every sheet is a script that calls `receive`: a page from the file system may not read pictures.
-const sheets = {}; // name -> promise of {gains, canvas, context}
-const waiting = {}; // name -> resolves the promise when the sheet has arrived
-
-window.receive = async (name, gains, address) => {
-  const image = new Image();
-  image.src = address;
-  await image.decode();
-  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(image, 0, 0);
-  waiting[name]({ gains, canvas, context });
-};
-
-function sheetOf(name, file) {
-  sheets[name] ??= new Promise((resolve, reject) => {
-    waiting[name] = resolve;
-    const script = element(document.head, "script", { src: file });
-    script.onerror = () => reject(new Error(`${file} is missing beside this page`));
-  });
-  return sheets[name];
-}
-
-// Bytes (3, 64, 64) of one tile.
-function planes({ context }, index) {
-  const [column, row] = [index % DATA.columns, Math.floor(index / DATA.columns)];
-  const { data } = context.getImageData(column * SIDE, row * SIDE, SIDE, SIDE);
-  const [bytes, area] = [new Uint8ClampedArray(3 * SIDE * SIDE), SIDE * SIDE];
-  for (let at = 0; at < area; at += 1)
-    for (let k = 0; k < 3; k += 1) bytes[k * area + at] = data[4 * at + k];
-  return bytes;
-}
-
+// In the report: the same answers as Python's, from sheets of maps.
 // The three views, bytes (7, 64, 64), of a signed map in bytes around 128.
 function viewsOf(map, [absolute, positive, negative]) {
   const [area, views] = [SIDE * SIDE, new Uint8ClampedArray(7 * SIDE * SIDE)];
