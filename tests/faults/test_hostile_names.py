@@ -26,7 +26,6 @@ from tin_lib.lab.widgets import (
     write_static_browser,
     write_static_filters,
 )
-from tin_lib.lab.widgets.base import status
 from tin_lib.runner.report import build, pages
 from tin_lib.runner.workbook import state
 from tin_lib.runner.workbook.spec import load_workbook
@@ -237,11 +236,11 @@ def test_in_the_widgets_messages(page: Any, hostile_run: Any, fault: Callable) -
     for wnid in hostile_run.first.class_ids[: len(PAYLOADS)]:
         maps.look(label=wnid, methods=["gradient"])
         confused.look(wnid, wnid)
-        texts += [maps.still(), confused.message.value]
+        texts += [maps.still(), confused.still()]
     page.set_content("".join(texts))
-    check(page, fault, "message of a widget")
+    check(page, fault, "still form of a browser")
     assert PAYLOADS[0] in page.inner_text("body")
-    page.set_content(status(PAYLOADS[0]))
+    page.set_content(f"<div>{PAYLOADS[0]}</div>")
     assert hits(page) == [0], "the page above would have run it"
     maps.close()
     confused.close()
