@@ -13,6 +13,7 @@ from shots import screenshot
 
 from tin_lib.analysis import runs
 from tin_lib.lab.widgets import FilterBrowser, write_static_filters
+from tin_lib.lab.widgets.module import joined
 
 pytestmark = pytest.mark.browser
 SHOWN, IMAGES, STEPS = 8, 60, 2
@@ -172,3 +173,38 @@ def test_a_missing_sheet_says_so(page: Any, address: str, tmp_path: Path) -> Non
     page.get_by_label("network", exact=True).select_option("VGG-like")
     wait_for_filter(page, "vgg_like", "conv4", 0)
     assert missing not in page.inner_text(".tin-shown")
+
+
+FAILING = """
+    const reply = {
+        layers: [["conv1", "conv1: 2 filters"]], layer: "conv1", filter: 0, filters: [0, 1],
+        title: "filter 0", surveyed: false, figures: [], classes: [], images: [], kernel: null,
+        notice: "Results are not kept on disk.", parts: ["images"], buffers: [new Uint8Array(0)],
+    };
+    const answers = {
+        view: () => reply,
+        tiles: () => ({ size: [1, 1], buffers: [new Uint8Array(6)] }),
+        want: () => window.tell({ progress: "This failed: out of memory", done: 0, total: 0 }),
+    };
+    browse(document.body, {
+        data: { networks: { a: { title: "A" } }, orders: {}, parametrisations: {} },
+        ask: async ({ kind }) => answers[kind](), read: () => ({}), write() {}, watch() {},
+        hear: (call) => { window.tell = call; },
+    });
+"""
+
+
+def test_a_failed_computation_says_so(page: Any) -> None:
+    page.goto("about:blank")
+    page.add_script_tag(content=f"(() => {{ {joined('filters')} {FAILING} }})()")
+    page.wait_for_selector("text=This failed: out of memory")
+    assert page.locator("progress").is_hidden()
+    assert page.get_by_text("Results are not kept on disk.").is_visible()
+    assert "maximising image: not computed yet" in page.inner_text(".tin-card")
+    bar = (
+        "() => { const b = document.querySelector('progress'); return [b.hidden, b.value, b.max]; }"
+    )
+    page.evaluate("() => window.tell({ progress: 'Optimising', done: 3, total: 4 })")
+    assert page.evaluate(bar) == [False, 3, 4]
+    assert not page.get_by_text("This failed").count()
+    assert page.errors == []

@@ -139,8 +139,8 @@ function browse(root, home) {
     const card = element(null, "article", { className: "tin-card" });
     element(card, "h3", { textContent: found.title });
     const top = element(card, "div", { className: "tin-tiles" });
-    if (bytes.optimised) tile(top, "maximising image", pixels(bytes.optimised), { size: 192 });
-    else element(top, "p", { className: "tin-soft", textContent: "The maximising image is not computed yet." });
+    const optimised = bytes.optimised ?? new Uint8ClampedArray(3 * SIDE * SIDE).fill(GRAY);
+    tile(top, `maximising image${bytes.optimised ? "" : ": not computed yet"}`, pixels(optimised), { size: 192 });
     if (bytes.kernel) {
       const [height, width] = found.kernel;
       tile(top, "kernel (gray: zero)", pixels(bytes.kernel, 3, 0, width, height), { size: 192 });
