@@ -5,6 +5,7 @@ batch contains the picture.
 """
 
 from tin_lib.lab.widgets.confusion.browser import ConfusionBrowser
+from tin_lib.lab.widgets.confusion.static import write_static_confusion
 from tin_lib.lab.widgets.filters.browser import FilterBrowser
 from tin_lib.lab.widgets.filters.static import write_static_filters
 from tin_lib.lab.widgets.saliency.browser import SaliencyBrowser
@@ -15,5 +16,6 @@ __all__ = [
     "FilterBrowser",
     "SaliencyBrowser",
     "write_static_browser",
+    "write_static_confusion",
     "write_static_filters",
 ]
