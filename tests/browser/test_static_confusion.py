@@ -214,8 +214,13 @@ def test_saved_picture_is_sharp(browser: Any, known: Cells, tmp_path: Path) -> N
     wanted = "_".join(["confusion", "convnet9", *names]).replace(" ", "-")
     assert download.value.suggested_filename == f"{wanted}.png"
     download.value.save_as(tmp_path / "saved.png")
-    saved = Image.open(tmp_path / "saved.png")
-    assert saved.width == pytest.approx(2 * (place["width"] + 32), abs=2)
+    with Image.open(tmp_path / "saved.png") as file:
+        saved = np.array(file.convert("RGB"))
+    assert saved.shape[1] == pytest.approx(2 * (place["width"] + 32), abs=2)
+    for at in (2, 7):  # numbers are in the middle of a cell
+        off = 0.3 * browser.evaluate(GEOMETRY)["side"] / 10
+        x, y = (v - off - place[k] + 16 for v, k in zip(centre(browser, at, at), "xy"))
+        assert (saved[round(2 * y), round(2 * x)] == colour(browser, at, at)).all()
 
 
 def test_the_matrix_follows_the_theme(browser: Any, known: Cells) -> None:

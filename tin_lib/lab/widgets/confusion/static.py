@@ -61,6 +61,8 @@ def chosen_rows(cells: Cells, limit: int) -> np.ndarray:
     ranked = frequent(cells)
     rows: dict[int, None] = {}  # in the order of choice
     for some in (ranked[: -(-limit // SHARE)], ranked):
+        if len(rows) >= limit:
+            break
         parts = [part for cell in some for part in (cell, *both(cell))]
         columns = [cells.behind(part).row for part in dict.fromkeys(parts)]
         for turn in zip_longest(*columns):

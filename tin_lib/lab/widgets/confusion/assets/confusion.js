@@ -86,6 +86,8 @@ function matrix(parent, classes, { look, choose, hover }) {
   function drawCells(context, counts, { cell, edge, gap }) {
     const [page, correct, wrong] = ["page", "right", "error"].map(colour);
     const most = counts.reduce((a, b) => Math.max(a, b), 1);
+    context.fillStyle = css(page);
+    context.fillRect(0, 0, left + side + 4, side + left);
     const shade = (base, count) => mixed(page, base, 0.15 + 0.85 * Math.sqrt(count / most));
     [context.font, context.textAlign, context.textBaseline] = [`${NAME}px ${fontOf()}`, "center", "middle"];
     for (let row = 0; row < size; row += 1)
