@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from confusion_cells import GEOMETRY, behind, cells, centre, check_images, colour, wait_for_cell
-from lab_pages import ACTIVE, UNNAMED, opened, to_dark_theme
+from lab_pages import ACTIVE, UNNAMED, opened, scroll_to_browser, to_dark_theme
 from shots import screenshot
 
 from tin_lib.analysis import runs
@@ -24,7 +24,10 @@ def known(run: runs.Run) -> Cells:
 def browser(kept_page: Any, lab: str, run: runs.Run) -> Any:
     """Notebook 09 on the run, executed from top to bottom and scrolled to the matrix."""
     given = f'run, network, browsed = "{run.path}", "convnet9", 9'
-    yield from opened(kept_page, lab, "09_class_errors", given)
+    for page in opened(kept_page, lab, "09_class_errors", given):
+        page.wait_for_selector(".tin-groups canvas", state="attached")
+        scroll_to_browser(page)  # again: the images have made the output higher
+        yield page
 
 
 def test_click_shows_the_images_behind_a_cell(browser: Any, run: runs.Run, known: Cells) -> None:
