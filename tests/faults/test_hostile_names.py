@@ -19,7 +19,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from tin_lib import files
 from tin_lib.lab import figures
-from tin_lib.lab.widgets import ConfusionBrowser, SaliencyBrowser, write_static_browser
+from tin_lib.lab.widgets import (
+    ConfusionBrowser,
+    SaliencyBrowser,
+    write_static_browser,
+    write_static_confusion,
+)
 from tin_lib.lab.widgets.base import status
 from tin_lib.runner.report import build, pages
 from tin_lib.runner.workbook import state
@@ -198,6 +203,24 @@ def test_in_the_static_browser(
     check(page, fault, "static browser's address")
 
 
+def test_in_the_static_confusion_browser(
+    page: Any, hostile_run: Any, tmp_path: Path, fault: Callable
+) -> None:
+    path = write_static_confusion(hostile_run, hostile_run.data(), tmp_path, 26)
+    page.goto(path.as_uri())
+    page.wait_for_selector(".tin-groups h4")
+    for number, payload in enumerate(PAYLOADS):
+        page.get_by_label("true class").fill(f"{payload}{number}")
+        page.get_by_label("true class").press("Tab")
+        page.hover(".tin-matrix canvas")
+    check(page, fault, "static confusion browser")
+    assert PAYLOADS[-1] in page.inner_text(".tin-pair h3")  # as text
+    for payload in PAYLOADS:
+        asked = dict.fromkeys(("network", "label", "predicted", "zoom"), payload)
+        page.goto(f"{path.as_uri()}#{urlencode(asked)}")
+    check(page, fault, "static confusion browser's address")
+
+
 def test_in_the_widgets_messages(page: Any, hostile_run: Any, fault: Callable) -> None:
     """What widgets put into an executed notebook as HTML, here in a page without a policy."""
     maps = SaliencyBrowser(hostile_run, methods=["gradient"])
@@ -206,7 +229,7 @@ def test_in_the_widgets_messages(page: Any, hostile_run: Any, fault: Callable) -
     for wnid in hostile_run.first.class_ids[: len(PAYLOADS)]:
         maps.look(label=wnid, methods=["gradient"])
         confused.look(wnid, wnid)
-        texts += [maps.still(), confused.message.value]
+        texts += [maps.still(), confused.still()]
     page.set_content("".join(texts))
     check(page, fault, "message of a widget")
     assert PAYLOADS[0] in page.inner_text("body")
