@@ -214,7 +214,7 @@ def test_in_the_static_confusion_browser(
         page.get_by_label("true class").press("Tab")
         page.hover(".tin-matrix canvas")
     check(page, fault, "static confusion browser")
-    assert PAYLOADS[-1] in page.inner_text(".tin-pair h3")  # as text
+    assert "hit9=1" in page.inner_text(".tin-pair h3")  # as text
     for payload in PAYLOADS:
         asked = dict.fromkeys(("network", "label", "predicted", "zoom"), payload)
         page.goto(f"{path.as_uri()}#{urlencode(asked)}")
