@@ -92,7 +92,7 @@ class Cells:
             name: {
                 "title": catalog.title(name),
                 "counts": filled(self.counts[name].loc[self.order, self.order]),
-                "errors": [[place[p.label], place[p.predicted]] for p in pairs.itertuples()],
+                "errors": [[place[a], place[b]] for a, b in zip(pairs.label, pairs.predicted)],
             }
             for name, pairs in self.pairs.items()
         }
