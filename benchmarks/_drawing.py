@@ -34,7 +34,7 @@ def write_page(folder: Path, classes: int, images: int) -> Path:
         predicted = np.where(right, labels, rng.integers(classes, size=len(labels)))
         counts = np.zeros((classes, classes), np.int64)
         np.add.at(counts, (labels, predicted), 1)
-        empty = {"errors": [], "predicted": [], "probability": []}
+        empty: dict[str, list[int]] = {"errors": [], "predicted": [], "probability": []}
         networks[name] = {"title": name, "counts": filled(pd.DataFrame(counts)), **empty}
     described = {
         "classes": [{"id": f"n{at}", "name": f"class {at}"} for at in range(classes)],
