@@ -25,6 +25,20 @@ def saliency_browser(page: Any) -> None:
     page.screenshot(path=DOCS / "saliency_browser.png")
 
 
+def filter_browser(page: Any) -> None:
+    """The filter browser, a filter of the last convolution."""
+    page.goto((REPORT / "filters" / "page" / "index.html").as_uri())
+    page.wait_for_selector(".tin-cards canvas")
+    page.screenshot(path=DOCS / "filter_browser.png")
+
+
+def confusion_browser(page: Any) -> None:
+    """The confusion matrix, and the images of its most frequent error."""
+    page.goto((REPORT / "errors" / "browser" / "index.html").as_uri())
+    page.wait_for_selector(".tin-cards canvas")
+    page.screenshot(path=DOCS / "confusion_browser.png")
+
+
 def contents(page: Any) -> None:
     """The report's contents page, its upper part."""
     page.goto((REPORT / "index.html").as_uri())
@@ -33,7 +47,7 @@ def contents(page: Any) -> None:
 
 
 def take() -> None:
-    """Take both pictures."""
+    """Take the pictures."""
     from playwright.sync_api import sync_playwright
 
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -44,6 +58,8 @@ def take() -> None:
         page = browser.new_page(viewport=SIZE)
         page.set_default_timeout(120_000)
         saliency_browser(page)
+        filter_browser(page)
+        confusion_browser(page)
         contents(page)
         browser.close()
 

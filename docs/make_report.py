@@ -1,8 +1,8 @@
 """Copy a run's report to docs/report, small enough to keep: ``make_report.py RUN``.
 
 In the copy, plotly.js (4.8 MB) is replaced by its bundle of two-dimensional charts (1.5 MB, from
-npm, the same version), PNG pictures in the pages by WebP, and the saliency browser shows fewer
-images and methods. Fails if a figure needs another bundle, if a page names a folder of a machine,
+npm, the same version), PNG pictures in the pages by WebP, and the browsers show fewer images,
+methods and filters. Fails if a figure needs another bundle, if a page names a folder of a machine,
 or if the whole is too large.
 """
 
@@ -21,7 +21,7 @@ from PIL import Image
 from plotly.offline import get_plotlyjs_version
 
 from tin_lib.analysis import runs
-from tin_lib.lab.widgets.saliency.static import write_static_browser
+from tin_lib.lab.widgets import write_static_browser, write_static_filters
 
 TARGET = Path(__file__).with_name("report")
 BUNDLE = "plotly.js-cartesian-dist-min"
@@ -29,6 +29,7 @@ FILE = "package/plotly-cartesian.min.js"
 TRACES = {"scatter", "bar", "box", "violin", "pie", "image", "heatmap", "contour", "histogram"}
 TRACES |= {"histogram2d", "histogram2dcontour"}
 METHODS, IMAGES = ("gradient", "smoothgrad"), 20  # in the saliency browser
+FILTERS, SHOWN, STEPS = 4, 200, 128  # in the filter browser; images and steps as in notebook 08
 MOST_BYTES = 3_500_000
 FIGURE = re.compile(r'(?<=<script type="application/json">).*?(?=</script>)', re.DOTALL)
 PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
@@ -92,8 +93,9 @@ def make(path: Path, target: Path = TARGET) -> Path:
     run = runs.open_run(path)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "report"
-        shutil.copytree(path / "report", copy, ignore=shutil.ignore_patterns("saliency"))
+        shutil.copytree(path / "report", copy, ignore=shutil.ignore_patterns("saliency", "filters"))
         write_static_browser(run, run.data(), copy / "saliency" / "browser", METHODS, IMAGES)
+        write_static_filters(run, run.data(), copy / "filters" / "page", FILTERS, SHOWN, STEPS)
         (copy / "assets" / "plotly.min.js").write_bytes(bundle(get_plotlyjs_version()))
         for page in copy.glob("*.html"):
             text = page.read_text(encoding="utf-8").replace(

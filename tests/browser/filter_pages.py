@@ -15,7 +15,7 @@ def wait_for_filter(page: Any, network: str, layer: str, index: int) -> None:
     page.wait_for_function(
         """start => {
             const browser = document.querySelector('.tin-browser');
-            const text = browser.querySelector('.tin-card')?.innerText ?? '';
+            const text = browser?.querySelector('.tin-card')?.innerText ?? '';
             return text.startsWith(start) && !text.includes('not computed yet')
                 && browser.querySelector('progress').hidden;
         }""",

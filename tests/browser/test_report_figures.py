@@ -13,11 +13,12 @@ import workbook_toys
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from shots import screenshot
 
-from tin_lib.lab.figures import images, saliency, training
+from tin_lib.lab.figures import experiments, images, saliency, training
 from tin_lib.runner.report import build, pages
 from tin_lib.runner.workbook.spec import load_workbook
 
 pytestmark = pytest.mark.browser
+STEPS: dict[str, dict[str, Any]] = {"01_first": {}, "02_second": {}}
 SCHEMES = ("light", "dark")
 # Contrast (WCAG 2) of every text in a figure with the page.
 CONTRASTS = """() => {
@@ -47,17 +48,33 @@ def all_figures() -> list[go.Figure]:
     return [training.curves(pd.DataFrame(history)), saliency.measures(pd.DataFrame(rows)), grid]
 
 
+def long_names() -> list[go.Figure]:
+    """Names of rows, titles and texts of bars that a narrow window has no room for."""
+    arms = [f"9-layer ConvNet, DropConnect {rate}" for rate in (0.25, 0.5)]
+    against = [f"VGG-like, nothing dropped, seed {n}" for n in (0, 1)]
+    table = pd.DataFrame({"arm": arms, "against": against, "difference": [0.1, -0.1]})
+    table = table.assign(low=-0.2, high=0.2, p_adjusted=0.5, outcome="undecided")
+    names = ["convnet9", "vgg_like", "vgg16", "alexnet", "majority vote", "soft vote"]
+    accuracies = pd.DataFrame({"name": names, "val_accuracy": 0.925, "paper_val": 0.455})
+    layers = pd.DataFrame({"parameters": [448, 1_049_600]}, index=["conv1", "dense1"])
+    title = "Pruned networks against dense ones trained on for as long"
+    first = experiments.effects(table, title)
+    return [first, training.results(accuracies), training.layer_sizes(layers)]
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A report's page with these figures."""
     folder = tmp_path_factory.mktemp("report")
-    workbook = load_workbook(workbook_toys.write_workbook(folder / "book", {"01_first": {}}))
-    cells: list[Any] = [new_markdown_cell("# Figures")]
-    for number, figure in enumerate(all_figures()):
-        data = {pages.PLOTLY: json.loads(figure.to_json())}
-        cells.append(new_code_cell(f"{number}", outputs=[new_output("display_data", data=data)]))
+    workbook = load_workbook(workbook_toys.write_workbook(folder / "book", STEPS))
     (folder / "run" / "notebooks").mkdir(parents=True)
-    nbformat.write(new_notebook(cells=cells), folder / "run" / "notebooks" / "01_first.ipynb")
+    for name, figures in zip(STEPS, (all_figures(), long_names())):
+        cells: list[Any] = [new_markdown_cell("# Figures")]
+        for number, figure in enumerate(figures):
+            data = {pages.PLOTLY: json.loads(figure.to_json())}
+            output = new_output("display_data", data=data)
+            cells.append(new_code_cell(f"{number}", outputs=[output]))
+        nbformat.write(new_notebook(cells=cells), folder / "run" / "notebooks" / f"{name}.ipynb")
     index = build.build(folder / "run", workbook)
     return Path(index).with_name("01_first.html").as_uri()
 
@@ -108,6 +125,24 @@ def test_panels_stack_in_a_narrow_window_and_titles_fit(report: Any) -> None:
     x, x2 = (report.evaluate(BOXES, chart)[0] for chart in charts[1:])
     assert x2["top"] > x["bottom"] + 100  # a panel lies between
     screenshot(report, "report_figures_narrow")
+
+
+def test_long_names_fit_a_narrow_window(report: Any, address: str) -> None:
+    report.set_viewport_size({"width": 390, "height": 800})
+    report.goto(address.replace("01_first", "02_second"))
+    report.wait_for_function("document.querySelectorAll('.tin-figure .modebar').length === 3")
+    drawn = report.evaluate(BOXES, ".tin-figure:nth-of-type(1) svg.main-svg:first-child")
+    texts = [".ytick text", ".xtitle", ".gtitle", ".bars text"]
+    found = {each: report.evaluate(BOXES, f".tin-figure {each}") for each in texts}
+    assert all(found.values())
+    assert len(found[".bars text"]) == 12 + 2
+    left, right = min(b["left"] for b in drawn), max(b["right"] for b in drawn)
+    for name, boxes in found.items():
+        assert apart(boxes), name
+        assert all(left <= box["left"] <= box["right"] <= right for box in boxes), name
+    plot = report.evaluate(BOXES, ".tin-figure .nsewdrag")[0]
+    assert plot["width"] > 120  # the names leave space
+    screenshot(report, "report_figures_long_names")
 
 
 def test_paper_gets_figures_that_fit_it_in_light_colours(report: Any) -> None:

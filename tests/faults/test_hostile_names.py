@@ -21,11 +21,12 @@ from tin_lib import files
 from tin_lib.lab import figures
 from tin_lib.lab.widgets import (
     ConfusionBrowser,
+    FilterBrowser,
     SaliencyBrowser,
     write_static_browser,
     write_static_confusion,
+    write_static_filters,
 )
-from tin_lib.lab.widgets.base import status
 from tin_lib.runner.report import build, pages
 from tin_lib.runner.workbook import state
 from tin_lib.runner.workbook.spec import load_workbook
@@ -221,6 +222,31 @@ def test_in_the_static_confusion_browser(
     check(page, fault, "static confusion browser's address")
 
 
+def test_in_the_filter_browsers(
+    page: Any, hostile_run: Any, tmp_path: Path, fault: Callable
+) -> None:
+    """The report's page, its address, and what an executed notebook has of the widget."""
+    path = write_static_filters(hostile_run, hostile_run.data(), tmp_path, 4, 26, steps=1)
+    page.goto(path.as_uri())
+    page.wait_for_selector("[data-part=images] canvas")
+    for _ in range(3):
+        page.press(".tin-strip", "ArrowRight")
+    check(page, fault, "static filter browser")
+    keys = ("network", "layer", "filter", "order", "parametrisation")
+    for payload in PAYLOADS:
+        page.goto(path.as_uri() + "#" + urlencode(dict.fromkeys(keys, payload)))
+    check(page, fault, "static filter browser's address")
+    shown = FilterBrowser(hostile_run, images=26, steps=1)
+    stills = [shown.still()]
+    for number in range(1, 4):
+        shown.look(filter=number)
+        stills.append(shown.still())
+    shown.close()
+    page.set_content("".join(stills))
+    check(page, fault, "still of a filter")
+    assert "hit" in page.inner_text("body")
+
+
 def test_in_the_widgets_messages(page: Any, hostile_run: Any, fault: Callable) -> None:
     """What widgets put into an executed notebook as HTML, here in a page without a policy."""
     maps = SaliencyBrowser(hostile_run, methods=["gradient"])
@@ -231,9 +257,9 @@ def test_in_the_widgets_messages(page: Any, hostile_run: Any, fault: Callable) -
         confused.look(wnid, wnid)
         texts += [maps.still(), confused.still()]
     page.set_content("".join(texts))
-    check(page, fault, "message of a widget")
+    check(page, fault, "still form of a browser")
     assert PAYLOADS[0] in page.inner_text("body")
-    page.set_content(status(PAYLOADS[0]))
+    page.set_content(f"<div>{PAYLOADS[0]}</div>")
     assert hits(page) == [0], "the page above would have run it"
     maps.close()
     confused.close()

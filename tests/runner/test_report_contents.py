@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from tin_lib import files
-from tin_lib.lab.figures import images, training
+from tin_lib.lab.figures import ensemble, images, training
 from tin_lib.runner.report import build, pages, plots
 from tin_lib.runner.report.findings import finding, first_sentence
 from tin_lib.runner.report.results import collect_results
@@ -120,6 +120,14 @@ def test_a_figure_says_what_it_shows():
     figure = go.Figure(go.Bar(x=["a"], y=[1]), {"title": 'Sizes <b>"now"</b>'})
     div = plots.figure_div(plotted(figure), "Layers")
     assert 'aria-label="Layers. Sizes &quot;now&quot;; Bars"' in div
+
+
+def test_a_label_begins_a_description_with_one_mark() -> None:
+    correlation = pd.DataFrame(np.eye(2), ["vgg16", "alexnet"], ["vgg16", "alexnet"])
+    shown = plotted(ensemble.error_correlation(correlation))
+    for label, start in (("How similar?", "How similar? "), ("Errors", "Errors. "), ("", "")):
+        div = plots.figure_div(shown, label)
+        assert f'aria-label="{start}Heat map; colour: Pearson r' in div
 
 
 @pytest.fixture

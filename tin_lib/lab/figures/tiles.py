@@ -10,7 +10,6 @@ from PIL import Image
 
 GAP = 8  # screen pixels between tiles
 LINE = 15  # screen pixels of one line of a tile's title
-RLE = 3  # zlib's strategy for runs: the fastest for enlarged tiles
 
 
 def to_hwc(image: np.ndarray) -> np.ndarray:
@@ -107,11 +106,6 @@ def sheet(images: np.ndarray, columns: int, quality: int = 80) -> bytes:
 def small_png(pixels: np.ndarray) -> bytes:
     """Encode uint8 (H, W, 3) or (H, W, 4) pixels as a PNG file of few bytes."""
     return _encode(pixels, "PNG", optimize=True)
-
-
-def fast_png(pixels: np.ndarray) -> bytes:
-    """Encode uint8 (H, W, 3) pixels as a PNG file quickly, for a browser on the same machine."""
-    return _encode(pixels, "PNG", compress_level=1, compress_type=RLE)
 
 
 def _encode(pixels: np.ndarray, kind: str, **options: int) -> bytes:

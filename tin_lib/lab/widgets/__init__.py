@@ -1,7 +1,7 @@
 """Browsers of a run's results, for JupyterLab and for a web page (``tin browse``).
 
-Each is one picture with controls. They train nothing. A notebook that is executed in
-batch contains the picture.
+Each is an ES module that asks Python for what it shows; the functions write copies that need no
+Python. They train nothing. A notebook that is executed in batch contains what is shown.
 """
 
 from tin_lib.lab.widgets.confusion.browser import ConfusionBrowser

@@ -22,7 +22,8 @@ def figure_div(figure: dict[str, Any], label: str = "") -> str:
     layout = figure.get("layout", {})
     height = int(layout.get("height") or HEIGHT)
     content = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
-    words = ". ".join(part for part in (label, describe(figure)) if part)
+    start = label + (" " if label.endswith(("?", "!", ".")) else ". ") if label else ""
+    words = start + describe(figure)
     return (
         f'<div class="tin-figure" role="group" aria-label="{html.escape(words, quote=True)}" '
         f'style="height:{height}px">'
@@ -39,7 +40,9 @@ def describe(figure: dict[str, Any]) -> str:
     measured = " by ".join(" and ".join(names) for names in axes.values() if names)
     panels = unique(plain(each) for each in layout.get("annotations", []))
     series = unique(plain(trace.get("name")) for trace in traces)
+    colours = unique(plain(trace.get("colorbar", {}).get("title")) for trace in traces)
     parts = [*titles, " and ".join(kinds) + (f": {measured}" if measured else "")]
+    parts += [listed("colour: ", colours)]
     parts += [listed("with the texts ", panels), listed("series: ", series)]
     return "; ".join(part for part in parts if part) or "Figure"
 

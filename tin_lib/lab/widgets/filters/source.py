@@ -16,7 +16,8 @@ class Source:
 
     def __init__(self, run: runs.Run, data: TinyImageNet, images: int, steps: int) -> None:
         self.val = data.val.select(filters.evenly_spread(len(data.val), images))
-        self.class_names = list(errors.short_names(data.class_ids, data.class_names).values())
+        names = errors.short_names(run.first.class_ids, run.first.class_names)
+        self.class_names = list(names.values())
         folder = run.path / "filters" / "browser"
         self.stores = {
             name: FilterStore(

@@ -78,9 +78,45 @@ function wrapped(layout, room) {
     const most = Math.max(12, ((room - l - r) * (right - left)) / 8);  // letters of 8 pixels
     for (const each of layout.annotations || []) {
       const mine = each.yref === "paper" && Math.abs(each.x - (left + right) / 2) < 0.01 && Math.abs(each.y - high) < 0.01;
-      if (mine && !each.text.includes("<")) each.text = lines(each.text, most).join("<br>");
+      if (!mine) continue;
+      each.text = folded(each.text, most);
+      if (high > 0.99) layout.margin = { ...layout.margin, t: Math.max(layout.margin?.t ?? 0, 12 + 20 * each.text.split("<br>").length) };
     }
   }
+}
+
+// The text in lines of at most so many letters; one with other tags than line breaks as it is.
+function folded(text, most) {
+  const parts = text.split("<br>");
+  return parts.some((part) => part.includes("<")) ? text : parts.flatMap((part) => lines(part, most)).join("<br>");
+}
+
+const longest = (texts) => Math.max(...texts.map((text) => String(text).length));
+
+// In a narrow figure: names of rows, and titles, in lines that leave space for the plot; percentages
+// in bars upright; a square plot without space above and below. Returns the figure's height.
+function narrowed(data, layout, room, height) {
+  let labels = 0, taller = 0;
+  for (const key of keys(layout, "y")) {
+    const axis = `y${key.slice(5)}`, traces = data.filter((t) => (t.yaxis || "y") === axis);
+    const columns = traces.flatMap((t) => (Array.isArray(t.y) ? (Array.isArray(t.y[0]) ? t.y : [t.y]) : []));
+    if (columns.length > traces.length) labels = 2 * longest(columns.flat());  // names in two levels
+    const names = [...new Set(columns.flat().filter((y) => typeof y === "string"))];
+    if (!names.length || columns.length > traces.length || traces.some((t) => t.type === "heatmap")) continue;
+    const texts = names.map((name) => folded(name, Math.floor(room / 16)));
+    const most = Math.max(...texts.map((text) => text.split("<br>").length));
+    Object.assign(layout[key], { tickmode: "array", tickvals: names, ticktext: texts, automargin: true });
+    labels = Math.max(labels, longest(texts.flatMap((text) => text.split("<br>"))));
+    taller = Math.max(taller, names.length * Math.max(0, 16 * most - 20));
+  }
+  for (const t of data) if (t.type === "bar" && t.textposition === "inside") t.textangle = -90;
+  for (const key of keys(layout, "x")) {
+    const title = layout[key].title, most = Math.max(12, Math.floor((room - 6.5 * labels) / 7.5));
+    if (title?.text) title.text = folded(title.text, most);
+  }
+  if (layout.title?.text) layout.title.text = folded(layout.title.text, Math.floor(room / 10));
+  if (keys(layout, "y").some((key) => layout[key].scaleanchor)) height = Math.min(height, room);
+  return height + taller;
 }
 
 function lines(text, most) {
@@ -107,9 +143,11 @@ function legendRows(data, room) {
 
 // The legend under the figure, with as much space as it needs.
 function below(data, layout, room) {
-  const space = 60 + 22 * legendRows(data, room);
+  const titles = keys(layout, "x").map((key) => (layout[key].title?.text || "").split("<br>").length);
+  const space = 44 + 18 * Math.max(...titles) + 22 * legendRows(data, room);
+  const named = data.some((t) => t.name && t.showlegend !== false);
   layout.legend = { ...layout.legend, orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom" };
-  layout.margin = { ...layout.margin, b: Math.max(layout.margin?.b ?? 0, space), r: 10 };
+  layout.margin = { ...layout.margin, b: Math.max(layout.margin?.b ?? 0, space), r: named ? 10 : layout.margin?.r ?? 10 };
 }
 
 function draw(div) {
@@ -120,6 +158,7 @@ function draw(div) {
   let height = layout.height || 450;
   themed(layout);
   if (!pictures && room < NARROW) {
+    height = narrowed(data, layout, room, height);
     below(data, layout, room);
     height = stacked(layout, height);
   }

@@ -178,10 +178,17 @@ function browse(root, home) {
     }
   }
 
+  const keys = (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const to = filters.indexOf(view.filter) + step;
+    if (step && event.target === document.body && data.alone && to in filters) go(to);
+  };
+  document.addEventListener("keydown", keys);
   home.watch(reopen);
   home.hear((event) => {
     if (event.changed?.[0] === view.network && event.changed[1] === view.layer) show(view, { isNew: false, anew: true });
     else if (event.progress !== undefined) report(event);
   });
   reopen();
+  return () => document.removeEventListener("keydown", keys);
 }
