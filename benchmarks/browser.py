@@ -1,7 +1,7 @@
-"""Latency of the saliency browser, from a selection to the new picture, and its memory.
+"""Latency of the saliency browser and its memory, and the time to draw a confusion matrix.
 
     python benchmarks/browser.py [--data DIR] [--networks ...] [--selections 30]
-        [--images 10000] [--browsed convnet9] [--width 1]
+        [--images 10000] [--browsed convnet9] [--width 1] [--drawings 30]
 
 A run of networks with random weights and random scores is made over the val images (the built-in
 sample unless --data names a folder): the time does not depend on what was learnt. A selection asks
@@ -14,9 +14,11 @@ last answer is sent; drawing in the web browser is not included.
   next                    the arrow key; the browser has finished prefetching
   shown before            back to an image among the last ones
 Marks, with four full-width networks on 2 cores and gradient saliency: a median under 150 ms for
-"never seen", under 30 ms for "next" and "shown before". Last, the browser steps through --images
+"never seen", under 30 ms for "next" and "shown before". Then the browser steps through --images
 images of the networks named by --browsed without pauses, and the process's memory (resident,
-private and with mapped files) is read every 1000. Mark: it does not grow.
+private and with mapped files) is read every 1000. Mark: it does not grow. Last, Chromium without a
+window draws the confusion matrix of 200 classes (random counts) --drawings times. Mark: a median
+under 200 ms.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import _drawing
 from _common import finish, table  # isort: split
 
 import numpy as np
@@ -39,7 +42,7 @@ from tin_lib.lab.widgets.saliency.browser import Key
 
 NETWORKS = ("convnet9", "vgg_like", "vgg16", "alexnet")
 MARKS = {"never seen, at rest": 150, "never seen, in a hurry": 150, "class chosen": 150}
-MARKS |= {"next": 30, "shown before": 30}
+MARKS |= {"next": 30, "shown before": 30, "confusion matrix drawn": 200}
 KINDS = {"VmRSS": "resident", "RssAnon": "its own", "RssFile": "mapped files"}
 EVERY = 1000  # images between two memory readings
 STEPS, THUMBNAILS = (1, -1, 2), 24  # what saliency.js prefetches, and shows of a class
@@ -181,6 +184,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--selections", type=int, default=30, help="of each kind; 0: none")
     parser.add_argument("--images", type=int, default=10_000, help="to step through; 0: none")
     parser.add_argument("--browsed", nargs="+", default=["convnet9"], help="networks for --images")
+    parser.add_argument("--drawings", type=int, default=30, help="of the matrix; 0: none")
     parser.add_argument("--width", type=float, default=1.0)
     return parser.parse_args()
 
@@ -203,6 +207,9 @@ def main() -> None:
             seen = browse(browser, args.images)
             browser.close()
             print(f"Memory, {', '.join(args.browsed)}:\n{table(seen)}\n")
+        if args.drawings and (drawn := _drawing.draw(Path(folder), args.drawings)):
+            taken["confusion matrix drawn"] = drawn
+            print(f"200 classes in Chromium:\n{table(rows_of(taken)[-1:])}\n")
     ratios = {f"{kind}/mark": statistics.median(w) / MARKS[kind] for kind, w in taken.items()}
     about = {"data": data.root.name, "val_images": len(data.val), "width": args.width, "seed": 0}
     finish("browser", ratios, **about, memory=seen)

@@ -42,7 +42,7 @@ SCRIPTS = {
         ("captum", "median"),
     ),
     "browser": (
-        "--networks alexnet --browsed alexnet --width 0.1 --selections 1 --images 2",
+        "--networks alexnet --browsed alexnet --width 0.1 --selections 1 --images 2 --drawings 2",
         ("never seen", "resident"),
     ),
     "soak": (

@@ -24,6 +24,7 @@ from tin_lib.lab.widgets import (
     FilterBrowser,
     SaliencyBrowser,
     write_static_browser,
+    write_static_confusion,
     write_static_filters,
 )
 from tin_lib.runner.report import build, pages
@@ -201,6 +202,24 @@ def test_in_the_static_browser(
     for payload in PAYLOADS:
         page.goto(path.as_uri() + "#" + urlencode(dict.fromkeys(keys, payload)))
     check(page, fault, "static browser's address")
+
+
+def test_in_the_static_confusion_browser(
+    page: Any, hostile_run: Any, tmp_path: Path, fault: Callable
+) -> None:
+    path = write_static_confusion(hostile_run, hostile_run.data(), tmp_path, 26)
+    page.goto(path.as_uri())
+    page.wait_for_selector(".tin-groups h4")
+    for number, payload in enumerate(PAYLOADS):
+        page.get_by_label("true class").fill(f"{payload}{number}")
+        page.get_by_label("true class").press("Tab")
+        page.hover(".tin-matrix canvas")
+    check(page, fault, "static confusion browser")
+    assert "hit9=1" in page.inner_text(".tin-pair h3")  # as text
+    for payload in PAYLOADS:
+        asked = dict.fromkeys(("network", "label", "predicted", "zoom"), payload)
+        page.goto(f"{path.as_uri()}#{urlencode(asked)}")
+    check(page, fault, "static confusion browser's address")
 
 
 def test_in_the_filter_browsers(

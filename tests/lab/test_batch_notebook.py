@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tin_lib.analysis import runs
+from tin_lib.lab.widgets.confusion.cells import Cells
 
 pytestmark = pytest.mark.slow
 
@@ -66,14 +66,12 @@ def test_outputs_are_complete(tool: str, source: Path, run: runs.Run, tmp_path: 
         "".join(filters[-1]["text/html"]),
         next(run.path.glob("filters/**/conv4/fourier-2/0005.png")),
     )
-    matrix, picture = confusion
+    matrix, images = confusion
     assert "application/vnd.plotly.v1+json" in matrix
-    assert len(pixels(picture)) > 0
+    cells = Cells(run)
+    groups = cells.groups(cells.worst(next(iter(run.fits))))
+    assert "".join(images["text/html"]).count("<img") == sum(len(rows) for _, rows in groups) > 0
     assert "FigureModel" not in target.read_text()  # of a FigureWidget
-
-
-def pixels(output: dict[str, Any]) -> np.ndarray:
-    return np.array(Image.open(io.BytesIO(base64.b64decode(output["image/png"]))))
 
 
 def check_filter(html: str, kept: Path) -> None:

@@ -155,7 +155,7 @@ def test_still_has_the_images_with_their_files(browser: ConfusionBrowser) -> Non
     places = []
     for _, rows in browser.groups(browser.cell):
         for file, share, row in zip(rows.file, rows.probability, rows.row):
-            assert f"<figcaption>{file} {share:.0%}</figcaption>" in still
+            assert f"<figcaption>{file} {100 * share:.0f}\u00a0%</figcaption>" in still
             places.append(still.index(picture(browser, row)))
     assert places == sorted(places)
     assert len(places) == still.count("<img")

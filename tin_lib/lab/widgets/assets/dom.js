@@ -51,6 +51,10 @@ function barLine(list, share, text, marked) {
 // The parts of a browser: controls, and what is shown beside them or, in a narrow window, below.
 function scaffold(root, label) {
   const browser = element(root, "div", { className: "tin-browser" }, { "data-lm-suppress-shortcuts": "true" });
+  // JupyterLab has shortcuts of one key for whatever has the focus: arrow keys would leave a list.
+  browser.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
   const grid = element(browser, "div", { className: "tin-grid" });
   const controls = element(grid, "form", { className: "tin-controls" });
   controls.addEventListener("submit", (event) => event.preventDefault());

@@ -145,7 +145,7 @@ class ConfusionBrowser(module.Browser):
         title = f"<h4>{module.text(f'{before}{self.cells.title(cell)}')}</h4>"
         count = f"<p>{self.cells.count(cell)}</p>"
         tiles = [
-            module.still_tile(f"{file} {share:.0%}", np.array(self.pixels[row]), SIDE)
+            module.still_tile(f"{file} {100 * share:.0f}\u00a0%", np.array(self.pixels[row]), SIDE)
             for file, share, row in zip(rows.file, rows.probability, rows.row)
         ]
         return title + count + module.still_row(tiles)

@@ -313,6 +313,7 @@ function browse(root, home) {
   }
 
   home.watch(reopen);
+  home.hear(({ notice }) => notice && say(notice));
   reopen();
   return drawn.close;
 }
