@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 import workbook_toys
+from contrast import contrasts
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from shots import screenshot
 
@@ -20,15 +21,7 @@ from tin_lib.runner.workbook.spec import load_workbook
 pytestmark = pytest.mark.browser
 STEPS: dict[str, dict[str, Any]] = {"01_first": {}, "02_second": {}}
 SCHEMES = ("light", "dark")
-# Contrast (WCAG 2) of every text in a figure with the page.
-CONTRASTS = """() => {
-  const light = (rgb) => rgb.match(/[\\d.]+/g).slice(0, 3).map((n) => n / 255)
-    .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, i) => sum + [0.2126, 0.7152, 0.0722][i] * c, 0.05);
-  const page = light(getComputedStyle(document.body).backgroundColor);
-  return [...document.querySelectorAll(".tin-figure text")].filter((t) => t.textContent.trim())
-    .map((t) => light(getComputedStyle(t).fill)).map((l) => Math.max(l, page) / Math.min(l, page));
-}"""
+TEXTS = "body", ".tin-figure text"
 BOXES = "s => [...document.querySelectorAll(s)].map(e => e.getBoundingClientRect().toJSON())"
 
 
@@ -103,7 +96,7 @@ def test_text_contrasts_in_both_themes_and_nothing_is_uploaded(report: Any) -> N
     for scheme in SCHEMES:
         report.emulate_media(color_scheme=scheme)
         report.wait_for_timeout(300)
-        found = report.evaluate(CONTRASTS)
+        found = contrasts(report, *TEXTS)
         assert len(found) > 40
         assert min(found) >= 4.5, scheme
         screenshot(report, f"report_figures_{scheme}")
@@ -158,4 +151,4 @@ def test_paper_gets_figures_that_fit_it_in_light_colours(report: Any) -> None:
     assert max(printed["widths"]) <= 681
     assert max(int(part) for part in printed["colour"][4:-1].split(",")) < 80  # dark on white
     report.wait_for_function("!document.documentElement.classList.contains('paper')")
-    assert min(report.evaluate(CONTRASTS)) >= 4.5  # the window is as before
+    assert min(contrasts(report, *TEXTS)) >= 4.5  # the window is as before

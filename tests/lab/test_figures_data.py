@@ -1,9 +1,11 @@
 """Figures of the data show the numbers they are given."""
 
 import numpy as np
+import plotly.io
 import pytest
+from plotly.colors import hex_to_rgb
 
-from tin_lib.lab.figures import data
+from tin_lib.lab.figures import data, style
 
 
 def pictures(count: int) -> np.ndarray:
@@ -51,3 +53,18 @@ def test_images_without_boxes() -> None:
     figure = data.box_sizes(np.full((3, 4), -1))
     assert figure.layout.annotations[0].text == "These images have no boxes."
     assert len(data.gallery(pictures(2), ["a", "b"], np.full((2, 4), -1)).data[-1].x) == 0
+
+
+def test_a_live_notebook_has_its_own_text_colour_in_figures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("TIN_BATCH", "PLOTLY_RENDERER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")
+    figure = style.nothing("text")
+    shown: list[str] = []
+    monkeypatch.setattr("IPython.display.display", lambda each: shown.append(each.data))
+    plotly.io.renderers._perform_external_rendering(figure.to_dict())
+    assert shown == [style.THEMED]
+    red, green, blue = hex_to_rgb(style.TEXT)
+    assert f"fill: rgb({red}, {green}, {blue})" in style.THEMED  # as browsers write it
