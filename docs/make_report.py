@@ -30,7 +30,7 @@ TRACES = {"scatter", "bar", "box", "violin", "pie", "image", "heatmap", "contour
 TRACES |= {"histogram2d", "histogram2dcontour"}
 METHODS, IMAGES = ("gradient", "smoothgrad"), 20  # in the saliency browser
 FILTERS, SHOWN, STEPS = 4, 200, 128  # in the filter browser; images and steps as in notebook 08
-MOST_BYTES = 3_500_000
+MOST_BYTES = 4_000_000
 FIGURE = re.compile(r'(?<=<script type="application/json">).*?(?=</script>)', re.DOTALL)
 PICTURE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
 
