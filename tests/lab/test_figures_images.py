@@ -83,9 +83,11 @@ def test_titles_and_hover_texts() -> None:
 
 def test_row_labels_are_vertically_centred() -> None:
     figure = images.grid(random_images(4, 10, 10), columns=2, zoom=4)
-    labelled = images.label_rows(figure, ["upper", "lower"], width=100)
+    labelled = images.label_rows(figure, ["upper", "lower<br>of both rows"])
     assert [note.y for note in labelled.layout.annotations] == [20, 68]
-    assert labelled.layout.margin.l == 100
+    margin = labelled.layout.margin.l
+    assert 12 * 5 < margin < 12 * 10  # the longest line has 12 letters
+    assert labelled.layout.width == figure.layout.xaxis.range[1] + margin + images.MARGIN
 
 
 def test_json_is_hardly_larger_than_the_pixels() -> None:

@@ -61,7 +61,7 @@ def top_activations_grid(
         rows = np.concatenate([pictures[:, None], rows], axis=1)
     columns = rows.shape[1]
     figure = images.grid(rows.reshape(-1, *rows.shape[2:]), columns=columns, zoom=zoom)
-    return images.label_rows(figure, labels, width=190)
+    return images.label_rows(figure, labels)
 
 
 def _title(name: str) -> str:

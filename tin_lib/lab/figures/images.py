@@ -15,6 +15,7 @@ from tin_lib.lab.figures.tiles import GAP, Layout, mosaic, plan, small_png, to_r
 
 MARGIN = 10  # screen pixels around the mosaic
 TITLE_FONT = 12
+LETTER = 6.5  # screen pixels that a letter of a title takes, with some to spare
 OUTLINE = "#F0E442"  # of boxes: yellow from Okabe and Ito's palette, on black
 
 Images = np.ndarray | Sequence[np.ndarray | None]
@@ -134,11 +135,13 @@ def _add_boxes(figure: go.Figure, layout: Layout, boxes: np.ndarray) -> None:
         figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip"))
 
 
-def label_rows(figure: go.Figure, labels: Sequence[str], width: int = 120) -> go.Figure:
-    """Write one text to the left of each row of a ``grid``, in a margin of ``width`` pixels.
+def label_rows(figure: go.Figure, labels: Sequence[str]) -> go.Figure:
+    """Write one text to the left of each row of a ``grid``, in a margin as wide as they need.
 
     ``<br>`` breaks a line.
     """
+    longest = max(len(line) for label in labels for line in label.split("<br>"))
+    width = 2 * MARGIN + round(LETTER * longest)
     height = figure.layout.yaxis.range[0]
     pitch = (height + GAP) / len(labels)
     for row, label in enumerate(labels):

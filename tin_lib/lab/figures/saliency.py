@@ -31,7 +31,7 @@ def figure5(rows: Mapping[str, list[np.ndarray]], zoom: int = 2) -> go.Figure:
     tiles = [tile for row in rows.values() for tile in row]
     titles = [title if number == 0 else "" for number in range(len(rows)) for title in TITLES]
     figure = images.grid(tiles, titles, columns=len(TITLES), zoom=zoom)
-    return images.label_rows(figure, [method_title(label) for label in rows], width=150)
+    return images.label_rows(figure, [method_title(label) for label in rows])
 
 
 def measures(table: pd.DataFrame) -> go.Figure:
