@@ -174,6 +174,7 @@ function browse(root, home) {
   const placeOf = new Map(classes.map(({ id }, at) => [id, at]));
   const counts = Object.fromEntries(networks.map((name) => [name, unpacked(data.networks[name].counts, classes.length)]));
   let view = {};
+  let listed = ""; // the network whose errors are listed
   let turn = 0; // number of the last choice: images that arrive for an earlier one are dropped
 
   // The page
@@ -243,13 +244,20 @@ function browse(root, home) {
     label.put(view.label);
     predicted.put(view.predicted);
     zoom.put(view.zoom);
+    list();
+    frequent.put([view.label, view.predicted].map((id) => placeOf.get(id)).join(" "));
+  }
+
+  // Fills the list of errors anew only if the network is another one: the list would lose its place.
+  function list() {
+    if (listed === view.network) return;
+    listed = view.network;
     frequent.fill(data.networks[view.network].errors.map(([row, column]) => {
       const [a, b] = [classes[row].id, classes[column].id];
       return [`${row} ${column}`, `${countOf(a, b)} of ${imagesOf(a)}: ${nameOf(a)} → ${nameOf(b)}`];
     }));
     for (const option of frequent.list.options) option.title = option.text; // it may be longer than the list is wide
     frequent.list.size = between(data.networks[view.network].errors.length, 2, 14);
-    frequent.put([view.label, view.predicted].map((id) => placeOf.get(id)).join(" "));
   }
 
   function asked() {
