@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from confusion_cells import GEOMETRY, behind, cells, centre, check_images, colour, wait_for_cell
 from lab_pages import ACTIVE, UNNAMED, opened, scroll_to_browser, to_dark_theme
@@ -102,13 +103,19 @@ def test_the_copied_line_runs_where_it_is_shown(browser: Any) -> None:
 
 
 def test_dark_theme_and_names_of_controls(browser: Any, known: Cells) -> None:
+    inside = browser.locator(".tin-browser")
+    inside.get_by_label("network", exact=True).select_option("vgg_like")
+    inside.get_by_label("zoom").select_option("0")
+    browser.wait_for_function(f"() => ({GEOMETRY})().size === 10")
     counts = known.counts["vgg_like"].loc[known.order, known.order].to_numpy()
-    found = browser.evaluate(GEOMETRY)
-    places = [(found["first"][0] + i, found["first"][1] + j) for i in range(5) for j in range(5)]
-    empty = next(place for place in places if not counts[place])
+    empty, fullest = (np.argwhere(counts == n)[0] for n in (0, counts.max()))
+    kind = int(fullest[0] != fullest[1])
+    light, dark = [(0, 114, 178), (194, 84, 0)][kind], [(86, 180, 233), (245, 154, 60)][kind]
     assert colour(browser, *empty).min() > 200
+    assert np.abs(colour(browser, *fullest).astype(int) - light).max() <= 1
     to_dark_theme(browser)
     browser.wait_for_timeout(500)
     assert colour(browser, *empty).max() < 60
+    assert np.abs(colour(browser, *fullest).astype(int) - dark).max() <= 1
     screenshot(browser, "confusion_dark")
     assert browser.evaluate(UNNAMED) == []

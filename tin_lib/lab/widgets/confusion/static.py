@@ -19,8 +19,8 @@ from tin_lib.lab.widgets.saliency import sprites
 
 TITLE = "Confusion browser"
 ABOUT = (
-    "Which classes are confused, and by which images? Click a cell of the matrix, move it with the "
-    "arrow keys, or choose an error from the list."
+    "Which classes are confused, and by which images? Click a cell of the matrix, which the arrow "
+    "keys then move, or choose an error from the list."
 )
 SHARE = 6  # at first, a cell for every so many images: that many of a cell come before other cells
 QUALITY = 85  # of the JPEG

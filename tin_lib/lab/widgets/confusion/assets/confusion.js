@@ -36,7 +36,7 @@ function matrix(parent, classes, { look, choose, hover }) {
   const frame = element(parent, "div", { className: "tin-matrix", tabIndex: 0 },
     { role: "application", "aria-label": "confusion matrix: arrow keys or a click choose a cell" });
   const canvas = element(frame, "canvas");
-  const probe = element(frame, "span", { hidden: true });
+  const probe = element(frame, "span"); // colours are read from it; it is empty
   const tip = element(frame, "div", { className: "tin-tip", hidden: true }, { "data-unsaved": "", "aria-hidden": "true" });
   let [first, size, zoom, left, side] = [[0, 0], classes.length, null, 0, 0]; // what is visible, and where
 
@@ -160,11 +160,15 @@ function matrix(parent, classes, { look, choose, hover }) {
     event.stopPropagation();
     choose(...look().at.map((value, axis) => between(value + step[axis], 0, classes.length - 1)), false);
   });
-  // A change of the theme changes the colour of the text, and ends as a transition.
-  frame.addEventListener("transitionend", (event) => event.propertyName === "color" && draw());
+  // A change of the system's theme changes the colour of the text, and ends as a transition (browser.css);
+  // JupyterLab's theme changes attributes of the page.
+  frame.addEventListener("transitionend", draw);
+  const themed = new MutationObserver(() => requestAnimationFrame(draw));
+  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   const resized = new ResizeObserver(draw);
   resized.observe(frame);
-  return { draw, close: () => resized.disconnect() };
+  const close = () => [resized, themed].forEach((each) => each.disconnect());
+  return { draw, close };
 }
 
 function browse(root, home) {
@@ -174,6 +178,7 @@ function browse(root, home) {
   const placeOf = new Map(classes.map(({ id }, at) => [id, at]));
   const counts = Object.fromEntries(networks.map((name) => [name, unpacked(data.networks[name].counts, classes.length)]));
   let view = {};
+  let listed = ""; // the network whose errors are listed
   let turn = 0; // number of the last choice: images that arrive for an earlier one are dropped
 
   // The page
@@ -243,13 +248,20 @@ function browse(root, home) {
     label.put(view.label);
     predicted.put(view.predicted);
     zoom.put(view.zoom);
+    list();
+    frequent.put([view.label, view.predicted].map((id) => placeOf.get(id)).join(" "));
+  }
+
+  // Fills the list of errors anew only if the network is another one: the list would lose its place.
+  function list() {
+    if (listed === view.network) return;
+    listed = view.network;
     frequent.fill(data.networks[view.network].errors.map(([row, column]) => {
       const [a, b] = [classes[row].id, classes[column].id];
       return [`${row} ${column}`, `${countOf(a, b)} of ${imagesOf(a)}: ${nameOf(a)} → ${nameOf(b)}`];
     }));
     for (const option of frequent.list.options) option.title = option.text; // it may be longer than the list is wide
     frequent.list.size = between(data.networks[view.network].errors.length, 2, 14);
-    frequent.put([view.label, view.predicted].map((id) => placeOf.get(id)).join(" "));
   }
 
   function asked() {
