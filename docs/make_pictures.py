@@ -35,7 +35,7 @@ def filter_browser(page: Any) -> None:
 def confusion_browser(page: Any) -> None:
     """The confusion matrix, and the images of its most frequent error."""
     page.goto((REPORT / "errors" / "browser" / "index.html").as_uri())
-    page.wait_for_selector(".tin-cards canvas")
+    page.wait_for_selector(".tin-groups canvas")
     page.screenshot(path=DOCS / "confusion_browser.png")
 
 
