@@ -9,18 +9,23 @@ const NO_ANSWER = "Python has not answered yet. If its kernel was restarted, run
 function notebookHome(model) {
   const [waiting, prefix, watched, heard] = [new Map(), Math.random().toString(36).slice(2), [], []];
   let [count, written] = [0, ""];
+  const tell = (notice) => heard.forEach((call) => call({ notice }));
   const received = ({ id, ...reply }, buffers) => {
     if (id === undefined) return heard.forEach((call) => call(reply));
     const asked = waiting.get(id);
     if (!asked) return undefined; // another view of this widget has asked
     waiting.delete(id);
     clearTimeout(asked.timer);
+    if (asked.late) tell("");
     if (reply.error) return asked.reject(new Error(reply.error));
     const bytes = buffers.map((b) => new Uint8Array(b.buffer, b.byteOffset, b.byteLength));
     return asked.resolve({ ...reply, buffers: bytes });
   };
   const changed = () => {
-    if (JSON.stringify(model.get("state")) !== written) watched.forEach((call) => call());
+    const state = JSON.stringify(model.get("state"));
+    if (state === written) return;
+    written = state; // else the view written before it could not be shown again
+    watched.forEach((call) => call());
   };
   model.on("msg:custom", received);
   model.on("change:state", changed);
@@ -36,12 +41,16 @@ function notebookHome(model) {
     hear: (call) => heard.push(call),
     ask: (request) => new Promise((resolve, reject) => {
       const id = `${prefix}${(count += 1)}`;
-      const timer = setTimeout(() => heard.forEach((call) => call({ notice: NO_ANSWER })), PATIENCE);
+      const timer = setTimeout(() => {
+        waiting.get(id).late = true;
+        tell(NO_ANSWER);
+      }, PATIENCE);
       waiting.set(id, { resolve, reject, timer });
       model.send({ ...request, id });
     }),
     link: async (state) => (await home.ask({ kind: "link", state })).link,
     close() {
+      for (const { timer } of waiting.values()) clearTimeout(timer);
       model.off("msg:custom", received);
       model.off("change:state", changed);
     },
@@ -64,7 +73,11 @@ function addressed(home) {
     write(state, isNew = true) {
       const address = query(state);
       if (address === location.hash) return;
-      history[isNew ? "pushState" : "replaceState"](null, "", address);
+      try {
+        history[isNew ? "pushState" : "replaceState"](null, "", address);
+      } catch {
+        // Web browsers refuse too many in a few seconds, as of a key held down; the page goes on.
+      }
     },
     watch: (call) => watched.push(call),
     link: async (state) => location.origin === "null" || location.protocol === "file:"

@@ -325,7 +325,7 @@ function browse(root, home) {
   }
 
   home.watch(reopen);
-  home.hear(({ notice }) => notice && say(notice));
+  home.hear(({ notice }) => say(notice));
   reopen();
   return drawn.close;
 }
