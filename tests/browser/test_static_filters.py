@@ -126,6 +126,10 @@ def test_a_stale_link_says_what_is_unknown_and_shows_the_rest(browser: Any, addr
     browser.goto(f"{address}#network=vgg_like&filter=15")
     wait_for_filter(browser, "vgg_like", "conv4", 0)
     browser.wait_for_selector('text=Not known here: filter "15".')
+    browser.goto("about:blank")
+    browser.goto(f"{address}#layer=constructor")
+    browser.wait_for_selector('text=Not known here: layer "constructor".')
+    wait_for_filter(browser, "convnet9", "conv9", 0)
 
 
 def test_receptive_fields_are_outlined(browser: Any, python: FilterBrowser) -> None:
@@ -175,36 +179,69 @@ def test_a_missing_sheet_says_so(page: Any, address: str, tmp_path: Path) -> Non
     assert missing not in page.inner_text(".tin-shown")
 
 
-FAILING = """
+FAKE = """
     const reply = {
         layers: [["conv1", "conv1: 2 filters"]], layer: "conv1", filter: 0, filters: [0, 1],
         title: "filter 0", surveyed: false, figures: [], classes: [], images: [], kernel: null,
         notice: "Results are not kept on disk.", parts: ["images"], buffers: [new Uint8Array(0)],
     };
+    window.tile = 0; // gray of the tiles
     const answers = {
-        view: () => reply,
-        tiles: () => ({ size: [1, 1], buffers: [new Uint8Array(6)] }),
+        view: ({ filter }) => new Promise((resolve) => {
+            const send = () => resolve({ ...reply, filter });
+            window.held ? window.held.push(send) : send();
+        }),
+        tiles: () => ({ size: [1, 1], buffers: [new Uint8Array(6).fill(window.tile)] }),
         want: () => window.tell({ progress: "This failed: out of memory", done: 0, total: 0 }),
     };
     browse(document.body, {
         data: { networks: { a: { title: "A" } }, orders: {}, parametrisations: {} },
-        ask: async ({ kind }) => answers[kind](), read: () => ({}), write() {}, watch() {},
+        ask: async (request) => answers[request.kind](request),
+        read: () => ({}), write() {}, watch() {},
         hear: (call) => { window.tell = call; },
     });
 """
 
 
-def test_a_failed_computation_says_so(page: Any) -> None:
+@pytest.fixture
+def fake(page: Any) -> Any:
+    """The browser with answers made here."""
     page.goto("about:blank")
-    page.add_script_tag(content=f"(() => {{ {joined('filters')} {FAILING} }})()")
+    page.add_script_tag(content=f"(() => {{ {joined('filters')} {FAKE} }})()")
     page.wait_for_selector("text=This failed: out of memory")
-    assert page.locator("progress").is_hidden()
-    assert page.get_by_text("Results are not kept on disk.").is_visible()
-    assert "maximising image: not computed yet" in page.inner_text(".tin-card")
+    yield page
+    assert page.errors == []
+
+
+def test_new_tiles_are_drawn_although_a_key_was_pressed_before_they_came(fake: Any) -> None:
+    fake.focus(".tin-strip")
+    fake.evaluate(
+        "() => { window.tile = 200; window.held = []; tell({ changed: ['a', 'conv1'] }); }"
+    )
+    fake.keyboard.press("ArrowRight")
+    fake.wait_for_function("() => held.length === 2")
+    fake.evaluate("() => held.forEach((send) => send())")
+    fake.wait_for_selector(".tin-strip [aria-selected=true][aria-label='filter 1']")
+    fake.wait_for_function(
+        """() => document.querySelector('.tin-strip canvas').getContext('2d')
+                     .getImageData(0, 0, 1, 1).data[0] === 200"""
+    )
+
+
+def test_a_missing_answer_is_explained_until_it_comes(fake: Any) -> None:
+    fake.evaluate("() => tell({ notice: 'Python has not answered yet.' })")
+    assert fake.get_by_text("Python has not answered yet.").is_visible()
+    fake.evaluate("() => tell({ notice: '' })")
+    assert not fake.get_by_text("Python has not answered yet.").count()
+
+
+def test_a_failed_computation_says_so(fake: Any) -> None:
+    assert fake.locator("progress").is_hidden()
+    assert fake.get_by_text("Results are not kept on disk.").is_visible()
+    assert "maximising image: not computed yet" in fake.inner_text(".tin-card")
     bar = (
         "() => { const b = document.querySelector('progress'); return [b.hidden, b.value, b.max]; }"
     )
-    page.evaluate("() => window.tell({ progress: 'Optimising', done: 3, total: 4 })")
-    assert page.evaluate(bar) == [False, 3, 4]
-    assert not page.get_by_text("This failed").count()
-    assert page.errors == []
+    fake.evaluate("() => window.tell({ progress: 'Optimising', done: 3, total: 4 })")
+    assert fake.evaluate(bar) == [False, 3, 4]
+    assert not fake.get_by_text("This failed").count()

@@ -20,7 +20,8 @@ function browse(root, home) {
   let view = { ...usual }; // what was asked for last
   let filters = []; // the numbers of the layer's filters, in order
   let turn = 0; // number of the last request: what arrives for an earlier one is dropped
-  let [listed, told] = ["", ""]; // what the strip shows, and what the page says of Python's work
+  let listed = ""; // what the strip shows; "" has it drawn anew by the next answer that is not dropped
+  let told = ""; // what the page says of Python's work
 
   // The page
   const { controls, shown: right } = scaffold(root, "the chosen filter");
@@ -57,7 +58,7 @@ function browse(root, home) {
   function go(at) {
     view = { ...view, filter: filters[at] };
     fillStrip(false);
-    show(view, { isNew: false });
+    show(view, false);
   }
 
   function put(layers) {
@@ -82,16 +83,16 @@ function browse(root, home) {
       else unknown.push(name);
     }
     wanted.filter = Number(wanted.filter);
-    await show({ ...wanted }, { isNew: false, anew: true });
+    listed = "";
+    await show({ ...wanted }, false);
     if (!["first", "last", view.layer].includes(wanted.layer)) unknown.push("layer");
     else if (wanted.filter !== view.filter) unknown.push("filter");
     const told = unknown.map((name) => `${name} "${given[name]}"`).join(", ");
     if (told) say(`Not known here: ${told}. The rest of the link is shown.`);
   }
 
-  // Shows a view, and writes it down; `isNew`: as a step that "back" of the web browser undoes;
-  // `anew`: its tiles may have changed.
-  async function show(wanted, { isNew = true, anew = false } = {}) {
+  // Shows a view, and writes it down; `isNew`: as a step that "back" of the web browser undoes.
+  async function show(wanted, isNew = true) {
     const mine = (turn += 1);
     view = wanted;
     try {
@@ -105,7 +106,7 @@ function browse(root, home) {
       put(found.layers);
       home.write(asked(), isNew);
       cards.replaceChildren(cardOf(found));
-      const drawn = fillStrip(anew || list !== listed);
+      const drawn = fillStrip(list !== listed);
       listed = list;
       const first = tiles.first();
       await home.ask({ kind: "want", ...view, filters: filters.slice(first, first + PAGE) });
@@ -186,8 +187,11 @@ function browse(root, home) {
   document.addEventListener("keydown", keys);
   home.watch(reopen);
   home.hear((event) => {
-    if (event.changed?.[0] === view.network && event.changed[1] === view.layer) show(view, { isNew: false, anew: true });
-    else if (event.progress !== undefined) report(event);
+    if (event.changed?.[0] === view.network && event.changed[1] === view.layer) {
+      listed = "";
+      show(view, false);
+    } else if (event.progress !== undefined) report(event);
+    else if (event.notice !== undefined) say(event.notice);
   });
   reopen();
   return () => document.removeEventListener("keydown", keys);

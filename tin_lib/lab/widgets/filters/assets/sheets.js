@@ -3,7 +3,7 @@ const layersOf = (network) => DATA.copied[network];
 
 function layerOf({ network, layer }) {
   const names = Object.keys(layersOf(network));
-  const name = { first: names[0], last: names.at(-1) }[layer] ?? (names.includes(layer) ? layer : names.at(-1));
+  const name = names.includes(layer) ? layer : names.at(layer === "first" ? 0 : -1);
   return { name, ...layersOf(network)[name] };
 }
 
