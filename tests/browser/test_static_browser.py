@@ -102,6 +102,13 @@ def test_typing_a_class_and_arrow_keys(browser: Any, run: runs.Run, images: Spli
     wait_for_image(browser, f"({mine[2]})")
 
 
+def test_buttons_turn_the_pages_of_the_strip(browser: Any) -> None:
+    browser.get_by_role("button", name="later images", exact=True).click()
+    wait_for_image(browser, f"image 25 of {LIMIT}")
+    browser.get_by_role("button", name="earlier images", exact=True).click()
+    wait_for_image(browser, f"image 1 of {LIMIT}")
+
+
 def test_an_unknown_class_is_answered_and_kept(browser: Any) -> None:
     field = browser.get_by_label("class", exact=True)
     before = shown(browser)
@@ -160,6 +167,17 @@ def test_link_reopens_the_view(browser: Any, address: str) -> None:
     assert browser.locator(".tin-outline").count() == 0
     assert browser.locator("[data-row]").count() == 1
     assert (tile(browser, "vgg_like", "gradient", "overlay") == laid).all()
+
+
+def test_a_stale_link_says_what_is_unknown_and_shows_the_rest(browser: Any, address: str) -> None:
+    browser.goto("about:blank")
+    browser.goto(f"{address}#show=constructor&overlay=much&networks=vgg_like,resnet&box=false")
+    said = 'Not known here: choice of images "constructor", network "resnet", overlay "much".'
+    browser.wait_for_selector(f"text={said}")
+    browser.wait_for_selector('[data-row="vgg_like/gradient"] canvas')
+    assert browser.locator("[data-row]").count() == 1
+    assert browser.locator(".tin-outline").count() == 0
+    assert browser.get_by_label("show", exact=True).input_value() == "all"
 
 
 def test_box_is_the_objects(browser: Any, images: Split) -> None:

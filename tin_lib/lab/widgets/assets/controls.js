@@ -77,6 +77,7 @@ function strip(parent, text, { page = 24, names, choose }) {
   const back = button(turns, "‹", () => choose(Math.max(0, first - page)), `earlier ${text}`);
   const where = element(turns, "span", { className: "tin-soft" });
   const on = button(turns, "›", () => choose(Math.min(total - 1, first + page)), `later ${text}`);
+  for (const each of [back, on]) each.setAttribute("aria-label", each.title); // their texts are signs
   let [first, total, chosen] = [0, 0, -1];
   const columns = () => getComputedStyle(list).gridTemplateColumns.split(" ").length;
   list.addEventListener("keydown", (event) => {

@@ -145,7 +145,7 @@ function browse(root, home) {
     const isClass = (id) => data.classes.some((each) => each.id === id);
     one("label", isClass, "class");
     one("predicted", isClass, "class");
-    one("show", (value) => value in SHOWS, "choice of images");
+    one("show", (value) => Object.hasOwn(SHOWS, value), "choice of images");
     for (const name of ["file", "pinned"]) one(name, (file) => rowOf.has(file), "image");
     for (const [name, known] of [["networks", networks], ["methods", methods]]) {
       if (!given[name]?.length) continue;
