@@ -115,7 +115,7 @@ def test_what_is_not_given_stays(browser: ConfusionBrowser) -> None:
 
 def test_link_shows_the_cell_again(browser: ConfusionBrowser) -> None:
     order = browser.cells.order
-    browser.look(order[1], order[2], "soft vote", 5)
+    browser.look(order[1], order[2], "soft vote", np.int64(5))
     known: dict[str, Any] = {}
     exec(browser.link().replace("; ", "; again = "), known)
     assert known["again"].view == browser.view

@@ -138,7 +138,7 @@ def test_class_and_pair(browser: SaliencyBrowser, run) -> None:
 
 
 def test_view_and_link_open_it_again(browser: SaliencyBrowser, run, data) -> None:
-    browser.look(file=str(data.val.files[5]), methods=("grad_cam",), overlay=0.7, box=False)
+    browser.look(file=str(data.val.files[5]), methods=("grad_cam",), overlay=0.7, box=np.False_)
     assert browser.view == {
         "file": data.val.files[5],
         "methods": ("grad_cam",),
@@ -162,6 +162,8 @@ def test_view_and_link_open_it_again(browser: SaliencyBrowser, run, data) -> Non
         ({"show": "some"}, "show: 'some'"),
         ({"file": "x.JPEG"}, "no such image"),
         ({"overlay": 2}, "overlay=2"),
+        ({"overlay": "much"}, "overlay='much'"),
+        ({"methods": ()}, "methods: name at least one of gradient"),
         ({"pinned": "x.JPEG"}, "pinned=.*no such image"),
         ({"colour": 1}, "colour"),
     ],

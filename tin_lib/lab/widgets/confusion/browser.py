@@ -72,7 +72,7 @@ class ConfusionBrowser(module.Browser):
         if zoom not in (0, *self.zooms):
             known = ", ".join(map(str, [*self.zooms, "0 for all classes"]))
             raise ValueError(f"zoom: {zoom!r} is not one of {known}")
-        self.state = cell._asdict() | ({"zoom": zoom} if zoom else {})
+        self.state = cell._asdict() | ({"zoom": int(zoom)} if zoom else {})
 
     def _checked(self, asked: Mapping[str, Any]) -> Cell:
         cell = Cell(asked["network"], asked["label"], asked["predicted"])

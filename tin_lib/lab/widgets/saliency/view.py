@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -51,15 +52,18 @@ def checked(
 
     Raises ValueError, naming the parameter and the known values, for an unknown value.
     """
+    if not isinstance(view.overlay, Real) or not 0 <= view.overlay <= 1:
+        raise ValueError(f"overlay={view.overlay!r}: must be a number from 0 to 1")
     view = replace(view, networks=tuple(view.networks) or tuple(networks))
-    view = replace(view, methods=tuple(view.methods), overlay=float(view.overlay))
+    view = replace(view, methods=tuple(view.methods))
+    view = replace(view, overlay=float(view.overlay), box=bool(view.box))
+    if not view.methods:
+        raise ValueError(f"methods: name at least one of {', '.join(methods)}")
     check_known("networks", view.networks, networks)
     check_known("methods", view.methods, methods)
     check_known("show", [view.show], list(SHOWS))
     check_known("label", [view.label] if view.label else [], ids)
     check_known("predicted", [view.predicted] if view.predicted else [], ids)
-    if not 0 <= view.overlay <= 1:
-        raise ValueError(f"overlay={view.overlay}: must lie between 0 and 1")
     return view
 
 
