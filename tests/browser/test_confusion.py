@@ -119,3 +119,15 @@ def test_dark_theme_and_names_of_controls(browser: Any, known: Cells) -> None:
     assert np.abs(colour(browser, *fullest).astype(int) - dark).max() <= 1
     screenshot(browser, "confusion_dark")
     assert browser.evaluate(UNNAMED) == []
+
+
+def test_the_notebooks_shortcuts_work_inside_too(browser: Any) -> None:
+    dirty = "jupyterapp.shell.currentWidget.context.model.dirty"
+    browser.evaluate(f"() => {{ {dirty} = true; }}")
+    browser.locator(".tin-browser").get_by_label("true class").focus()
+    browser.keyboard.press("Control+s")
+    browser.wait_for_function(f"() => !{dirty}")
+    browser.focus(".tin-matrix")
+    active = browser.evaluate(ACTIVE)
+    browser.keyboard.press("Shift+Enter")  # runs the cell and goes to the next one
+    browser.wait_for_function(f"before => ({ACTIVE})() === before + 1", arg=active)

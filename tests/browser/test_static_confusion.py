@@ -114,6 +114,20 @@ def test_arrow_keys_move_the_cell(browser: Any, run: runs.Run, known: Cells) -> 
         check_images(browser, run, behind(run, "convnet9", order[row], order[column]), LOSS)
 
 
+def test_keys_alone_stay_and_combinations_reach_jupyterlab(browser: Any) -> None:
+    browser.evaluate(
+        """() => { window.reached = [];
+                   document.addEventListener('keydown', e => reached.push(e.key)); }"""
+    )
+    kept = ["ArrowDown", "a", "Enter", "Control+z", "Control+Shift+Z"]
+    for place in (".tin-matrix", "[aria-label='true class']"):
+        for keys in [*kept, "Shift+Enter", "Escape", "Control+s"]:
+            browser.focus(place)
+            browser.keyboard.press(keys)
+    reached = browser.evaluate("() => reached.filter(key => !['Control', 'Shift'].includes(key))")
+    assert reached == 2 * ["Enter", "Escape", "s"]
+
+
 def test_zoom_frames_the_cell_and_moves_when_it_is_left(browser: Any, known: Cells) -> None:
     order = known.order
     click(browser, known, order[2], order[8])

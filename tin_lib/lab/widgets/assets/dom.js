@@ -50,10 +50,13 @@ function barLine(list, share, text, marked) {
 
 // The parts of a browser: controls, and what is shown beside them or, in a narrow window, below.
 function scaffold(root, label) {
-  const browser = element(root, "div", { className: "tin-browser" }, { "data-lm-suppress-shortcuts": "true" });
-  // JupyterLab has shortcuts of one key for whatever has the focus: arrow keys would leave a list.
+  const browser = element(root, "div", { className: "tin-browser" });
+  // JupyterLab has shortcuts of one key for whatever has the focus: arrow keys would leave a list. It gets
+  // Escape, Shift+Enter, and keys with Ctrl or Alt, except Z: undoing in a field must not change a cell.
   browser.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+    const isCombined = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+    const isForLab = event.key === "Escape" || (isCombined && !/^z$/i.test(event.key));
+    if (!isForLab) event.stopPropagation();
   });
   const grid = element(browser, "div", { className: "tin-grid" });
   const controls = element(grid, "form", { className: "tin-controls" });
