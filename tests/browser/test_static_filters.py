@@ -197,7 +197,7 @@ FAKE = """
     browse(document.body, {
         data: { networks: { a: { title: "A" } }, orders: {}, parametrisations: {} },
         ask: async (request) => answers[request.kind](request),
-        read: () => ({}), write() {}, watch() {},
+        read: () => window.given ?? {}, write() {}, watch: (call) => { window.moved = call; },
         hear: (call) => { window.tell = call; },
     });
 """
@@ -226,6 +226,21 @@ def test_new_tiles_are_drawn_although_a_key_was_pressed_before_they_came(fake: A
         """() => document.querySelector('.tin-strip canvas').getContext('2d')
                      .getImageData(0, 0, 1, 1).data[0] === 200"""
     )
+
+
+def test_a_view_left_before_it_came_is_not_called_unknown(fake: Any) -> None:
+    fake.evaluate(
+        """async () => {
+            window.held = [];
+            for (const filter of ["1", "0"]) {
+                window.given = { filter };
+                moved();
+            }
+            held[0]();
+            await new Promise((done) => setTimeout(done, 50));
+        }"""
+    )
+    assert fake.get_by_text("Not known here").count() == 0
 
 
 def test_a_missing_answer_is_explained_until_it_comes(fake: Any) -> None:

@@ -84,20 +84,21 @@ function browse(root, home) {
     }
     wanted.filter = Number(wanted.filter);
     listed = "";
-    await show({ ...wanted }, false);
+    if (!(await show({ ...wanted }, false))) return; // another view was asked for meanwhile, or it failed
     if (!["first", "last", view.layer].includes(wanted.layer)) unknown.push("layer");
     else if (wanted.filter !== view.filter) unknown.push("filter");
     const told = unknown.map((name) => `${name} "${given[name]}"`).join(", ");
     if (told) say(`Not known here: ${told}. The rest of the link is shown.`);
   }
 
-  // Shows a view, and writes it down; `isNew`: as a step that "back" of the web browser undoes.
+  // Shows a view, and writes it down; `isNew`: as a step that "back" of the web browser undoes. Returns
+  // whether it is what the page shows then.
   async function show(wanted, isNew = true) {
     const mine = (turn += 1);
     view = wanted;
     try {
       const found = await home.ask({ kind: "view", ...wanted });
-      if (mine !== turn) return;
+      if (mine !== turn) return false;
       view = { ...wanted, layer: found.layer, filter: found.filter };
       const list = [view.network, view.layer, view.order, view.parametrisation].join();
       filters = found.filters;
@@ -111,8 +112,10 @@ function browse(root, home) {
       const first = tiles.first();
       await home.ask({ kind: "want", ...view, filters: filters.slice(first, first + PAGE) });
       await drawn;
+      return mine === turn;
     } catch (error) {
       if (mine === turn) say(error.message);
+      return false;
     }
   }
 
