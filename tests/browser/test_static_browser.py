@@ -102,6 +102,14 @@ def test_typing_a_class_and_arrow_keys(browser: Any, run: runs.Run, images: Spli
     wait_for_image(browser, f"({mine[2]})")
 
 
+def test_arrow_keys_that_no_control_takes(browser: Any) -> None:
+    browser.keyboard.press("Alt+ArrowRight")  # the web browser's: forward
+    browser.keyboard.press("ArrowRight")
+    wait_for_image(browser, f"image 2 of {LIMIT}")
+    browser.keyboard.press("ArrowLeft")
+    wait_for_image(browser, f"image 1 of {LIMIT}")
+
+
 def test_buttons_turn_the_pages_of_the_strip(browser: Any) -> None:
     browser.get_by_role("button", name="later images", exact=True).click()
     wait_for_image(browser, f"image 25 of {LIMIT}")

@@ -82,6 +82,10 @@ def test_strip_arrow_keys_and_number(browser: Any, python: FilterBrowser) -> Non
     check(browser, python, "convnet9", "conv9", 2)
     selected = browser.locator(".tin-strip [aria-selected=true]")
     assert selected.get_attribute("aria-label") == "filter 2"
+    browser.evaluate("() => document.activeElement.blur()")  # no control has the focus
+    at = order.index(2)
+    browser.keyboard.press("ArrowRight" if at == 0 else "ArrowLeft")
+    check(browser, python, "convnet9", "conv9", order[1 if at == 0 else at - 1])
 
 
 def test_a_number_that_is_not_there_is_answered_and_kept(browser: Any) -> None:

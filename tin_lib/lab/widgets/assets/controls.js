@@ -65,7 +65,7 @@ function search(parent, text, classes, change, empty = "any") {
     say("");
     change(found === null ? "" : classes[found].id);
   });
-  return { put: (id) => { field.value = classes.find((each) => each.id === id)?.name ?? ""; say(""); }, field };
+  return { put: (id) => { field.value = classes.find((each) => each.id === id)?.name ?? ""; say(""); } };
 }
 
 // Tiles to choose one from, a page at a time. `names(index)` describes one; `choose(index)` is called
@@ -116,7 +116,7 @@ function strip(parent, text, { page = 24, names, choose }) {
     mark(count ? at : -1);
     return canvases;
   }
-  return { list, fill, first: () => first };
+  return { fill, first: () => first };
 }
 
 // Draws tiles of 64 pixels, which an answer has in one sheet, on canvases.

@@ -62,7 +62,7 @@ function scaffold(root, label) {
   const controls = element(grid, "form", { className: "tin-controls" });
   controls.addEventListener("submit", (event) => event.preventDefault());
   const shown = element(grid, "section", { className: "tin-shown" }, { "aria-label": label });
-  return { browser, controls, shown };
+  return { controls, shown };
 }
 
 // A line that is hidden while it is empty; screen readers announce what it says.

@@ -1,6 +1,7 @@
 // Where a browser lives. A home has `data` (what it knows from the start), `ask(request)` (a promise
 // of the answer), `read()`, `write(state, isNew)` and `watch(call)` for the state, `hear(call)` for
-// events (those of Python, and {notice: a line to show}), and `link(state)`, the text of "Copy link".
+// events (those of Python, and {notice: a line to show}), `link(state)`, the text of "Copy link", and
+// `alone`, whether the page shows nothing else.
 
 const PATIENCE = 20_000; // milliseconds until a missing answer is explained
 const NO_ANSWER = "Python has not answered yet. If its kernel was restarted, run the cell again.";
@@ -69,6 +70,7 @@ function addressed(home) {
   window.addEventListener("popstate", moved);
   return {
     ...home,
+    alone: true,
     read: () => Object.fromEntries(new URLSearchParams(location.hash.slice(1) || location.search)),
     write(state, isNew = true) {
       const address = query(state);
@@ -88,6 +90,17 @@ function addressed(home) {
       home.close?.();
     },
   };
+}
+
+// On a page of its own, arrow keys that no control takes go one step; returns how to stop that.
+function arrowKeys(home, go) {
+  const keys = (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey; // Alt with an arrow key: back
+    if (step && isPlain && event.target === document.body && home.alone) go(step);
+  };
+  document.addEventListener("keydown", keys);
+  return () => document.removeEventListener("keydown", keys);
 }
 
 // anywidget calls this for each view of a widget.

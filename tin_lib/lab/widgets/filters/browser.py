@@ -55,7 +55,7 @@ class FilterBrowser(module.Browser):
         self.task = BackgroundTask()
         self.wanted: Goal | None = None  # what the thread computes, or failed to compute
         self.progress: dict[str, Any] = {"progress": ""}  # what the page was told last of it
-        self.description = describe(self.source) | {"alone": page}
+        self.description = describe(self.source)
         self.look(**view)
 
     def look(self, **view: Any) -> None:

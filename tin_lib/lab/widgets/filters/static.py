@@ -103,7 +103,6 @@ def describe_page(source: Source, chosen: Sequence[Chosen], rows: np.ndarray) ->
     return usual | {
         "networks": {name: usual["networks"][name] for name in copied},
         "parametrisations": {MADE: usual["parametrisations"][MADE]},
-        "alone": True,
         "copied": copied,
         "columns": sprites.COLUMNS,
         "note": (

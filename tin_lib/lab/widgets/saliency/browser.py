@@ -57,9 +57,7 @@ class SaliencyBrowser(module.Browser):
         self.class_names = errors.short_names(self.ids, self.run.first.class_names)
         self.row_of = {str(file): row for row, file in enumerate(self.split.files)}
         self.prefetcher = Prefetcher(self.make, KEPT)
-        self.description = describe(self.run, self.store, self.split, list(METHODS)) | {
-            "alone": page
-        }
+        self.description = describe(self.run, self.store, self.split, list(METHODS))
         self.look(**view)
 
     def look(self, **view: Any) -> None:

@@ -130,7 +130,6 @@ def describe_page(
     total = len(some[run.first.name].split)
     return described | {
         "columns": sprites.COLUMNS,
-        "alone": True,
         "allBoxes": split.boxes.tolist(),
         "note": f"This copy has {len(rows):,} of {total:,} images, and its maps are compressed.",
     }

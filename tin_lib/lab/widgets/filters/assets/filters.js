@@ -182,12 +182,6 @@ function browse(root, home) {
     }
   }
 
-  const keys = (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const to = filters.indexOf(view.filter) + step;
-    if (step && event.target === document.body && data.alone && to in filters) go(to);
-  };
-  document.addEventListener("keydown", keys);
   home.watch(reopen);
   home.hear((event) => {
     if (event.changed?.[0] === view.network && event.changed[1] === view.layer) {
@@ -197,5 +191,8 @@ function browse(root, home) {
     else if (event.notice !== undefined) say(event.notice);
   });
   reopen();
-  return () => document.removeEventListener("keydown", keys);
+  return arrowKeys(home, (step) => {
+    const to = filters.indexOf(view.filter) + step;
+    if (to in filters) go(to);
+  });
 }

@@ -239,13 +239,8 @@ function browse(root, home) {
     }
   }
 
-  const keys = (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step && event.target === document.body && data.alone) go(place + step);
-  };
-  document.addEventListener("keydown", keys);
   home.watch(reopen);
   home.hear(({ notice }) => say(notice));
   reopen();
-  return () => document.removeEventListener("keydown", keys);
+  return arrowKeys(home, (step) => go(place + step));
 }
