@@ -51,16 +51,19 @@ function barLine(list, share, text, marked) {
 
 // The parts of a browser: controls, and what is shown beside them or, in a narrow window, below.
 function scaffold(root, label) {
-  const browser = element(root, "div", { className: "tin-browser" }, { "data-lm-suppress-shortcuts": "true" });
-  // JupyterLab has shortcuts of one key for whatever has the focus: arrow keys would leave a list.
+  const browser = element(root, "div", { className: "tin-browser" });
+  // JupyterLab has shortcuts of one key for whatever has the focus: arrow keys would leave a list. It gets
+  // Escape, Shift+Enter, and keys with Ctrl or Alt, except Z: undoing in a field must not change a cell.
   browser.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+    const isCombined = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+    const isForLab = event.key === "Escape" || (isCombined && !/^z$/i.test(event.key));
+    if (!isForLab) event.stopPropagation();
   });
   const grid = element(browser, "div", { className: "tin-grid" });
   const controls = element(grid, "form", { className: "tin-controls" });
   controls.addEventListener("submit", (event) => event.preventDefault());
   const shown = element(grid, "section", { className: "tin-shown" }, { "aria-label": label });
-  return { browser, controls, shown };
+  return { controls, shown };
 }
 
 // A line that is hidden while it is empty; screen readers announce what it says.
@@ -142,7 +145,7 @@ function search(parent, text, classes, change, empty = "any") {
     say("");
     change(found === null ? "" : classes[found].id);
   });
-  return { put: (id) => { field.value = classes.find((each) => each.id === id)?.name ?? ""; say(""); }, field };
+  return { put: (id) => { field.value = classes.find((each) => each.id === id)?.name ?? ""; say(""); } };
 }
 
 // Tiles to choose one from, a page at a time. `names(index)` describes one; `choose(index)` is called
@@ -154,6 +157,7 @@ function strip(parent, text, { page = 24, names, choose }) {
   const back = button(turns, "‹", () => choose(Math.max(0, first - page)), `earlier ${text}`);
   const where = element(turns, "span", { className: "tin-soft" });
   const on = button(turns, "›", () => choose(Math.min(total - 1, first + page)), `later ${text}`);
+  for (const each of [back, on]) each.setAttribute("aria-label", each.title); // their texts are signs
   let [first, total, chosen] = [0, 0, -1];
   const columns = () => getComputedStyle(list).gridTemplateColumns.split(" ").length;
   list.addEventListener("keydown", (event) => {
@@ -192,7 +196,7 @@ function strip(parent, text, { page = 24, names, choose }) {
     mark(count ? at : -1);
     return canvases;
   }
-  return { list, fill, first: () => first };
+  return { fill, first: () => first };
 }
 
 // Draws tiles of 64 pixels, which an answer has in one sheet, on canvases.
@@ -298,7 +302,8 @@ const fileName = (...parts) =>
 
 // Where a browser lives. A home has `data` (what it knows from the start), `ask(request)` (a promise
 // of the answer), `read()`, `write(state, isNew)` and `watch(call)` for the state, `hear(call)` for
-// events (those of Python, and {notice: a line to show}), and `link(state)`, the text of "Copy link".
+// events (those of Python, and {notice: a line to show}), `link(state)`, the text of "Copy link", and
+// `alone`, whether the page shows nothing else.
 
 const PATIENCE = 20_000; // milliseconds until a missing answer is explained
 const NO_ANSWER = "Python has not answered yet. If its kernel was restarted, run the cell again.";
@@ -307,18 +312,23 @@ const NO_ANSWER = "Python has not answered yet. If its kernel was restarted, run
 function notebookHome(model) {
   const [waiting, prefix, watched, heard] = [new Map(), Math.random().toString(36).slice(2), [], []];
   let [count, written] = [0, ""];
+  const tell = (notice) => heard.forEach((call) => call({ notice }));
   const received = ({ id, ...reply }, buffers) => {
     if (id === undefined) return heard.forEach((call) => call(reply));
     const asked = waiting.get(id);
     if (!asked) return undefined; // another view of this widget has asked
     waiting.delete(id);
     clearTimeout(asked.timer);
+    if (asked.late) tell("");
     if (reply.error) return asked.reject(new Error(reply.error));
     const bytes = buffers.map((b) => new Uint8Array(b.buffer, b.byteOffset, b.byteLength));
     return asked.resolve({ ...reply, buffers: bytes });
   };
   const changed = () => {
-    if (JSON.stringify(model.get("state")) !== written) watched.forEach((call) => call());
+    const state = JSON.stringify(model.get("state"));
+    if (state === written) return;
+    written = state; // else the view written before it could not be shown again
+    watched.forEach((call) => call());
   };
   model.on("msg:custom", received);
   model.on("change:state", changed);
@@ -334,12 +344,16 @@ function notebookHome(model) {
     hear: (call) => heard.push(call),
     ask: (request) => new Promise((resolve, reject) => {
       const id = `${prefix}${(count += 1)}`;
-      const timer = setTimeout(() => heard.forEach((call) => call({ notice: NO_ANSWER })), PATIENCE);
+      const timer = setTimeout(() => {
+        waiting.get(id).late = true;
+        tell(NO_ANSWER);
+      }, PATIENCE);
       waiting.set(id, { resolve, reject, timer });
       model.send({ ...request, id });
     }),
     link: async (state) => (await home.ask({ kind: "link", state })).link,
     close() {
+      for (const { timer } of waiting.values()) clearTimeout(timer);
       model.off("msg:custom", received);
       model.off("change:state", changed);
     },
@@ -358,11 +372,16 @@ function addressed(home) {
   window.addEventListener("popstate", moved);
   return {
     ...home,
+    alone: true,
     read: () => Object.fromEntries(new URLSearchParams(location.hash.slice(1) || location.search)),
     write(state, isNew = true) {
       const address = query(state);
       if (address === location.hash) return;
-      history[isNew ? "pushState" : "replaceState"](null, "", address);
+      try {
+        history[isNew ? "pushState" : "replaceState"](null, "", address);
+      } catch {
+        // Web browsers refuse too many in a few seconds, as of a key held down; the page goes on.
+      }
     },
     watch: (call) => watched.push(call),
     link: async (state) => location.origin === "null" || location.protocol === "file:"
@@ -373,6 +392,17 @@ function addressed(home) {
       home.close?.();
     },
   };
+}
+
+// On a page of its own, arrow keys that no control takes go one step; returns how to stop that.
+function arrowKeys(home, go) {
+  const keys = (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey; // Alt with an arrow key: back
+    if (step && isPlain && event.target === document.body && home.alone) go(step);
+  };
+  document.addEventListener("keydown", keys);
+  return () => document.removeEventListener("keydown", keys);
 }
 
 // anywidget calls this for each view of a widget.
@@ -440,7 +470,7 @@ function matrix(parent, classes, { look, choose, hover }) {
   const frame = element(parent, "div", { className: "tin-matrix", tabIndex: 0 },
     { role: "application", "aria-label": "confusion matrix: arrow keys or a click choose a cell" });
   const canvas = element(frame, "canvas");
-  const probe = element(frame, "span", { hidden: true });
+  const probe = element(frame, "span"); // colours are read from it; it is empty
   const tip = element(frame, "div", { className: "tin-tip", hidden: true }, { "data-unsaved": "", "aria-hidden": "true" });
   let [first, size, zoom, left, side] = [[0, 0], classes.length, null, 0, 0]; // what is visible, and where
 
@@ -564,11 +594,15 @@ function matrix(parent, classes, { look, choose, hover }) {
     event.stopPropagation();
     choose(...look().at.map((value, axis) => between(value + step[axis], 0, classes.length - 1)), false);
   });
-  // A change of the theme changes the colour of the text, and ends as a transition.
-  frame.addEventListener("transitionend", (event) => event.propertyName === "color" && draw());
+  // A change of the system's theme changes the colour of the text, and ends as a transition (browser.css);
+  // JupyterLab's theme changes attributes of the page.
+  frame.addEventListener("transitionend", draw);
+  const themed = new MutationObserver(() => requestAnimationFrame(draw));
+  themed.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-jp-theme-name"] });
   const resized = new ResizeObserver(draw);
   resized.observe(frame);
-  return { draw, close: () => resized.disconnect() };
+  const close = () => [resized, themed].forEach((each) => each.disconnect());
+  return { draw, close };
 }
 
 function browse(root, home) {
@@ -578,6 +612,7 @@ function browse(root, home) {
   const placeOf = new Map(classes.map(({ id }, at) => [id, at]));
   const counts = Object.fromEntries(networks.map((name) => [name, unpacked(data.networks[name].counts, classes.length)]));
   let view = {};
+  let listed = ""; // the network whose errors are listed
   let turn = 0; // number of the last choice: images that arrive for an earlier one are dropped
 
   // The page
@@ -647,13 +682,20 @@ function browse(root, home) {
     label.put(view.label);
     predicted.put(view.predicted);
     zoom.put(view.zoom);
+    list();
+    frequent.put([view.label, view.predicted].map((id) => placeOf.get(id)).join(" "));
+  }
+
+  // Fills the list of errors anew only if the network is another one: the list would lose its place.
+  function list() {
+    if (listed === view.network) return;
+    listed = view.network;
     frequent.fill(data.networks[view.network].errors.map(([row, column]) => {
       const [a, b] = [classes[row].id, classes[column].id];
       return [`${row} ${column}`, `${countOf(a, b)} of ${imagesOf(a)}: ${nameOf(a)} → ${nameOf(b)}`];
     }));
     for (const option of frequent.list.options) option.title = option.text; // it may be longer than the list is wide
     frequent.list.size = between(data.networks[view.network].errors.length, 2, 14);
-    frequent.put([view.label, view.predicted].map((id) => placeOf.get(id)).join(" "));
   }
 
   function asked() {
@@ -717,7 +759,7 @@ function browse(root, home) {
   }
 
   home.watch(reopen);
-  home.hear(({ notice }) => notice && say(notice));
+  home.hear(({ notice }) => say(notice));
   reopen();
   return drawn.close;
 }
