@@ -219,12 +219,17 @@ def test_no_scroll_bar_across(browser: Any, width: int) -> None:
     assert own == []
 
 
-def test_a_missing_sheet_says_so(page: Any, address: str, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_sheet_says_so(page: Any, address: str, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(Path(unquote(urlparse(address).path)).parent, copy)
-    (copy / "maps" / "convnet9_gradient.js").unlink()
-    page.goto((copy / "index.html").as_uri())
+    sheet = copy / "maps" / "convnet9_gradient.js"
     row = '[data-row="convnet9/gradient"]'
+    sheet.write_text(sheet.read_text()[:-1000])
+    page.goto((copy / "index.html").as_uri())
+    page.wait_for_selector(f"{row} .tin-answer")
+    assert "maps/convnet9_gradient.js is damaged" in page.inner_text(f"{row} .tin-answer")
+    sheet.unlink()
+    page.reload()
     page.wait_for_selector(f"{row} .tin-answer")
     assert "maps/convnet9_gradient.js is missing" in page.inner_text(f"{row} .tin-answer")
     page.wait_for_selector('[data-row="vgg_like/gradient"] canvas')

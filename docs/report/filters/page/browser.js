@@ -634,23 +634,26 @@ function browse(root, home) {
 // In the report: sheets of tiles, which are loaded when needed, instead of Python's bytes.
 // Every sheet is a script that calls `receive`: a page from the file system may not read pictures.
 const sheets = {}; // name -> promise of {gains, canvas, context}
-const waiting = {}; // name -> resolves the promise when the sheet has arrived
+const waiting = {}; // name -> resolves the promise
 
-window.receive = async (name, gains, address) => {
+window.receive = (name, gains, address) => waiting[name](decoded(gains, address));
+
+async function decoded(gains, address) {
   const image = new Image();
   image.src = address;
   await image.decode();
   const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(image, 0, 0);
-  waiting[name]({ gains, canvas, context });
-};
+  return { gains, canvas, context };
+}
 
 function sheetOf(name, file) {
   sheets[name] ??= new Promise((resolve, reject) => {
     waiting[name] = resolve;
     const script = element(document.head, "script", { src: file });
     script.onerror = () => reject(new Error(`${file} is missing beside this page`));
+    script.onload = () => reject(new Error(`${file} is damaged`)); // unless it has called receive
   });
   return sheets[name];
 }
