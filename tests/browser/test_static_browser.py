@@ -126,6 +126,9 @@ def test_an_unknown_class_is_answered_and_kept(browser: Any) -> None:
     assert answer.inner_text() == 'No class has a name or id with "zebra crossing".'
     assert field.input_value() == "zebra crossing"
     assert shown(browser) == before
+    browser.get_by_label("object's box").uncheck()
+    assert answer.is_visible()
+    assert field.input_value() == "zebra crossing"
     field.fill("")
     field.press("Tab")
     assert not answer.is_visible()

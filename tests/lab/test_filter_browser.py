@@ -270,3 +270,20 @@ def test_an_error_in_the_thread_is_shown_and_the_work_not_repeated(
     want(browser, layer="conv5")
     assert browser.task.thread is thread
     assert sent[-1]["progress"] == "This failed: out of memory"
+
+
+def test_a_network_without_convolutions_is_not_shown_first(
+    run: runs.Run, data: TinyImageNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = vars(FilterStore)["layers"]
+    monkeypatch.setattr(
+        FilterStore,
+        "layers",
+        property(lambda store: {} if store.fit.name == "convnet9" else layers.__get__(store)),
+    )
+    browser = FilterBrowser(run, data, steps=STEPS)
+    assert list(browser.description["networks"]) == ["vgg_like", "convnet9"]
+    assert browser.answer("view", {**browser.view})[0]["layer"].startswith("conv")
+    with pytest.raises(ValueError, match="'convnet9' has no convolution layer"):
+        browser.look(network="convnet9")
+    browser.close()

@@ -59,13 +59,21 @@ function search(parent, text, classes, change, empty = "any") {
     answer.hidden = !problem;
     field.setAttribute("aria-invalid", Boolean(problem));
   };
+  let known = ""; // the class that is shown
   field.addEventListener("change", () => {
     const found = field.value.trim() ? classOf(classes, field.value) : null;
     if (found === -1) return say(`No class has a name or id with "${field.value.trim()}".`);
     say("");
-    change(found === null ? "" : classes[found].id);
+    known = null; // the text is completed even if the class is the same
+    return change(found === null ? "" : classes[found].id);
   });
-  return { put: (id) => { field.value = classes.find((each) => each.id === id)?.name ?? ""; say(""); } };
+  function put(id) {
+    if (id === known) return; // what names no class stays, with its answer, when something else changes
+    known = id;
+    field.value = classes.find((each) => each.id === id)?.name ?? "";
+    say("");
+  }
+  return { put };
 }
 
 // Tiles to choose one from, a page at a time. `names(index)` describes one; `choose(index)` is called

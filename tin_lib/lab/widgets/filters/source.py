@@ -19,13 +19,16 @@ class Source:
         names = errors.short_names(run.first.class_ids, run.first.class_names)
         self.class_names = list(names.values())
         folder = run.path / "filters" / "browser"
-        self.stores = {
+        stores = {
             name: FilterStore(
                 fit, filters.images_of_split(self.val, fit.mean, fit.std), steps, folder
             )
             for name, fit in run.fits.items()
         }
-        self.titles = {name: {"title": catalog.title(name)} for name in run.fits}
+        # The first network is the one shown at first: one with filters, if there is any.
+        first = next((name for name, store in stores.items() if store.layers), next(iter(stores)))
+        self.stores = {first: stores[first]} | stores
+        self.titles = {name: {"title": catalog.title(name)} for name in self.stores}
         self.known: dict[tuple[str, str], Layer] = {}
 
     def layer(self, network: str, name: str) -> Layer:
