@@ -40,7 +40,7 @@ def test_table_of_layers_is_the_network(name: str) -> None:
     real = layer_table(network)
     columns = real["output"], real["parameters"].map("{:,}".format)
     assert told == list(zip(real.index, *columns, strict=True))
-    count = f"{networks.parameter_count(network):,} weights"
+    count = f"{networks.parameter_count(network):,} parameters"
     assert count in text
     assert f"{count} at full width" in " ".join((module.__doc__ or "").split())
     assert real["parameters"].sum() == networks.parameter_count(network)
