@@ -1,8 +1,8 @@
 """AlexNet for 64×64 images (Krizhevsky et al., 2012; the paper could not run it).
 
 torchvision's five convolutions, so that its ImageNet weights fit, with stride 2 instead of 4 in the
-first: 64 pixels then leave 2×2 positions before the dense layers. 24,268,808 weights at full width
-and 200 classes.
+first: 64 pixels then leave 2×2 positions before the dense layers. 24,268,808 parameters at full
+width and 200 classes.
 """
 
 from torch import nn

@@ -1,7 +1,7 @@
 """The 9-layer ConvNet of CS231n's third assignment (paper, section on networks).
 
 Nine conv–batchnorm–ReLU layers, every other one with stride 2, and two dense layers. 11,615,240
-weights at full width and 200 classes.
+parameters at full width and 200 classes.
 """
 
 import functools

@@ -1,5 +1,5 @@
 """ResNet-18 for 64×64 images (He et al., 2016), with a 3×3 stem and no pool after it; 11,271,432
-weights at full width and 200 classes."""
+parameters at full width and 200 classes."""
 
 from torch import Tensor, nn
 

@@ -1,5 +1,5 @@
 """A network for little training time on a CPU: few, wide 3×3 convolutions, which CPUs compute at
-their highest rate, on maps that shrink early; 4,705,280 weights at full width and 200 classes.
+their highest rate, on maps that shrink early; 4,705,280 parameters at full width and 200 classes.
 
 The plan is that of the CIFAR-10 speed records (Page, "How to Train Your ResNet", 2018; Jordan,
 "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024): each block widens, pools and normalises,

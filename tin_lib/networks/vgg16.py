@@ -1,7 +1,7 @@
 """VGG-16 for 64×64 images (Simonyan & Zisserman, 2015; paper, section on networks).
 
 Thirteen 3×3 convolutions, the same modules as torchvision's ``vgg16().features`` so that its
-weights fit, and dense layers of 4096, 4096 and the classes. 40,708,104 weights at full width and
+weights fit, and dense layers of 4096, 4096 and the classes. 40,708,104 parameters at full width and
 200 classes.
 """
 

@@ -1,7 +1,7 @@
 """The VGG-like network of the Keras documentation (paper, section on networks).
 
-Two blocks of two unpadded 3×3 convolutions, and two dense layers. 2,886,120 weights at full width
-and 200 classes.
+Two blocks of two unpadded 3×3 convolutions, and two dense layers. 2,886,120 parameters at full
+width and 200 classes.
 """
 
 from typing import Literal
