@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,21 @@ def test_old_names_are_gone() -> None:
         text = path.read_text(encoding="utf-8") if path != Path(__file__) else ""
         found = old.search(text)
         assert not found, f"{name}: {found.group()}"
+
+
+def test_every_asset_is_installed() -> None:
+    """An editable installation has all files, a wheel those that are listed."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    installed = {
+        path
+        for package, patterns in listed["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    kept = [
+        path
+        for path in LIBRARY.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and path.suffix != ".py"
+    ]
+    assert kept
+    assert [path for path in kept if path not in installed] == []
