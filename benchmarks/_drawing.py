@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tin_lib.lab.widgets import module
+from tin_lib.lab.widgets import pages
 from tin_lib.lab.widgets.confusion.cells import filled
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
@@ -43,8 +42,7 @@ def write_page(folder: Path, classes: int, images: int) -> Path:
         "most": [1, 1],
         "labels": [],
     }
-    (folder / "data.js").write_text(f"const DATA = {json.dumps(described)};\n")
-    return module.write_page(folder, "confusion", "matrix", "", "")
+    return pages.write_page(folder, "confusion", described, "matrix", "", "")
 
 
 def draw(folder: Path, count: int, classes: int = 200, images: int = 50) -> list[float]:

@@ -19,7 +19,7 @@ from tin_lib.data import TinyImageNet
 from tin_lib.lab.widgets import write_static_confusion
 from tin_lib.lab.widgets.confusion import static
 from tin_lib.lab.widgets.confusion.cells import Cells
-from tin_lib.lab.widgets.saliency.sprites import COLUMNS
+from tin_lib.lab.widgets.pages import COLUMNS
 
 LIMIT = 30
 

@@ -21,6 +21,7 @@ from small_run import NETWORKS
 from tin_lib.analysis import runs, saliency
 from tin_lib.analysis.saliency.store import MapStore
 from tin_lib.lab.figures.tiles import sheet
+from tin_lib.lab.widgets import pages
 from tin_lib.lab.widgets.saliency import sprites, static
 
 METHODS = ("gradient", "grad_cam")
@@ -120,7 +121,7 @@ def test_sheets_hold_the_maps_of_the_predicted_class(page: Path, run: runs.Run) 
     maps = saliency.explain(fit.network(), inputs, "gradient", target)
     wanted = saliency.to_uint8(saliency.absolute(maps)).astype(float)
     for place in (0, 19, 20, 29):
-        row, column = divmod(place, sprites.COLUMNS)
+        row, column = divmod(place, pages.COLUMNS)
         tile = sheet[row * 64 : row * 64 + 64, column * 64 : column * 64 + 64].transpose(2, 0, 1)
         found = unpacked(tile, gains[place])["absolute"]
         off = [np.abs(found - other).mean() for other in wanted]

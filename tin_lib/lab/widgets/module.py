@@ -9,14 +9,12 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import anywidget
 import numpy as np
 import traitlets
 
-from tin_lib import files
 from tin_lib.analysis import runs
 from tin_lib.data import TinyImageNet
 from tin_lib.lab.figures.tiles import small_png, to_rgb
@@ -41,26 +39,6 @@ def joined(room: str) -> str:
 def module(room: str) -> str:
     """Return a browser's module as anywidget takes it."""
     return joined(room) + "\nexport default { render };\n"
-
-
-def page_script(room: str) -> str:
-    """Return a browser's module as the script of a page without Python."""
-    parts = (joined(room), asset("sheets.js"), asset("sheets.js", room))
-    return "(() => {\n" + "\n".join(parts) + "})();\n"
-
-
-def write_page(folder: Path, room: str, title: str, about: str, back: str) -> Path:
-    """Write the files of a page without Python, except its data (``data.js``); return the page.
-
-    ``back``: the address that its link back leads to.
-    """
-    texts = {name: html.escape(text) for name, text in (("title", title), ("about", about))}
-    page = Template(asset("page.html")).substitute(texts, back=html.escape(back))
-    files.atomic_write(folder / "browser.js", page_script(room))
-    for name in ("page.css", "browser.css"):
-        files.atomic_write(folder / name, asset(name))
-    files.atomic_write(folder / "index.html", page)
-    return folder / "index.html"
 
 
 def as_run(run: runs.Run | str | Path) -> runs.Run:

@@ -1,6 +1,5 @@
 """The confusion browser as a static page: it opens from the file system, without Python."""
 
-import json
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -8,14 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tin_lib import files
 from tin_lib.analysis import runs
 from tin_lib.data import TinyImageNet
-from tin_lib.lab.figures.tiles import sheet
-from tin_lib.lab.widgets import module
+from tin_lib.lab.widgets import module, pages
 from tin_lib.lab.widgets.confusion.browser import ZOOMS
 from tin_lib.lab.widgets.confusion.cells import BESIDE, MOST, Cell, Cells, both
-from tin_lib.lab.widgets.saliency import sprites
 
 TITLE = "Confusion browser"
 ABOUT = (
@@ -23,7 +19,6 @@ ABOUT = (
     "keys then move, or choose an error from the list."
 )
 SHARE = 6  # at first, a cell for every so many images: that many of a cell come before other cells
-QUALITY = 85  # of the JPEG
 
 
 def write_static_confusion(
@@ -42,11 +37,8 @@ def write_static_confusion(
     folder, cells = Path(folder), Cells(run)
     val = module.data_of(run, data).val
     rows = chosen_rows(cells, limit)
-    picture = sheet(np.array(val.images[rows]), sprites.COLUMNS, QUALITY)
-    files.atomic_write(folder / "images.js", sprites.script("images", picture))
-    described = json.dumps(describe_page(cells, rows), separators=(",", ":"))
-    files.atomic_write(folder / "data.js", f"const DATA = {described};\n")
-    return module.write_page(folder, "confusion", TITLE, ABOUT, back)
+    pages.write_sheet(folder / "images.js", np.array(val.images[rows]))
+    return pages.write_page(folder, "confusion", describe_page(cells, rows), TITLE, ABOUT, back)
 
 
 def chosen_rows(cells: Cells, limit: int) -> np.ndarray:
@@ -90,7 +82,7 @@ def describe_page(cells: Cells, rows: np.ndarray) -> dict[str, Any]:
         described["networks"][name] |= predictions(table, place)
     return described | {
         "zooms": [size for size in ZOOMS if size < len(cells.order)],
-        "columns": sprites.COLUMNS,
+        "columns": pages.COLUMNS,
         "most": [MOST, BESIDE],
         "files": first.file.tolist(),
         "labels": [place[wnid] for wnid in first.label],

@@ -1,24 +1,20 @@
 """The filter browser as a static page: it opens from the file system, without Python."""
 
 import base64
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tin_lib import files
 from tin_lib.analysis import runs
 from tin_lib.analysis.disk_cache import safe_name
 from tin_lib.data import TinyImageNet
-from tin_lib.lab.figures.tiles import sheet
-from tin_lib.lab.widgets import module
+from tin_lib.lab.widgets import pages
 from tin_lib.lab.widgets.filters.browser import USUAL, describe
 from tin_lib.lab.widgets.filters.layer import Layer
 from tin_lib.lab.widgets.filters.source import Source
 from tin_lib.lab.widgets.filters.view import ORDERS
-from tin_lib.lab.widgets.saliency import sprites
 
 TITLE = "Filter browser"
 ABOUT = (
@@ -26,7 +22,6 @@ ABOUT = (
     "the arrow keys."
 )
 MADE = "fourier"  # parametrisation of the maximising images
-QUALITY = 85  # of the JPEGs
 
 Progress = Callable[[int, int], None]
 Chosen = tuple[Layer, list[int]]  # a layer, and the numbers of the filters shown
@@ -58,14 +53,13 @@ def write_static_filters(
     for done, (layer, some) in enumerate(chosen, 1):
         layer.store.survey(layer.name)
         tiles = layer.store.maximised(layer.name, MADE, some)
-        write_sheet(folder / "optimised" / f"{sheet_name(layer)}.js", tiles)
+        pages.write_sheet(folder / "optimised" / f"{sheet_name(layer)}.js", tiles)
         if progress:
             progress(done, len(chosen))
     rows = np.unique(np.concatenate([layer.rows(i) for layer, some in chosen for i in some]))
-    write_sheet(folder / "images.js", np.array(source.val.images[rows]))
-    described = json.dumps(describe_page(source, chosen, rows), separators=(",", ":"))
-    files.atomic_write(folder / "data.js", f"const DATA = {described};\n")
-    return module.write_page(folder, "filters", TITLE, ABOUT, back)
+    pages.write_sheet(folder / "images.js", np.array(source.val.images[rows]))
+    described = describe_page(source, chosen, rows)
+    return pages.write_page(folder, "filters", described, TITLE, ABOUT, back)
 
 
 def ends(source: Source, shown: int) -> list[Chosen]:
@@ -84,13 +78,6 @@ def sheet_name(layer: Layer) -> str:
     return f"{layer.store.fit.name}_{safe_name(layer.name)}"
 
 
-def write_sheet(path: Path, tiles: np.ndarray) -> None:
-    """Write tiles, uint8 (N, 3, 64, 64), as a script."""
-    files.atomic_write(
-        path, sprites.script(path.stem, sheet(tiles, sprites.COLUMNS, quality=QUALITY))
-    )
-
-
 def describe_page(source: Source, chosen: Sequence[Chosen], rows: np.ndarray) -> dict[str, Any]:
     """Return the page's data except for pixels of images; ``rows`` of val are the images it has."""
     copied: dict[str, dict[str, Any]] = {}
@@ -104,7 +91,7 @@ def describe_page(source: Source, chosen: Sequence[Chosen], rows: np.ndarray) ->
         "networks": {name: usual["networks"][name] for name in copied},
         "parametrisations": {MADE: usual["parametrisations"][MADE]},
         "copied": copied,
-        "columns": sprites.COLUMNS,
+        "columns": pages.COLUMNS,
         "note": (
             f"This copy has {have} of {total:,} filters, from the first and the last convolution "
             "of each network, and its images are compressed."

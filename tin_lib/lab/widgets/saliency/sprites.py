@@ -1,11 +1,4 @@
-"""Sprite sheets: many small maps in one JPEG, as a script that any page can load.
-
-A page opened from the file system may load scripts, but may not read the pixels of picture files.
-Therefore a sheet is text in a script.
-"""
-
-import base64
-import json
+"""Signed maps as bytes, for the sheets of the page without Python."""
 
 import numpy as np
 import torch
@@ -13,7 +6,6 @@ from torch import Tensor
 
 from tin_lib.analysis.saliency.views import VIEWS, full_strength
 
-COLUMNS = 20  # tiles side by side
 # Of the JPEGs. A map of the gradient, the noisiest, takes 1.5 to 2 KB, and the correlation of its
 # absolute view with the exact one is 0.89 to 0.95 (four networks on real images).
 QUALITY = 80
@@ -33,10 +25,3 @@ def pack(maps: Tensor) -> tuple[np.ndarray, np.ndarray]:
     packed = (128 + 127 * shares).round().to(torch.uint8)
     gains = torch.where(tops > 0, most[:, None] / tops.clamp(min=1e-20), 0)
     return packed.cpu().numpy(), gains.cpu().numpy()
-
-
-def script(name: str, picture: bytes, gains: np.ndarray | None = None) -> str:
-    """Return a script that calls ``receive(name, gains, picture)`` with the JPEG as a data URI."""
-    rows = [] if gains is None else [[float(f"{g:.4g}") for g in row] for row in gains]
-    address = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
-    return f"receive({json.dumps(name)}, {json.dumps(rows)}, {json.dumps(address)});\n"

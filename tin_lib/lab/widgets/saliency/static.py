@@ -1,7 +1,6 @@
 """The saliency browser as a static page: it opens from the file system, without Python."""
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from tin_lib.analysis import runs
 from tin_lib.analysis.saliency.methods import METHODS, check_options, explain
 from tin_lib.analysis.saliency.store import MapStore, NetworkMaps
 from tin_lib.data import Split, TinyImageNet
-from tin_lib.lab.figures.tiles import sheet
-from tin_lib.lab.widgets import module
+from tin_lib.lab.widgets import pages
 from tin_lib.lab.widgets.saliency import sprites
 from tin_lib.lab.widgets.saliency.browser import best, describe
 
@@ -62,11 +60,9 @@ def write_static_browser(
         write_sheet(store.of(name), method, rows, folder / "maps" / f"{name}_{method}.js")
         if progress:
             progress(done, len(pairs))
-    picture = sheet(np.array(split.images[:]), sprites.COLUMNS, quality=90)
-    files.atomic_write(folder / "images.js", sprites.script("images", picture))
-    described = json.dumps(describe_page(run, store, rows, methods), separators=(",", ":"))
-    files.atomic_write(folder / "data.js", f"const DATA = {described};\n")
-    return module.write_page(folder, "saliency", TITLE, ABOUT, back)
+    pages.write_sheet(folder / "images.js", np.array(split.images[:]), quality=90)
+    described = describe_page(run, store, rows, methods)
+    return pages.write_page(folder, "saliency", described, TITLE, ABOUT, back)
 
 
 def spread(labels: np.ndarray, limit: int) -> np.ndarray:
@@ -89,8 +85,7 @@ def write_sheet(maps: NetworkMaps, method: str, rows: np.ndarray, path: Path) ->
         return
     parts = [explained(maps, method, part) for part in np.array_split(rows, -(-len(rows) // BATCH))]
     packed, gains = sprites.pack(torch.cat(parts))
-    picture = sheet(packed, sprites.COLUMNS, sprites.QUALITY)
-    files.atomic_write(path, key + sprites.script(path.stem, picture, gains))
+    pages.write_sheet(path, packed, sprites.QUALITY, gains, head=key)
 
 
 def first_line(path: Path) -> str:
@@ -129,7 +124,7 @@ def describe_page(
         each["best"] = best(maps.probabilities[rows])
     total = len(some[run.first.name].split)
     return described | {
-        "columns": sprites.COLUMNS,
+        "columns": pages.COLUMNS,
         "allBoxes": split.boxes.tolist(),
         "note": f"This copy has {len(rows):,} of {total:,} images, and its maps are compressed.",
     }
